@@ -1,1 +1,38 @@
-//! Tierway.
+//! Tierway sends each request to the cheapest model that is good enough, proves what it cost, and keeps data where it
+//! may go, inside your own process.
+//!
+//! Data flows one way through pure stages: `policy` (may this model see it?), `score` (how hard is it?), `plan` (which
+//! models, in which order, at what cost?), `attempt` (what next, after what just happened?) and `ledger` (what did it
+//! cost?). Effects live around them: `client`, `transport`, `store`.
+
+#![forbid(unsafe_code)]
+
+// vocabulary
+pub mod error;
+pub mod id;
+pub mod limits;
+pub mod message;
+pub mod model;
+pub mod money;
+pub mod reply;
+pub mod request;
+pub mod time;
+pub mod usage;
+pub mod vendor_fields;
+
+// data and decisions, pure
+pub mod catalog;
+pub mod policy;
+
+// ports
+pub mod provider;
+pub mod wire;
+
+pub use error::{Kind, ProviderError, Retry};
+pub use id::{DataLabel, EndpointId, ModelId, Region, SessionId, VendorId};
+pub use message::{Content, Message, Part, Role};
+pub use money::Usd;
+pub use provider::{Call, Provider, ReplyStream};
+pub use reply::{Delta, Reply, StopReason};
+pub use request::{Request, RequestDraft, RequestError};
+pub use usage::Usage;

@@ -1,0 +1,34 @@
+//! Every bound on what comes from outside, each with its reason.
+
+use crate::time::Span;
+
+/// Longest identifier, in bytes: the longest vendor model path seen is 108.
+pub const ID_BYTES_MAX: usize = 256;
+/// Most messages in a request: beyond any context window at a token a message.
+pub const MESSAGES_MAX: usize = 100_000;
+/// Most text in a request, in bytes: 8 MiB is about two million tokens, the largest window on sale.
+pub const TEXT_BYTES_MAX: usize = 8 << 20;
+/// Most embedded media in a request, in bytes of base64: vendors stop between 20 and 50 MB.
+pub const MEDIA_BYTES_MAX: usize = 64 << 20;
+/// Most tools in a request: OpenAI takes 128, Gemini 512.
+pub const TOOLS_MAX: usize = 512;
+/// Most stop sequences: Anthropic takes the most, 8,191, and nobody uses more than a few.
+pub const STOPS_MAX: usize = 64;
+/// Most tags on a request, and the longest key or value in bytes: they are columns of the ledger.
+pub const TAGS_MAX: usize = 32;
+/// Longest tag key or value, in bytes.
+pub const TAG_BYTES_MAX: usize = 256;
+/// Most data labels on a request.
+pub const LABELS_MAX: usize = 32;
+/// Largest body of a unary reply, in bytes after decompression: a full 128k-token reply with log-probabilities is 60 MB.
+pub const REPLY_BYTES_MAX: usize = 96 << 20;
+/// Longest line or event of a stream, in bytes: images in one event reach 8 MB.
+pub const EVENT_BYTES_MAX: usize = 16 << 20;
+/// Largest error body kept, in bytes: vendors' error texts are below 4 KB, HTML pages are cut.
+pub const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
+/// Longest error message kept from a vendor, in characters.
+pub const ERROR_TEXT_CHARS_MAX: usize = 300;
+/// Most parts in one reply: bounds what a hostile stream can open.
+pub const REPLY_PARTS_MAX: usize = 4_096;
+/// Longest Retry-After that is honoured; a longer one sends the request elsewhere.
+pub const RETRY_AFTER_MAX: Span = Span::from_secs(60);

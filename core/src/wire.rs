@@ -1,0 +1,106 @@
+//! Vendors' formats: pure translation between our types and bytes. One file a format; nothing here reads a socket.
+//!
+//! A wire never holds a key: the transport adds it after `encode`, so no fixture can leak one. What differs between two
+//! vendors of one format is data in the endpoint's `Dialect`, never a branch on the vendor's name.
+
+use std::fmt::Debug;
+
+use crate::error::ProviderError;
+use crate::model::{Api, Dialect};
+use crate::provider::Call;
+use crate::reply::{Delta, Reply};
+use crate::request::RequestDraft;
+
+pub mod sse;
+
+/// Whether an answer comes whole or piece by piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Whole.
+    Unary,
+    /// Piece by piece.
+    Stream,
+}
+
+/// A request as bytes, without a key. The method is always POST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// What follows the endpoint's base URL: `/chat/completions`, with a query if the format has one.
+    pub path: String,
+    /// Header names in lower case and their values, without any credential.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// A whole answer as bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpResponse<'a> {
+    /// The status.
+    pub status: u16,
+    /// Header names in lower case and their values.
+    pub headers: &'a [(String, String)],
+    /// The body, decompressed.
+    pub body: &'a [u8],
+}
+
+impl HttpResponse<'_> {
+    /// The value of a header; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a vendor's format is.
+pub trait Wire: Debug + Send + Sync {
+    /// The format's name.
+    fn api(&self) -> Api;
+
+    /// Writes a call. The call's `max_tokens` is always in the body.
+    ///
+    /// # Errors
+    /// `Kind::Encode` or `Kind::Unsupported`, never sent, where the format cannot say what was asked.
+    fn encode(&self, call: &Call, mode: Mode) -> Result<HttpRequest, ProviderError>;
+
+    /// Reads a request body of this format into our types, losing nothing that the vendor documents: what has no
+    /// common field goes to vendor fields. Whether a stream is asked for is said beside it.
+    ///
+    /// # Errors
+    /// `Kind::Protocol` with the path of the field that could not be read.
+    fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError>;
+
+    /// Reads a whole answer, an error included. `dialect` is that of the endpoint.
+    ///
+    /// # Errors
+    /// The vendor's error, classified; `Kind::Protocol` where the bytes are not of this format.
+    fn decode(&self, response: HttpResponse<'_>, dialect: &Dialect) -> Result<Reply, ProviderError>;
+
+    /// Starts to read a stream with status 200.
+    fn decoder(&self, dialect: &Dialect) -> Box<dyn StreamDecoder>;
+}
+
+/// A request body read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// What is asked. `model` is `Auto`: the body's own name for the model is in `wire_model`.
+    pub draft: RequestDraft,
+    /// The model as the body names it; empty where the format has it in the path.
+    pub wire_model: String,
+    /// Whether a stream is asked for.
+    pub mode: Mode,
+}
+
+/// Reads a stream's bytes, however they are cut.
+pub trait StreamDecoder: Debug + Send {
+    /// Takes more bytes and appends the pieces they complete to `out`.
+    ///
+    /// # Errors
+    /// The vendor's error inside the stream, or `Kind::Protocol`. Pieces before it are in `out`.
+    fn feed(&mut self, bytes: &[u8], out: &mut Vec<Delta>) -> Result<(), ProviderError>;
+
+    /// Says that the bytes have ended, and appends what was held back.
+    ///
+    /// # Errors
+    /// `Kind::Incomplete` where the answer had not ended.
+    fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), ProviderError>;
+}

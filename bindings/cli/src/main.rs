@@ -1,2 +1,45 @@
-//! The command.
-fn main() {}
+//! The `tierway` command: see what the router would do, let it do it, and read what it cost.
+//!
+//! One module a subcommand, each with its `Args` and a `run` that prints to standard output and returns a `Failure`.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+mod failure;
+
+pub(crate) use failure::Failure;
+
+/// Sends each request to the cheapest model that is good enough, and proves what it cost.
+#[derive(Debug, Parser)]
+#[command(name = "tierway", version, max_term_width = 100, after_help = failure::EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "tierway", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}

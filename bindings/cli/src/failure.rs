@@ -1,0 +1,63 @@
+//! Why the command failed, and the exit status that says so to scripts.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// The exit codes, for `--help`.
+pub(crate) const EXIT_CODES: &str = "Exit status:
+  0  done
+  1  it failed: a vendor, the network, a check that did not hold
+  2  the command or its input is wrong
+  3  policy or a budget refused the request
+  4  a file could not be read or written";
+
+/// A failure: one line for people and a status for scripts.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It ran and failed, or a check did not hold.
+    Failed(String),
+    /// The input is wrong.
+    Input(String),
+    /// Policy or a budget refused.
+    Refused(String),
+    /// A file could not be read or written.
+    File(String),
+    /// The reader of our output went away: not an error.
+    Pipe,
+}
+
+impl Failure {
+    /// A file that could not be read or written.
+    pub(crate) fn file(path: impl AsRef<std::path::Path>, error: &io::Error) -> Failure {
+        Failure::File(format!("{}: {error}", path.as_ref().display()))
+    }
+
+    /// Prints the line and returns the status.
+    pub(crate) fn report(self) -> ExitCode {
+        let (text, code) = match self {
+            Failure::Failed(text) => (text, 1),
+            Failure::Input(text) => (text, 2),
+            Failure::Refused(text) => (text, 3),
+            Failure::File(text) => (text, 4),
+            Failure::Pipe => return ExitCode::SUCCESS,
+        };
+        // Standard error may be closed as well: then there is nobody to tell.
+        let _ = writeln!(io::stderr(), "tierway: {text}");
+        ExitCode::from(code)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::Pipe,
+            _ => Failure::File(error.to_string()),
+        }
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Failure {
+        Failure::Input(format!("not the JSON that was expected: {error}"))
+    }
+}

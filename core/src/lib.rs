@@ -28,6 +28,14 @@ pub mod policy;
 pub mod provider;
 pub mod wire;
 
+// effects
+#[cfg(feature = "client")]
+pub mod clock;
+#[cfg(feature = "client")]
+pub mod secrets;
+#[cfg(feature = "client")]
+pub mod transport;
+
 pub use error::{Kind, ProviderError, Retry};
 pub use id::{DataLabel, EndpointId, ModelId, Region, SessionId, VendorId};
 pub use message::{Content, Message, Part, Role};

@@ -60,6 +60,45 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// The pieces that a stream of this reply would have brought: one a part.
+    pub fn into_deltas(self) -> Vec<Delta> {
+        let Reply { id, model, parts, stop, usage, logprobs, alternatives, vendor } = self;
+        let mut deltas = vec![Delta::Start { id, model }];
+        deltas.extend(whole_parts(parts));
+        if !logprobs.is_empty() {
+            deltas.push(Delta::Logprobs { tokens: logprobs });
+        }
+        for (at, more) in alternatives.into_iter().enumerate() {
+            let index = u32::try_from(at + 1).unwrap_or(u32::MAX);
+            let mut pieces: Vec<Delta> = whole_parts(more.parts).collect();
+            if !more.logprobs.is_empty() {
+                pieces.push(Delta::Logprobs { tokens: more.logprobs });
+            }
+            pieces.extend(more.stop.map(|reason| Delta::Stop { reason }));
+            deltas.extend(pieces.into_iter().map(|delta| Delta::Alternative { index, delta: Box::new(delta) }));
+        }
+        if !vendor.is_empty() {
+            deltas.push(Delta::Vendor { fields: vendor });
+        }
+        if !usage.is_empty() {
+            deltas.push(Delta::Usage { usage });
+        }
+        deltas.extend(stop.map(|reason| Delta::Stop { reason }));
+        deltas
+    }
+}
+
+/// Each part as one piece; plain text as a text piece, so that readers of text see it.
+fn whole_parts(parts: Vec<Part>) -> impl Iterator<Item = Delta> {
+    parts.into_iter().zip(0u32..).map(|(whole, part)| match whole {
+        Part { content: Content::Text { text }, cache: None, vendor } if vendor.is_empty() => {
+            Delta::Text { part, text }
+        }
+        whole => Delta::Part { part, whole },
+    })
+}
+
 /// One more answer to the same request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -1,0 +1,185 @@
+//! The stock transport: reqwest with its risky defaults off. No redirects, no referer, no silent decompression.
+
+use std::error::Error as _;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+
+use super::{Incoming, Outgoing, Transport};
+use crate::error::{Kind, ProviderError, Retry};
+use crate::time::Span;
+
+/// How to reach the network.
+#[derive(Clone, Debug, Default)]
+pub struct TransportOptions {
+    /// Which proxy to use.
+    pub proxy: Proxy,
+    /// Further root certificates, as PEM text, beside the system's.
+    pub extra_roots_pem: Vec<Vec<u8>>,
+    /// To a connection, TLS included; 10 s by default.
+    pub connect_timeout: Option<Span>,
+    /// Idle connections kept for each host; 64 by default.
+    pub idle_connections_max: Option<usize>,
+}
+
+/// Which proxy to use.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Proxy {
+    /// What `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    #[default]
+    Environment,
+    /// None.
+    Direct,
+    /// This one, for every host.
+    Url(String),
+}
+
+/// Sends with reqwest over pooled connections. The pool and the certificates are set up at the first call.
+#[derive(Debug)]
+pub struct HttpTransport {
+    options: TransportOptions,
+    client: OnceLock<Result<reqwest::Client, String>>,
+}
+
+impl HttpTransport {
+    /// A transport with these options; nothing is opened yet.
+    pub fn new(options: TransportOptions) -> HttpTransport {
+        HttpTransport { options, client: OnceLock::new() }
+    }
+
+    fn client(&self) -> Result<&reqwest::Client, ProviderError> {
+        let built = self.client.get_or_init(|| build(&self.options));
+        built.as_ref().map_err(|text| ProviderError::new(Kind::Connect, Retry::Never, text).unsent())
+    }
+}
+
+impl Default for HttpTransport {
+    fn default() -> HttpTransport {
+        HttpTransport::new(TransportOptions::default())
+    }
+}
+
+fn build(options: &TransportOptions) -> Result<reqwest::Client, String> {
+    let connect = options.connect_timeout.unwrap_or(Span::from_secs(10)).to_duration();
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(options)?)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(connect)
+        .pool_idle_timeout(Duration::from_secs(50))
+        .pool_max_idle_per_host(options.idle_connections_max.unwrap_or(64))
+        .tcp_nodelay(true)
+        .user_agent(concat!("tierway/", env!("CARGO_PKG_VERSION")));
+    match &options.proxy {
+        Proxy::Environment => {}
+        Proxy::Direct => builder = builder.no_proxy(),
+        Proxy::Url(url) => {
+            let proxy =
+                reqwest::Proxy::all(url).map_err(|_| "the proxy's address is not valid: write http://host:port")?;
+            builder = builder.proxy(proxy);
+        }
+    }
+    builder.build().map_err(|error| format!("the HTTP client could not be set up: {}", error.without_url()))
+}
+
+/// The system's roots, or Mozilla's where the system has none, and the user's own.
+fn tls(options: &TransportOptions) -> Result<rustls::ClientConfig, String> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    for pem in &options.extra_roots_pem {
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|_| "an extra root certificate is not valid PEM")?;
+            roots.add(certificate).map_err(|error| format!("an extra root certificate was refused: {error}"))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = versions.map_err(|error| format!("TLS could not be set up: {error}"))?;
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+#[async_trait]
+impl Transport for HttpTransport {
+    async fn post(&self, outgoing: Outgoing) -> Result<Incoming, ProviderError> {
+        let mut request = self.client()?.post(outgoing.url());
+        for (name, value) in outgoing.headers() {
+            request = request.header(name, value);
+        }
+        if let Some((name, value)) = outgoing.key_header() {
+            let mut value = reqwest::header::HeaderValue::from_str(&value).map_err(|_| {
+                ProviderError::new(Kind::Auth, Retry::Elsewhere, "the key cannot stand in a header").unsent()
+            })?;
+            value.set_sensitive(true);
+            request = request.header(name, value);
+        }
+        let limits = outgoing.timeouts();
+        let sending = request.body(outgoing.body().clone()).send();
+        let response = match tokio::time::timeout(limits.first_byte.to_duration(), sending).await {
+            Ok(sent) => sent.map_err(classify)?,
+            Err(_) => return Err(late("no answer began", limits.first_byte)),
+        };
+        let status = response.status().as_u16();
+        let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+        let idle = limits.idle;
+        let body = futures_util::stream::unfold(Some(response.bytes_stream().boxed()), move |body| next(body, idle));
+        Ok(Incoming { status, headers, body: Box::pin(body) })
+    }
+}
+
+type Chunks = std::pin::Pin<Box<dyn futures_core::Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
+
+/// The next chunk within the idle limit; after an error the body is over.
+async fn next(body: Option<Chunks>, idle: Span) -> Option<(Result<Bytes, ProviderError>, Option<Chunks>)> {
+    let mut body = body?;
+    match tokio::time::timeout(idle.to_duration(), body.next()).await {
+        Ok(None) => None,
+        Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(body))),
+        Ok(Some(Err(error))) => Some((Err(classify(error)), None)),
+        Err(_) => Some((Err(late("the answer stood still", idle)), None)),
+    }
+}
+
+fn late(what: &str, limit: Span) -> ProviderError {
+    ProviderError::new(Kind::Timeout, Retry::Here(None), format!("{what} for {limit}"))
+}
+
+/// Names what reqwest says, without its text, which may hold the address and its query.
+fn classify(error: reqwest::Error) -> ProviderError {
+    let mut tls = false;
+    let mut cause = String::new();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        tls |= inner.downcast_ref::<rustls::Error>().is_some() || inner.to_string().contains("certificate");
+        cause = inner.to_string();
+        source = inner.source();
+    }
+    let (kind, retry, text) = match () {
+        () if tls => {
+            (Kind::Tls, Retry::Elsewhere, "TLS failed: check the address, the proxy and the root certificates")
+        }
+        () if error.is_connect() && error.is_timeout() => (Kind::Timeout, Retry::Here(None), "no connection in time"),
+        () if error.is_connect() => {
+            (Kind::Connect, Retry::Here(None), "no connection: check the address and the network")
+        }
+        () if error.is_builder() => (Kind::Encode, Retry::Elsewhere, "the endpoint's address or a header is not valid"),
+        () if error.is_timeout() => (Kind::Timeout, Retry::Here(None), "a time limit passed"),
+        () => (Kind::Network, Retry::Here(None), "the connection broke"),
+    };
+    let unsent = error.is_connect() || error.is_builder();
+    let error =
+        ProviderError::new(kind, retry, if cause.is_empty() { text.to_owned() } else { format!("{text} ({cause})") });
+    if unsent { error.unsent() } else { error }
+}

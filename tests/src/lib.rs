@@ -1,1 +1,3 @@
-//! Checks that cross packages.
+//! Checks that cross packages: the layout rules, conformance over recorded traffic, simulations.
+
+pub mod tidy;

@@ -196,11 +196,33 @@ pub struct Accepts {
     pub stop: bool,
     /// Whether temperature and top_p may both be given.
     pub temperature_with_top_p: bool,
+    /// How the model is told how much to think; what was asked otherwise is converted.
+    pub reasoning: ReasoningDial,
+}
+
+/// How a model is told how much to think.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ReasoningDial {
+    /// In words or in tokens.
+    #[default]
+    Either,
+    /// In words alone.
+    Effort,
+    /// In tokens alone.
+    Budget,
 }
 
 impl Default for Accepts {
     fn default() -> Accepts {
-        Accepts { sampling: true, system: true, stop: true, temperature_with_top_p: true }
+        Accepts {
+            sampling: true,
+            system: true,
+            stop: true,
+            temperature_with_top_p: true,
+            reasoning: ReasoningDial::Either,
+        }
     }
 }
 

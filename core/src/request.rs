@@ -341,6 +341,9 @@ pub enum Effort {
     Medium,
     /// Much.
     High,
+    /// More than much, where a model tells it apart.
+    #[serde(rename = "xhigh")]
+    XHigh,
     /// As much as the model can.
     Max,
 }

@@ -6,7 +6,7 @@
 use std::fmt::Debug;
 
 use crate::error::ProviderError;
-use crate::model::{Api, Dialect};
+use crate::model::{Api, Dialect, Endpoint, ModelCard};
 use crate::provider::Call;
 use crate::reply::{Delta, Reply};
 use crate::request::RequestDraft;
@@ -51,16 +51,44 @@ impl HttpResponse<'_> {
     }
 }
 
+/// All that a wire needs to write a request. It is no proof that the request may be sent: only a `Call` is.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// What is asked.
+    pub draft: &'a RequestDraft,
+    /// The model that is asked: what it does not take is left out, moved or refused.
+    pub card: &'a ModelCard,
+    /// Where it is asked: its dialect and region.
+    pub endpoint: &'a Endpoint,
+    /// Most tokens of output, reasoning included.
+    pub max_tokens: u64,
+}
+
+impl<'a> Ask<'a> {
+    /// What an admitted call asks.
+    pub fn of(call: &'a Call) -> Ask<'a> {
+        Ask { draft: call.request(), card: call.card(), endpoint: call.endpoint(), max_tokens: call.max_tokens() }
+    }
+}
+
 /// What a vendor's format is.
 pub trait Wire: Debug + Send + Sync {
     /// The format's name.
     fn api(&self) -> Api;
 
-    /// Writes a call. The call's `max_tokens` is always in the body.
+    /// Writes a request. `max_tokens` is always in the body.
     ///
     /// # Errors
     /// `Kind::Encode` or `Kind::Unsupported`, never sent, where the format cannot say what was asked.
-    fn encode(&self, call: &Call, mode: Mode) -> Result<HttpRequest, ProviderError>;
+    fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError>;
+
+    /// Writes a call.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    fn encode(&self, call: &Call, mode: Mode) -> Result<HttpRequest, ProviderError> {
+        self.write(&Ask::of(call), mode)
+    }
 
     /// Reads a request body of this format into our types, losing nothing that the vendor documents: what has no
     /// common field goes to vendor fields. Whether a stream is asked for is said beside it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::ID_BYTES_MAX;
+use crate::limits::{ID_BYTES_MAX, REQUEST_ID_BYTES_MAX};
 
 /// Why a name was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +45,14 @@ fn check_model(what: &'static str, text: &str) -> Result<(), IdError> {
         Some((vendor, name)) if !vendor.is_empty() && !name.is_empty() => Ok(()),
         _ => Err(refuse(what, text, "write it as vendor/name, such as deepseek/deepseek-chat")),
     }
+}
+
+fn check_request(what: &'static str, text: &str) -> Result<(), IdError> {
+    check_token(what, text)?;
+    if text.len() > REQUEST_ID_BYTES_MAX {
+        return Err(refuse(what, text, "it is longer than 240 bytes"));
+    }
+    Ok(())
 }
 
 macro_rules! id {
@@ -149,6 +157,18 @@ id!(
     /// One attempt to get a reply, unique for ever: the ledger's idempotency key.
     AttemptId, "attempt id", check_token
 );
+
+id!(
+    /// One request as the router handles it, unique for ever: its attempts' ids are made from it.
+    RequestId, "request id", check_request
+);
+
+impl RequestId {
+    /// The id of this request's attempt of this number, counted from 1.
+    pub fn attempt(&self, number: u32) -> AttemptId {
+        AttemptId(Arc::from(format!("{}.{number}", self.0)))
+    }
+}
 
 impl ModelId {
     /// The part before the first slash.

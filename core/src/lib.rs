@@ -23,6 +23,7 @@ pub mod vendor_fields;
 // data and decisions, pure
 pub mod catalog;
 pub mod policy;
+pub mod snapshot;
 
 // ports
 pub mod provider;

@@ -32,3 +32,13 @@ pub const ERROR_TEXT_CHARS_MAX: usize = 300;
 pub const REPLY_PARTS_MAX: usize = 4_096;
 /// Longest Retry-After that is honoured; a longer one sends the request elsewhere.
 pub const RETRY_AFTER_MAX: Span = Span::from_secs(60);
+/// Most tokens of an answer where the request does not say: a long answer with its reasoning, and what is reserved.
+pub const OUTPUT_TOKENS_DEFAULT: u64 = 16_384;
+/// Least room for an answer, in tokens, that a model must have beside the prompt.
+pub const OUTPUT_ROOM_MIN: u64 = 256;
+/// Most tokens that one picture costs: the dearest published tiling is 2,833 + 8 x 5,667.
+pub const IMAGE_TOKENS_MAX: u64 = 48_169;
+/// Most attempts for one request, whatever the policy of retries says: bounds the bill of one call.
+pub const ATTEMPTS_MAX: u32 = 64;
+/// Longest id of a request, in bytes: an attempt's id is it with a number after it.
+pub const REQUEST_ID_BYTES_MAX: usize = 240;

@@ -13,6 +13,7 @@ pub(crate) const EXIT_CODES: &str = "Exit status:
 
 /// A failure: one line for people and a status for scripts.
 #[derive(Debug)]
+#[allow(dead_code, reason = "subcommands land one by one")]
 pub(crate) enum Failure {
     /// It ran and failed, or a check did not hold.
     Failed(String),
@@ -26,6 +27,7 @@ pub(crate) enum Failure {
     Pipe,
 }
 
+#[allow(dead_code, reason = "subcommands land one by one")]
 impl Failure {
     /// A file that could not be read or written.
     pub(crate) fn file(path: impl AsRef<std::path::Path>, error: &io::Error) -> Failure {

@@ -1,0 +1,19 @@
+//! What an attempt may cost must fit what is left.
+
+use super::refusal::{RuleName, Sink};
+use super::{Facts, Model};
+
+pub(super) fn check(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
+    let Some(terms) = &model.terms else { return };
+    if let Some(most) = facts.policy.max_cost.filter(|most| terms.reserve > *most) {
+        out.refuse(RuleName::Budget, || {
+            format!("it may cost {}, and max_cost is {}: lower max_tokens", terms.reserve.short(), most.short())
+        });
+    }
+    for headroom in facts.snapshot.headroom().iter().filter(|headroom| terms.reserve > headroom.left) {
+        out.refuse(RuleName::Budget, || {
+            let (reserve, left) = (terms.reserve.short(), headroom.left.short());
+            format!("it may cost {reserve}, and budget '{}' has {left} left", headroom.budget)
+        });
+    }
+}

@@ -1,0 +1,15 @@
+//! The prompt and an answer must fit the context window.
+
+use super::refusal::{RuleName, Sink};
+use super::{Facts, Model};
+use crate::limits::{OUTPUT_ROOM_MIN, OUTPUT_TOKENS_DEFAULT};
+
+pub(super) fn check(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
+    let room = facts.needs.max_tokens.unwrap_or(OUTPUT_TOKENS_DEFAULT).min(OUTPUT_ROOM_MIN);
+    let wanted = facts.needs.input_tokens_likely_max().saturating_add(room);
+    if wanted > model.card.context_window {
+        out.refuse(RuleName::Context, || {
+            format!("about {wanted} tokens with an answer, and its window holds {}", model.card.context_window)
+        });
+    }
+}

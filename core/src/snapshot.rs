@@ -1,0 +1,148 @@
+//! All that a decision may look at: what is on sale, how each endpoint fares, what may still be spent, the time.
+//!
+//! A snapshot is a value: the same one gives the same decision, today and in a replay. It is cheap to clone, since all
+//! that is large is shared. Nothing here asks a clock, a store or the environment; the client fills it in.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{EndpointId, ModelId};
+use crate::model::Endpoint;
+use crate::money::Usd;
+use crate::time::Timestamp;
+
+mod capability_set;
+mod health;
+mod offers;
+mod retry_bucket;
+pub use capability_set::CapabilitySet;
+pub use health::{Breaker, Fate, Health, HealthBook, HealthRules};
+pub use offers::{CardRow, Offer, Offers};
+pub use retry_bucket::RetryBucket;
+
+/// What a decision sees of the world.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    offers: Arc<Offers>,
+    health: Arc<HealthBook>,
+    keys: Arc<Keys>,
+    headroom: Arc<[Headroom]>,
+    pin: Option<Pin>,
+    now: Timestamp,
+}
+
+impl Snapshot {
+    /// A world with these offers at this time: all endpoints well and usable, no budget, no pin.
+    pub fn new(offers: Arc<Offers>, now: Timestamp) -> Snapshot {
+        Snapshot {
+            offers,
+            health: Arc::new(HealthBook::default()),
+            keys: Arc::new(Keys::All),
+            headroom: Arc::new([]),
+            pin: None,
+            now,
+        }
+    }
+
+    /// The same with what is known of the endpoints' health.
+    pub fn with_health(mut self, health: Arc<HealthBook>) -> Snapshot {
+        self.health = health;
+        self
+    }
+
+    /// The same where only these endpoints have a key.
+    pub fn with_keys(mut self, keys: Arc<Keys>) -> Snapshot {
+        self.keys = keys;
+        self
+    }
+
+    /// The same with what each budget that this request draws on has left.
+    pub fn with_headroom(mut self, headroom: impl Into<Arc<[Headroom]>>) -> Snapshot {
+        self.headroom = headroom.into();
+        self
+    }
+
+    /// The same within a conversation that a model has answered before.
+    pub fn with_pin(mut self, pin: Pin) -> Snapshot {
+        self.pin = Some(pin);
+        self
+    }
+
+    /// What is on sale.
+    pub fn offers(&self) -> &Arc<Offers> {
+        &self.offers
+    }
+
+    /// How the endpoints fare.
+    pub fn health(&self) -> &HealthBook {
+        &self.health
+    }
+
+    /// Which endpoints can be called.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// What each budget has left.
+    pub fn headroom(&self) -> &[Headroom] {
+        &self.headroom
+    }
+
+    /// The model that this conversation is with, if any.
+    pub fn pin(&self) -> Option<&Pin> {
+        self.pin.as_ref()
+    }
+
+    /// The time of the decision.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+/// Which endpoints have the key they want, or want none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Keys {
+    /// All of them: nothing is refused for want of a key.
+    #[default]
+    All,
+    /// These.
+    Only(BTreeSet<EndpointId>),
+}
+
+impl Keys {
+    /// The endpoints of `offers` for which `is_usable` holds.
+    pub fn of(offers: &Offers, is_usable: impl Fn(&Endpoint) -> bool) -> Keys {
+        let usable = offers.endpoints().iter().filter(|endpoint| is_usable(endpoint));
+        Keys::Only(usable.map(|endpoint| endpoint.id.clone()).collect())
+    }
+
+    /// Whether this endpoint can be called.
+    pub fn has(&self, endpoint: &EndpointId) -> bool {
+        match self {
+            Keys::All => true,
+            Keys::Only(usable) => usable.contains(endpoint),
+        }
+    }
+}
+
+/// What one budget still allows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Headroom {
+    /// The budget's name.
+    pub budget: String,
+    /// Its limit less what is posted and held.
+    pub left: Usd,
+}
+
+/// The model that has answered earlier turns of a conversation, and what it may still remember of the prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Who answered last.
+    pub model: ModelId,
+    /// Where.
+    pub endpoint: EndpointId,
+    /// Prompt tokens that are likely still in the vendor's cache there; zero where its lifetime has passed.
+    pub cached_tokens: u64,
+}

@@ -1,0 +1,128 @@
+//! A loopback server that answers chat completions at once, in a process of its own, so that the client's CPU time is
+//! the client's alone.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Chunks in a stream.
+pub const CHUNKS: usize = 100;
+
+const UNARY: &str = concat!(
+    r#"{"id":"chatcmpl-1","object":"chat.completion","created":1763640366,"model":"bench-model","choices":[{"index":0,"#,
+    r#""message":{"role":"assistant","content":"The capital of France is Paris, which lies on the Seine in the north of "#,
+    r#"the country and has been its seat of government for most of its history.","refusal":null},"logprobs":null,"#,
+    r#""finish_reason":"stop"}],"usage":{"prompt_tokens":120,"completion_tokens":31,"total_tokens":151,"#,
+    r#""prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}"#
+);
+
+/// The server's process; it is stopped when this is dropped.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub base_url: String,
+}
+
+impl Server {
+    /// Starts this program again as a server.
+    pub fn start() -> Server {
+        let program = std::env::current_exe().expect("a running program has a path");
+        let mut child = Command::new(program).arg("serve").stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("its output is piped")).read_line(&mut line).expect("it prints its port");
+        Server { child, base_url: format!("http://127.0.0.1:{}/v1", line.trim()) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves until killed.
+pub async fn serve() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    println!("{}", listener.local_addr().expect("it is bound").port());
+    std::io::stdout().flush().expect("the parent reads");
+    listener.set_nonblocking(true).expect("tokio needs it");
+    let listener = tokio::net::TcpListener::from_std(listener).expect("tokio takes it");
+    let stream = streamed();
+    loop {
+        let Ok((socket, _)) = listener.accept().await else { continue };
+        tokio::spawn(answer(socket, stream.clone()));
+    }
+}
+
+/// Each chunk of a streamed answer, HTTP framing included.
+fn streamed() -> std::sync::Arc<Vec<Vec<u8>>> {
+    let frame = |text: String| format!("{:x}\r\n{text}\r\n", text.len()).into_bytes();
+    let chunk = |delta: &str, finish: &str| {
+        frame(format!(
+            "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1763640366,\"model\":\"bench-model\",\
+             \"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{finish}}}]}}\n\n"
+        ))
+    };
+    let mut all: Vec<Vec<u8>> = (0..CHUNKS).map(|at| chunk(&format!("{{\"content\":\" word{at}\"}}"), "null")).collect();
+    all.push(chunk("{}", "\"stop\""));
+    all.push(frame(
+        "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1763640366,\"model\":\"bench-model\",\
+         \"choices\":[],\"usage\":{\"prompt_tokens\":120,\"completion_tokens\":100,\"total_tokens\":220}}\n\n"
+            .into(),
+    ));
+    all.push(frame("data: [DONE]\n\n".into()));
+    all.push(b"0\r\n\r\n".to_vec());
+    std::sync::Arc::new(all)
+}
+
+async fn answer(mut socket: TcpStream, stream: std::sync::Arc<Vec<Vec<u8>>>) {
+    let _ = socket.set_nodelay(true);
+    let mut buffer = Vec::with_capacity(64 << 10);
+    loop {
+        let Some(request) = read_request(&mut socket, &mut buffer).await else { return };
+        let is_stream = find(&request, b"\"stream\":true").is_some() || find(&request, b"\"stream\": true").is_some();
+        let sent = if is_stream {
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+            let mut sent = socket.write_all(head.as_bytes()).await;
+            for chunk in stream.iter() {
+                if sent.is_ok() {
+                    sent = socket.write_all(chunk).await;
+                }
+            }
+            sent
+        } else {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", UNARY.len());
+            socket.write_all(&[head.as_bytes(), UNARY.as_bytes()].concat()).await
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// The body of the next request with a content-length, or `None` at the connection's end.
+async fn read_request(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
+    loop {
+        if let Some(end) = find(buffer, b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+            let length = head.split("content-length:").nth(1).and_then(|rest| rest.lines().next());
+            let length: usize = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+            if buffer.len() >= end + 4 + length {
+                let body = buffer[end + 4..end + 4 + length].to_vec();
+                buffer.drain(..end + 4 + length);
+                return Some(body);
+            }
+        }
+        if socket.read_buf(buffer).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}

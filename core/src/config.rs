@@ -1,0 +1,239 @@
+//! `tierway.toml`: what a deployment decides once. Every key is optional; an unknown one is an error that names its line.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::ModelId;
+use crate::policy::Policy;
+use crate::provider::Timeouts;
+use crate::time::Span;
+
+/// The name of the file that is looked for in the working folder.
+pub const FILE_NAME: &str = "tierway.toml";
+
+/// A deployment's settings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How models are chosen.
+    pub router: RouterConfig,
+    /// What may go where.
+    pub policy: Policy,
+    /// Where the account is kept.
+    pub ledger: LedgerConfig,
+    /// Time limits.
+    pub timeouts: TimeoutConfig,
+    /// How often to try.
+    pub retry: RetryConfig,
+    /// How to reach the network.
+    pub transport: TransportConfig,
+    /// Models, endpoints and prices beside the built-in ones.
+    pub catalog: CatalogConfig,
+    /// Environment variables that hold keys, by endpoint: in place of the catalogue's names.
+    pub keys: BTreeMap<String, String>,
+}
+
+/// How models are chosen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouterConfig {
+    /// Share of the frontier's quality to keep, above 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<f64>,
+    /// The model against which savings are counted; the strongest admitted one where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<ModelId>,
+    /// The only models that `auto` chooses from; empty means every model with a key.
+    pub models: Vec<ModelId>,
+    /// Most tokens of output where a request does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+}
+
+/// Where the account is kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LedgerConfig {
+    /// A SQLite file; `:memory:` keeps nothing after the process; `tierway.db` in the working folder by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
+/// Time limits, in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TimeoutConfig {
+    /// To a connection, TLS included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_ms: Option<u64>,
+    /// To the first byte of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<u64>,
+    /// Between two pieces of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
+    /// For one attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_ms: Option<u64>,
+}
+
+impl TimeoutConfig {
+    /// The limits, with the defaults where nothing is said.
+    pub fn limits(&self) -> Timeouts {
+        let stock = Timeouts::default();
+        let or = |ms: Option<u64>, stock: Span| ms.map_or(stock, Span::from_ms);
+        Timeouts {
+            connect: or(self.connect_ms, stock.connect),
+            first_byte: or(self.first_byte_ms, stock.first_byte),
+            idle: or(self.idle_ms, stock.idle),
+            total: or(self.total_ms, stock.total),
+        }
+    }
+}
+
+/// How often to try.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetryConfig {
+    /// Most attempts at one endpoint, the first included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts_max: Option<u32>,
+    /// For the whole request, fallbacks and waits included, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
+}
+
+/// How to reach the network.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TransportConfig {
+    /// `none`, or an address; what the environment says where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// PEM files of further root certificates.
+    pub roots: Vec<PathBuf>,
+}
+
+/// Models, endpoints and prices beside the built-in ones.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CatalogConfig {
+    /// Files of rows, which override the built-in rows of the same id. Paths are relative to this file.
+    pub files: Vec<PathBuf>,
+    /// Whether to leave the built-in rows out.
+    pub only_files: bool,
+}
+
+/// Why a configuration was refused: where, and what to write.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {reason}")]
+pub struct ConfigError {
+    /// The file, line and key as far as they are known: `tierway.toml:4: router.quality`.
+    pub place: String,
+    /// What is wrong and what to do.
+    pub reason: String,
+}
+
+impl ConfigError {
+    /// An error at a place.
+    pub fn new(place: impl Into<String>, reason: impl Into<String>) -> ConfigError {
+        ConfigError { place: place.into(), reason: reason.into() }
+    }
+}
+
+impl Config {
+    /// Reads settings from TOML text; `name` is the file's name for errors.
+    ///
+    /// # Errors
+    /// The first fault with its line and key.
+    pub fn parse(text: &str, name: &str) -> Result<Config, ConfigError> {
+        let config: Config = toml::from_str(text).map_err(|error| locate(&error, text, name))?;
+        if let Some(quality) = config.router.quality
+            && !(quality > 0.0 && quality <= 1.0)
+        {
+            let place = format!("{name}:{}: router.quality", line_of_key(text, "quality"));
+            return Err(ConfigError::new(place, format!("{quality} is out of range: use above 0 to 1, such as 0.95")));
+        }
+        Ok(config)
+    }
+
+    /// Reads a file. Paths in it become relative to its folder.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is not valid.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::new(&name, format!("cannot be read: {error}")))?;
+        let mut config = Config::parse(&text, &name)?;
+        if let Some(folder) = path.parent() {
+            let inside = |file: &mut PathBuf| *file = folder.join(&*file);
+            config.catalog.files.iter_mut().chain(&mut config.transport.roots).for_each(inside);
+            if let Some(path) = config.ledger.path.as_mut().filter(|path| path.as_os_str() != ":memory:") {
+                inside(path);
+            }
+        }
+        Ok(config)
+    }
+
+    /// The file that `TIERWAY_CONFIG` names, else `tierway.toml` in the working folder, else the defaults.
+    ///
+    /// # Errors
+    /// Where the file is not valid, or the named one is not there.
+    pub fn find() -> Result<Config, ConfigError> {
+        match std::env::var_os("TIERWAY_CONFIG") {
+            Some(path) => Config::load(Path::new(&path)),
+            None if Path::new(FILE_NAME).exists() => Config::load(Path::new(FILE_NAME)),
+            None => Ok(Config::default()),
+        }
+    }
+}
+
+/// Turns a TOML error into one with file, line and key.
+fn locate(error: &toml::de::Error, text: &str, name: &str) -> ConfigError {
+    let Some(span) = error.span() else {
+        return ConfigError::new(name, error.message());
+    };
+    let before = &text[..span.start.min(text.len())];
+    let line = before.matches('\n').count() + 1;
+    let written = text.lines().nth(line - 1).unwrap_or("");
+    let key = written.split('=').next().unwrap_or("").trim().trim_matches(['[', ']']);
+    let section = match written.trim_start().starts_with('[') {
+        true => None,
+        false => before.lines().rev().find_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']')),
+    };
+    let path = section.map_or(key.to_owned(), |section| format!("{section}.{key}"));
+    ConfigError::new(format!("{name}:{line}: {path}"), error.message().replace('\n', " "))
+}
+
+fn line_of_key(text: &str, key: &str) -> usize {
+    text.lines().position(|line| line.trim_start().starts_with(key)).map_or(1, |at| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, want: &str) {
+        let error = Config::parse(text, "tierway.toml").unwrap_err().to_string();
+        assert!(error.contains(want), "{error}");
+    }
+
+    #[test]
+    fn a_fault_is_named_with_its_line_and_key() {
+        check("[router]\nqualty = 0.9\n", "tierway.toml:2: router.qualty: unknown field");
+        check("[router]\nquality = 1.5\n", "tierway.toml:2: router.quality: 1.5 is out of range");
+        check("[router]\nquality = \"high\"\n", "tierway.toml:2: router.quality: invalid type");
+        check("\n[router]\nmodels = [\"gpt\"]\n", "tierway.toml:3: router.models: 'gpt' is no model id");
+        check("[nonsense]\n", "tierway.toml:1: nonsense: unknown field");
+        check("[router\n", "tierway.toml:1");
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        assert_eq!(Config::parse("", "x").unwrap(), Config::default());
+        assert_eq!(Config::default().timeouts.limits(), Timeouts::default());
+    }
+}

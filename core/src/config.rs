@@ -165,7 +165,8 @@ impl Config {
     /// Where it cannot be read, or is not valid.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::new(&name, format!("cannot be read: {error}")))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::new(&name, format!("cannot be read: {error}")))?;
         let mut config = Config::parse(&text, &name)?;
         if let Some(folder) = path.parent() {
             let inside = |file: &mut PathBuf| *file = folder.join(&*file);

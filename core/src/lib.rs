@@ -33,6 +33,8 @@ pub mod wire;
 #[cfg(feature = "client")]
 pub mod clock;
 #[cfg(feature = "client")]
+pub mod config;
+#[cfg(feature = "client")]
 pub mod secrets;
 #[cfg(feature = "client")]
 pub mod transport;

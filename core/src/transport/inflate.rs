@@ -109,7 +109,8 @@ fn pass<D: Write>(
     }
 }
 
-#[cfg(all(test, feature = "http"))]
+#[cfg(test)]
+#[cfg(feature = "http")]
 mod tests {
     use super::*;
 

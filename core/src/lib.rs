@@ -22,6 +22,7 @@ pub mod vendor_fields;
 
 // data and decisions, pure
 pub mod catalog;
+pub mod plan;
 pub mod policy;
 pub mod snapshot;
 

@@ -115,10 +115,11 @@ fn stage_of(module: &str) -> Option<usize> {
     STAGES.iter().position(|(_, modules)| modules.contains(&module))
 }
 
-/// The part of a file before its tests, line by line from 1.
+/// The part of a file before its tests, line by line from 1; nothing of a file of tests.
 fn code(file: &SourceFile) -> impl Iterator<Item = (usize, &str)> {
     let tests = |line: &str| line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
-    file.text.lines().enumerate().map(|(at, line)| (at + 1, line)).take_while(move |(_, line)| !tests(line))
+    let text = if file.path.ends_with("/tests.rs") { "" } else { file.text.as_str() };
+    text.lines().enumerate().map(|(at, line)| (at + 1, line)).take_while(move |(_, line)| !tests(line))
 }
 
 fn is_comment(line: &str) -> bool {

@@ -30,6 +30,7 @@ fn each_planted_breach_is_found() {
     check("core/src/message.rs", "//! Doc.\nuse crate::plan::Plan;\n", "vocabulary imports plan");
     check("core/src/plan/order.rs", "//! Doc.\nlet t = std::time::SystemTime::now();\n", "reads the clock");
     check("core/src/score/words.rs", "//! Doc.\nstd::fs::read(\"x\");\n", "reads files");
+    check("core/src/score/tests.rs", "//! Doc.\nstd::fs::read(\"x\");\n", "");
     check("core/src/store/sqlite.rs", "//! Doc.\nstd::fs::read(\"x\");\n", "");
     check("core/src/novel.rs", "//! Doc.\n", "is in no stage");
     check("core/src/policy.rs", "use crate::request::Request;\n", "must say what the file is for");

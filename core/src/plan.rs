@@ -1,0 +1,183 @@
+//! Which models, in which order, at what expected cost: the cheapest one that is good enough, and who stands in for it.
+//!
+//! A plan is made from what policy admits, how likely each model is to be good enough, its expected cost and how its
+//! endpoints fare. Each candidate carries the proof of its admission, so nothing that policy refuses can stand in a
+//! plan. The same inputs give the same plan, byte for byte, whatever the order of the catalogue.
+//!
+//! A decision over a hundred models takes microseconds: a rejected model costs no allocation, and the reasons are
+//! written when somebody asks, by `Plan::explain` or by reading a `Refused`.
+//!
+//! What it does not do: call anything, wait, or learn what happened. That is `attempt`'s.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::id::ModelId;
+use crate::model::{Endpoint, ModelCard};
+use crate::money::Usd;
+use crate::policy::{self, Admission, Needs, Policy, Terms};
+use crate::request::Request;
+use crate::snapshot::Snapshot;
+use crate::time::Timestamp;
+
+mod baseline;
+mod cost;
+mod evidence;
+mod explain;
+mod field;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod order;
+mod refused;
+mod screenful;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use baseline::Baseline;
+pub use explain::{
+    Aim, BaselineLine, CandidateLine, Explanation, PassedOver, PlaceRefusals, RefusedModel, Role, Saving, Sizes, Why,
+};
+pub use field::Rating;
+pub use refused::Refused;
+pub use settings::Settings;
+
+use evidence::Evidence;
+
+/// Decides by ratings of the caller's own: `rate` is asked once for each model that policy admits.
+///
+/// `needs` are those of this request.
+///
+/// # Errors
+/// `Refused` where no model may see the request, with every reason.
+pub fn decide_rated(
+    request: &Request,
+    policy: &Policy,
+    snapshot: &Snapshot,
+    needs: &Needs,
+    rate: impl Fn(&ModelCard) -> Rating,
+    settings: &Settings,
+) -> Result<Plan, Refused> {
+    let screening = policy::screen(request, policy, snapshot, needs);
+    let field = field::gather(&screening, snapshot, needs, settings, &rate);
+    let evidence = |field| Evidence {
+        screening,
+        policy: policy.clone(),
+        snapshot: snapshot.clone(),
+        needs: *needs,
+        settings: settings.clone(),
+        field,
+    };
+    if field.entrants.is_empty() {
+        return Err(Refused::new(evidence(field)));
+    }
+    let picks = order::order(&field, snapshot.offers(), settings);
+    let evidence = evidence(field);
+    let candidates = picks.iter().map(|pick| evidence.candidate(*pick)).collect();
+    let baseline = baseline::of(&evidence, &rate);
+    Ok(Plan { candidates, baseline, evidence: Arc::new(evidence) })
+}
+
+/// Whom to ask, in order. Never empty.
+#[derive(Clone)]
+pub struct Plan {
+    candidates: Vec<Candidate>,
+    baseline: Option<Baseline>,
+    evidence: Arc<Evidence>,
+}
+
+impl Plan {
+    /// The candidates: the choice, then who stands in for it.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The first candidate.
+    pub fn choice(&self) -> &Candidate {
+        &self.candidates[0]
+    }
+
+    /// What savings are counted against; `None` where it has no price.
+    pub fn baseline(&self) -> Option<&Baseline> {
+        self.baseline.as_ref()
+    }
+
+    /// The request.
+    pub fn request(&self) -> &Request {
+        self.evidence.screening.request()
+    }
+
+    /// What the request demands.
+    pub fn needs(&self) -> &Needs {
+        &self.evidence.needs
+    }
+
+    /// When the decision was made.
+    pub fn at(&self) -> Timestamp {
+        self.evidence.snapshot.now()
+    }
+
+    /// The whole decision, for people and for machines. It is written now, which takes about a millisecond.
+    pub fn explain(&self) -> Explanation {
+        explain::explain(self, &self.evidence)
+    }
+}
+
+impl fmt::Debug for Plan {
+    /// Names models and amounts, and never the request's text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("candidates", &self.candidates).field("baseline", &self.baseline).finish()
+    }
+}
+
+/// A model at an endpoint that may answer the request.
+#[derive(Clone)]
+pub struct Candidate {
+    /// The proof that policy lets the request through to it.
+    pub admission: Admission,
+    /// What an attempt at it is held to.
+    pub terms: Terms,
+    /// How likely its answer is good enough.
+    pub p_good: f64,
+    /// How many tokens of output it is expected to write, reasoning included.
+    pub expected_output: u64,
+    /// What an answer is expected to cost, less what its cache of this conversation saves.
+    pub expected_cost: Usd,
+    /// From when on its endpoint may be called; the time of the decision or earlier where it is well.
+    pub ready_at: Timestamp,
+    /// Whether it meets the aim; one that does not stands in only where all others fail.
+    pub is_good_enough: bool,
+}
+
+impl Candidate {
+    /// The model.
+    pub fn card(&self) -> &Arc<ModelCard> {
+        self.admission.card()
+    }
+
+    /// Where it is asked.
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        self.admission.endpoint()
+    }
+
+    /// The model's id.
+    pub fn model(&self) -> &ModelId {
+        &self.card().id
+    }
+}
+
+impl fmt::Debug for Candidate {
+    /// Names the model and the amounts, and never the request's text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidate")
+            .field("model", self.model())
+            .field("endpoint", &self.endpoint().id)
+            .field("p_good", &self.p_good)
+            .field("expected_output", &self.expected_output)
+            .field("expected_cost", &self.expected_cost)
+            .field("terms", &self.terms)
+            .field("ready_at", &self.ready_at)
+            .field("is_good_enough", &self.is_good_enough)
+            .finish()
+    }
+}

@@ -1,0 +1,75 @@
+//! What savings are counted against: the model that one would ask without a router.
+
+use std::sync::Arc;
+
+use crate::id::ModelId;
+use crate::model::ModelCard;
+use crate::money::Usd;
+use crate::policy::Terms;
+
+use super::evidence::Evidence;
+use super::field::Entrant;
+use super::{Rating, cost};
+
+/// The model that one would ask without a router, and what its answer to this request is expected to cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baseline {
+    /// The model.
+    pub card: Arc<ModelCard>,
+    /// How likely its answer is good enough; `None` where it may not be asked this request.
+    pub p_good: Option<f64>,
+    /// How many tokens of output it is expected to write, reasoning included.
+    pub expected_output: u64,
+    /// What its answer is expected to cost, without a cache.
+    pub expected_cost: Usd,
+}
+
+impl Baseline {
+    /// The model's id.
+    pub fn model(&self) -> &ModelId {
+        &self.card.id
+    }
+}
+
+/// The one that the settings name; else, among the admitted models of the highest tier, the likeliest to be good
+/// enough, of equals the dearest.
+pub(super) fn of(evidence: &Evidence, rate: &impl Fn(&ModelCard) -> Rating) -> Option<Baseline> {
+    let offers = evidence.screening.offers();
+    let Some(row) = evidence.settings.baseline.as_ref().and_then(|model| offers.find(model)) else {
+        return strongest(evidence);
+    };
+    if let Some(entrant) = evidence.field.entrants.iter().find(|entrant| entrant.row as usize == row) {
+        return Some(of_entrant(evidence, entrant));
+    }
+    let card = offers.rows()[row].card();
+    let terms = Terms::of(card, &evidence.needs, evidence.snapshot.now())?;
+    let output = rate(card).within(terms).output_tokens;
+    let expected_cost = cost::expected(card, &evidence.needs, terms, 0, output, evidence.snapshot.now());
+    Some(Baseline { card: card.clone(), p_good: None, expected_output: output, expected_cost })
+}
+
+fn strongest(evidence: &Evidence) -> Option<Baseline> {
+    let rows = evidence.screening.offers().rows();
+    let tier = |row: u32| rows[row as usize].card().tier;
+    let highest = evidence.field.entrants.iter().map(|entrant| tier(entrant.row)).max()?;
+    let mut best: Option<(&Entrant, Usd)> = None;
+    for entrant in evidence.field.entrants.iter().filter(|entrant| tier(entrant.row) == highest) {
+        if best.is_some_and(|(least, _)| entrant.p_good < least.p_good) {
+            continue;
+        }
+        let cost = evidence.cost_of(entrant);
+        if best.is_none_or(|(least, least_cost)| entrant.p_good > least.p_good || cost > least_cost) {
+            best = Some((entrant, cost));
+        }
+    }
+    best.map(|(entrant, _)| of_entrant(evidence, entrant))
+}
+
+fn of_entrant(evidence: &Evidence, entrant: &Entrant) -> Baseline {
+    Baseline {
+        card: evidence.screening.offers().rows()[entrant.row as usize].card().clone(),
+        p_good: Some(entrant.p_good),
+        expected_output: entrant.output,
+        expected_cost: evidence.cost_of(entrant),
+    }
+}

@@ -1,0 +1,175 @@
+//! Who may be asked: every admitted model with its rating, at every endpoint with its health.
+
+use std::sync::Arc;
+
+use crate::id::ModelId;
+use crate::model::{Endpoint, ModelCard};
+use crate::money::Usd;
+use crate::policy::{Needs, Screening, Terms};
+use crate::request::ModelChoice;
+use crate::snapshot::{Offers, Snapshot};
+use crate::time::{Span, Timestamp};
+
+use super::{Settings, cost};
+
+/// How a model is expected to do at a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rating {
+    /// How likely its answer is good enough, from 0 to 1.
+    pub p_good: f64,
+    /// How many tokens of output it is expected to write, reasoning included.
+    pub output_tokens: u64,
+}
+
+impl Rating {
+    /// The same with a chance within 0 and 1, whatever the rating said, and no more output than the terms allow.
+    pub(super) fn within(self, terms: Terms) -> Rating {
+        let p_good = if self.p_good.is_nan() { 0.0 } else { self.p_good.clamp(0.0, 1.0) };
+        Rating { p_good, output_tokens: self.output_tokens.clamp(1, terms.max_tokens) }
+    }
+}
+
+/// An admitted model.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entrant {
+    /// Its row among the offers.
+    pub(super) row: u32,
+    /// How likely its answer is good enough.
+    pub(super) p_good: f64,
+    /// Expected tokens of an answer, within its terms.
+    pub(super) output: u64,
+    /// Expected cost without a cache; known from the start where the aim needs it.
+    pub(super) cost: Option<Usd>,
+    pub(super) terms: Terms,
+}
+
+/// An admitted model at an endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Which entrant.
+    pub(super) entrant: u32,
+    /// The offer's position.
+    pub(super) offer: u32,
+    /// The endpoint's position.
+    pub(super) endpoint: u32,
+    /// The cost here, where this conversation's cache makes it another.
+    pub(super) pinned_cost: Option<Usd>,
+    pub(super) state: State,
+}
+
+/// What matters of an endpoint's health.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
+    pub(super) ready_at: Timestamp,
+    pub(super) load: u64,
+    pub(super) latency: Option<Span>,
+}
+
+/// Everyone who may be asked.
+#[derive(Debug, Default)]
+pub(super) struct Field {
+    /// By row.
+    pub(super) entrants: Vec<Entrant>,
+    /// By offer.
+    pub(super) places: Vec<Place>,
+    /// The best chance among the entrants.
+    pub(super) best: f64,
+    pub(super) now: Timestamp,
+}
+
+/// Gathers the field. Costs are computed for those that may be chosen for theirs.
+pub(super) fn gather(
+    screening: &Screening,
+    snapshot: &Snapshot,
+    needs: &Needs,
+    settings: &Settings,
+    rate: &impl Fn(&ModelCard) -> Rating,
+) -> Field {
+    let offers = screening.offers();
+    let listed = listed(screening, settings);
+    let states = states(offers, snapshot);
+    let mut field = Field {
+        entrants: Vec::with_capacity(offers.rows().len()),
+        places: Vec::with_capacity(offers.offers().len()),
+        best: 0.0,
+        now: snapshot.now(),
+    };
+    for (at, row) in offers.rows().iter().enumerate() {
+        if listed.as_ref().is_some_and(|listed| !listed.contains(&at)) {
+            continue;
+        }
+        let Some(terms) = screening.terms(at) else { continue };
+        let entrant = field.entrants.len() as u32;
+        let mut admitted = false;
+        for offer in row.offers().filter(|offer| screening.verdict(*offer).is_empty()) {
+            let endpoint = offers.offers()[offer].endpoint;
+            let state = states[endpoint as usize];
+            let offer = offer as u32;
+            field.places.push(Place { entrant, offer, endpoint, pinned_cost: None, state });
+            admitted = true;
+        }
+        if admitted {
+            let Rating { p_good, output_tokens: output } = rate(row.card()).within(terms);
+            field.best = field.best.max(p_good);
+            field.entrants.push(Entrant { row: at as u32, p_good, output, cost: None, terms });
+        }
+    }
+    price(&mut field, offers, snapshot, needs, settings);
+    field
+}
+
+/// Fills in costs: of all where the aim weighs them, else of those that are good enough; and what the conversation's
+/// cache saves.
+fn price(field: &mut Field, offers: &Offers, snapshot: &Snapshot, needs: &Needs, settings: &Settings) {
+    let by_quality = settings.worth.is_none() && settings.spend_max.is_none();
+    let bar = if by_quality { field.bar(settings) } else { 0.0 };
+    for entrant in field.entrants.iter_mut().filter(|entrant| entrant.p_good >= bar) {
+        let card = offers.rows()[entrant.row as usize].card();
+        entrant.cost = Some(cost::expected(card, needs, entrant.terms, 0, entrant.output, snapshot.now()));
+    }
+    let Some(pin) = snapshot.pin() else { return };
+    let Some(row) = offers.find(&pin.model) else { return };
+    for place in &mut field.places {
+        let entrant = &field.entrants[place.entrant as usize];
+        if entrant.row as usize == row && offers.endpoints()[place.endpoint as usize].id == pin.endpoint {
+            let card = offers.rows()[row].card();
+            let cached = pin.cached_tokens;
+            place.pinned_cost =
+                Some(cost::expected(card, needs, entrant.terms, cached, entrant.output, snapshot.now()));
+        }
+    }
+}
+
+impl Field {
+    /// The chance of a good answer that the quality aim asks for.
+    pub(super) fn bar(&self, settings: &Settings) -> f64 {
+        // A rating is a float from a table: the last bits are noise, and 0.95 of 1 must let 0.95 in.
+        settings.quality * self.best - 1e-9
+    }
+}
+
+/// The rows that `settings.models` names; `None` where all may be chosen.
+fn listed(screening: &Screening, settings: &Settings) -> Option<Vec<usize>> {
+    if settings.models.is_empty() || screening.request().model != ModelChoice::Auto {
+        return None;
+    }
+    let row = |model: &ModelId| screening.offers().find(model);
+    Some(settings.models.iter().filter_map(row).collect())
+}
+
+/// The health of every endpoint. Both lists are sorted by id, so one walk over both is enough.
+fn states(offers: &Offers, snapshot: &Snapshot) -> Vec<State> {
+    let mut known = snapshot.health().iter().peekable();
+    let state = |endpoint: &Arc<Endpoint>| {
+        while known.peek().is_some_and(|(id, _)| **id < endpoint.id) {
+            known.next();
+        }
+        match known.peek() {
+            Some((id, health)) if **id == endpoint.id => {
+                State { ready_at: health.ready_at(), load: health.load(), latency: health.latency() }
+            }
+            _ => State { ready_at: Timestamp::EPOCH, load: 0, latency: None },
+        }
+    };
+    offers.endpoints().iter().map(state).collect()
+}

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::ModelId;
 use crate::policy::Policy;
-use crate::provider::Timeouts;
-use crate::time::Span;
+use crate::time::{Span, Timeouts};
 
 /// The name of the file that is looked for in the working folder.
 pub const FILE_NAME: &str = "tierway.toml";

@@ -21,6 +21,7 @@ pub mod usage;
 pub mod vendor_fields;
 
 // data and decisions, pure
+pub mod attempt;
 pub mod catalog;
 pub mod plan;
 pub mod policy;

@@ -13,7 +13,7 @@ use crate::model::{Endpoint, ModelCard};
 use crate::policy::Admission;
 use crate::reply::{Delta, Reply};
 use crate::request::Request;
-use crate::time::Span;
+use crate::time::Timeouts;
 
 /// An answer piece by piece. It ends after the last piece; dropping it cancels the call.
 pub type ReplyStream = Pin<Box<dyn Stream<Item = Result<Delta, ProviderError>> + Send>>;
@@ -36,31 +36,6 @@ pub trait Provider: Debug + Send + Sync {
 
     /// Asks for an answer piece by piece.
     async fn stream(&self, call: &Call) -> Result<ReplyStream, ProviderError>;
-}
-
-/// Time limits of one call, each on its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// To a connection, TLS included.
-    pub connect: Span,
-    /// From the request sent to the first byte of the answer.
-    pub first_byte: Span,
-    /// Between two pieces of the answer.
-    pub idle: Span,
-    /// For everything.
-    pub total: Span,
-}
-
-impl Default for Timeouts {
-    /// 10 s, 120 s (reasoning models are silent for long), 60 s, 10 min.
-    fn default() -> Timeouts {
-        Timeouts {
-            connect: Span::from_secs(10),
-            first_byte: Span::from_secs(120),
-            idle: Span::from_secs(60),
-            total: Span::from_secs(600),
-        }
-    }
 }
 
 /// One attempt to get an answer from one endpoint. It can only be made from an `Admission`, which `policy` alone makes

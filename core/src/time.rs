@@ -70,3 +70,40 @@ impl fmt::Display for Span {
         if self.0 < 1_000 { write!(f, "{} ms", self.0) } else { write!(f, "{:.1} s", self.0 as f64 / 1_000.0) }
     }
 }
+
+/// Time limits of one call, each on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To a connection, TLS included.
+    pub connect: Span,
+    /// From the request sent to the first byte of the answer.
+    pub first_byte: Span,
+    /// Between two pieces of the answer.
+    pub idle: Span,
+    /// For everything.
+    pub total: Span,
+}
+
+impl Default for Timeouts {
+    /// 10 s, 120 s (reasoning models are silent for long), 60 s, 10 min.
+    fn default() -> Timeouts {
+        Timeouts {
+            connect: Span::from_secs(10),
+            first_byte: Span::from_secs(120),
+            idle: Span::from_secs(60),
+            total: Span::from_secs(600),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The same, none of them longer than `left`.
+    pub fn within(self, left: Span) -> Timeouts {
+        Timeouts {
+            connect: self.connect.min(left),
+            first_byte: self.first_byte.min(left),
+            idle: self.idle.min(left),
+            total: self.total.min(left),
+        }
+    }
+}

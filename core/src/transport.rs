@@ -12,8 +12,9 @@ use futures_core::Stream;
 
 use crate::error::{Kind, ProviderError, Retry};
 use crate::model::Auth;
-use crate::provider::{Call, Timeouts};
+use crate::provider::Call;
 use crate::secrets::Secret;
+use crate::time::Timeouts;
 use crate::wire::HttpRequest;
 
 #[cfg(feature = "http")]

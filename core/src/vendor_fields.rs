@@ -57,10 +57,11 @@ impl VendorFields {
         }
     }
 
-    /// Copies the fields of `api` into a JSON object that a wire is writing, without replacing what it wrote.
+    /// Copies the fields of `api` into a JSON object that a wire is writing, without replacing what it wrote. A name that
+    /// starts with `$` is a wire's note to itself (that a text stood in a list) and is not copied.
     pub fn write_into(&self, api: Api, object: &mut Map<String, Value>) {
         for (name, value) in self.0.get(&api).into_iter().flatten() {
-            if !object.contains_key(name) {
+            if !name.starts_with('$') && !object.contains_key(name) {
                 object.insert(name.clone(), value.clone());
             }
         }

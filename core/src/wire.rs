@@ -11,7 +11,16 @@ use crate::provider::Call;
 use crate::reply::{Delta, Reply};
 use crate::request::RequestDraft;
 
+pub mod errors;
+pub mod json;
+pub mod lines;
+pub mod schema;
 pub mod sse;
+pub mod verbatim;
+
+mod registry;
+
+pub use registry::{for_api, usage_of};
 
 /// Whether an answer comes whole or piece by piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

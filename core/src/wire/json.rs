@@ -1,0 +1,123 @@
+//! Reading JSON from vendors tolerantly: numbers as text, absent or null fields, and bodies that are not JSON at all.
+
+use serde_json::{Map, Value};
+
+use crate::error::ProviderError;
+
+/// A body as JSON. The error names what came in its place and never repeats it.
+///
+/// # Errors
+/// `Kind::Protocol`.
+pub fn body(bytes: &[u8]) -> Result<Value, ProviderError> {
+    let read = serde_json::from_slice(bytes);
+    // Bytes that are not UTF-8 are replaced, as in a stream: the rest of the answer is worth having.
+    let read = read.or_else(|error| match std::str::from_utf8(bytes) {
+        Ok(_) => Err(error),
+        Err(_) => serde_json::from_str(&String::from_utf8_lossy(bytes)),
+    });
+    read.map_err(|error| not_json(bytes, &error))
+}
+
+/// A piece of a stream as JSON.
+///
+/// # Errors
+/// `Kind::Protocol`.
+pub fn event(text: &str) -> Result<Value, ProviderError> {
+    serde_json::from_str(text).map_err(|error| not_json(text.as_bytes(), &error))
+}
+
+/// The error for bytes that should have been JSON.
+pub(crate) fn not_json(bytes: &[u8], error: &serde_json::Error) -> ProviderError {
+    let what = match bytes.trim_ascii_start() {
+        [] => "the answer is empty where JSON was expected".to_owned(),
+        [b'<', ..] => "the answer is a page of HTML or XML where JSON was expected: check the base URL".to_owned(),
+        _ => format!("the answer is not the JSON that was expected (line {}, column {})", error.line(), error.column()),
+    };
+    ProviderError::protocol(what)
+}
+
+/// A field that is there and not null.
+pub fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    value.get(name).filter(|found| !found.is_null())
+}
+
+/// What stands at a path of names, if it is there and not null.
+pub fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |place, name| field(place, name))
+}
+
+/// A text field.
+pub fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    field(value, name)?.as_str()
+}
+
+/// An array field; empty where it is absent.
+pub fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    field(value, name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// A count at a path: a whole number, one written as a float or as text. Negative counts are none.
+pub fn count(value: &Value, path: &[&str]) -> Option<u64> {
+    let found = at(value, path)?;
+    match found {
+        Value::Number(number) => number.as_u64().or_else(|| whole(number.as_f64()?)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A float that is a count, as a count.
+fn whole(float: f64) -> Option<u64> {
+    ((0.0..9e15).contains(&float) && float.fract() == 0.0).then_some(float as u64)
+}
+
+/// The decimal text of a number field, exactly as it was written; money is read from it without floats.
+pub fn decimal(value: &Value, path: &[&str]) -> Option<String> {
+    match at(value, path)? {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// Takes a field out of an object, if it is there.
+pub fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    object.shift_remove(name)
+}
+
+/// Takes a field out of an object if `read` understands it; otherwise it stays where it is.
+pub fn take_if<T>(object: &mut Map<String, Value>, name: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
+    let found = read(object.get(name)?)?;
+    object.shift_remove(name);
+    Some(found)
+}
+
+/// Writes a field if there is something to write.
+pub fn put(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        object.insert(name.to_owned(), value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn counts_are_read_in_every_form_that_vendors_write() {
+        let value = json!({"a": 3, "b": 3.0, "c": "3", "d": null, "e": -1, "f": 1.5, "g": {"h": 0}});
+        let counts: Vec<_> = ["a", "b", "c", "d", "e", "f", "x"].iter().map(|name| count(&value, &[name])).collect();
+        assert_eq!(counts, [Some(3), Some(3), Some(3), None, None, None, None]);
+        assert_eq!(count(&value, &["g", "h"]), Some(0));
+    }
+
+    #[test]
+    fn what_is_no_json_is_named_and_not_repeated() {
+        for (bytes, want) in [("", "empty"), ("<html>secret</html>", "HTML"), ("{\"secret", "line 1")] {
+            let error = body(bytes.as_bytes()).unwrap_err();
+            assert!(error.message.contains(want) && !error.message.contains("secret"), "{error}");
+        }
+        assert_eq!(body(b"{\"a\":\"\xff\"}").unwrap(), json!({"a": "\u{fffd}"}));
+    }
+}

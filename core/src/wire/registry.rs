@@ -1,0 +1,24 @@
+//! Which wire speaks which format. One line a format; a new one adds its line to both functions.
+
+use serde_json::Value;
+
+use super::Wire;
+use crate::model::{Api, Dialect};
+use crate::usage::Usage;
+
+/// The wire that speaks a format; none for the engine, which needs no bytes, and for formats without a chat.
+pub fn for_api(api: Api) -> Option<&'static dyn Wire> {
+    match api {
+        Api::Engine | Api::Embeddings => None,
+        _ => None,
+    }
+}
+
+/// Reads a usage object alone, as it stands in a reply of this format: for bills that were stored.
+pub fn usage_of(api: Api, usage: &Value, dialect: &Dialect) -> Option<Usage> {
+    let _ = (usage, dialect);
+    match api {
+        Api::Engine | Api::Embeddings => None,
+        _ => None,
+    }
+}

@@ -25,6 +25,7 @@ pub mod attempt;
 pub mod catalog;
 pub mod plan;
 pub mod policy;
+pub mod score;
 pub mod snapshot;
 
 // ports

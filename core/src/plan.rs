@@ -17,6 +17,7 @@ use crate::model::{Endpoint, ModelCard};
 use crate::money::Usd;
 use crate::policy::{self, Admission, Needs, Policy, Terms};
 use crate::request::Request;
+use crate::score::{Complexity, Scorer};
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 
@@ -36,13 +37,34 @@ mod tests;
 
 pub use baseline::Baseline;
 pub use explain::{
-    Aim, BaselineLine, CandidateLine, Explanation, PassedOver, PlaceRefusals, RefusedModel, Role, Saving, Sizes, Why,
+    Aim, BaselineLine, CandidateLine, Explanation, Hardness, PassedOver, PlaceRefusals, RefusedModel, Role, Saving,
+    Sizes, Why,
 };
-pub use field::Rating;
 pub use refused::Refused;
 pub use settings::Settings;
 
+pub use crate::score::Rating;
+
 use evidence::Evidence;
+
+/// Decides by what the scorer makes of the request.
+///
+/// `needs` are those of this request.
+///
+/// # Errors
+/// `Refused` where no model may see the request, with every reason.
+pub fn decide(
+    request: &Request,
+    policy: &Policy,
+    snapshot: &Snapshot,
+    needs: &Needs,
+    scorer: &Scorer,
+    settings: &Settings,
+) -> Result<Plan, Refused> {
+    let complexity = scorer.assess(request, needs);
+    let rate = |card: &ModelCard| complexity.rating(card);
+    make(request, policy, snapshot, needs, (rate, Some(&complexity)), settings)
+}
 
 /// Decides by ratings of the caller's own: `rate` is asked once for each model that policy admits.
 ///
@@ -58,6 +80,18 @@ pub fn decide_rated(
     rate: impl Fn(&ModelCard) -> Rating,
     settings: &Settings,
 ) -> Result<Plan, Refused> {
+    make(request, policy, snapshot, needs, (rate, None), settings)
+}
+
+/// Screens, rates and orders; what the ratings were made from is kept for who asks.
+fn make(
+    request: &Request,
+    policy: &Policy,
+    snapshot: &Snapshot,
+    needs: &Needs,
+    (rate, complexity): (impl Fn(&ModelCard) -> Rating, Option<&Complexity>),
+    settings: &Settings,
+) -> Result<Plan, Refused> {
     let screening = policy::screen(request, policy, snapshot, needs);
     let field = field::gather(&screening, snapshot, needs, settings, &rate);
     let evidence = |field| Evidence {
@@ -66,6 +100,7 @@ pub fn decide_rated(
         snapshot: snapshot.clone(),
         needs: *needs,
         settings: settings.clone(),
+        complexity: complexity.cloned(),
         field,
     };
     if field.entrants.is_empty() {
@@ -110,6 +145,11 @@ impl Plan {
     /// What the request demands.
     pub fn needs(&self) -> &Needs {
         &self.evidence.needs
+    }
+
+    /// How hard the request was found to be; `None` where the caller brought its own ratings.
+    pub fn complexity(&self) -> Option<&Complexity> {
+        self.evidence.complexity.as_ref()
     }
 
     /// When the decision was made.

@@ -8,7 +8,7 @@ use crate::money::Usd;
 use crate::policy::Terms;
 
 use super::evidence::Evidence;
-use super::field::Entrant;
+use super::field::{Entrant, within};
 use super::{Rating, cost};
 
 /// The model that one would ask without a router, and what its answer to this request is expected to cost.
@@ -43,7 +43,7 @@ pub(super) fn of(evidence: &Evidence, rate: &impl Fn(&ModelCard) -> Rating) -> O
     }
     let card = offers.rows()[row].card();
     let terms = Terms::of(card, &evidence.needs, evidence.snapshot.now())?;
-    let output = rate(card).within(terms).output_tokens;
+    let output = within(rate(card), terms).output_tokens;
     let expected_cost = cost::expected(card, &evidence.needs, terms, 0, output, evidence.snapshot.now());
     Some(Baseline { card: card.clone(), p_good: None, expected_output: output, expected_cost })
 }

@@ -3,6 +3,7 @@
 use crate::id::ModelId;
 use crate::money::Usd;
 use crate::policy::{Needs, Policy, Screening};
+use crate::score::Complexity;
 use crate::snapshot::Snapshot;
 
 use super::field::{Entrant, Field, Place};
@@ -16,6 +17,7 @@ pub(super) struct Evidence {
     pub(super) snapshot: Snapshot,
     pub(super) needs: Needs,
     pub(super) settings: Settings,
+    pub(super) complexity: Option<Complexity>,
     pub(super) field: Field,
 }
 

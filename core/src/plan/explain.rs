@@ -6,6 +6,7 @@ use crate::id::{EndpointId, ModelId, Region, VendorId};
 use crate::model::Tier;
 use crate::money::Usd;
 use crate::policy::Refusal;
+use crate::score::{Contribution, TaskKind};
 use crate::time::Timestamp;
 
 use super::evidence::Evidence;
@@ -19,6 +20,9 @@ pub struct Explanation {
     pub at: Timestamp,
     /// How large the request is.
     pub sizes: Sizes,
+    /// How hard it was found to be; absent where the caller brought its own ratings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardness: Option<Hardness>,
     /// What it aimed at.
     pub aim: Aim,
     /// Who is asked, in order.
@@ -42,6 +46,19 @@ pub struct Sizes {
     pub input_tokens_max: u64,
     /// Tokens of output, at most, at the first candidate.
     pub output_tokens_max: u64,
+}
+
+/// How hard a request was found to be, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Hardness {
+    /// What kind of work it is.
+    pub kind: TaskKind,
+    /// From 0 to 1.
+    pub difficulty: f64,
+    /// The parts, which add up on the scale of abilities.
+    pub parts: Vec<Contribution>,
+    /// Tokens of an answer of common length, without reasoning.
+    pub expected_output: u64,
 }
 
 /// What a decision aimed at.
@@ -214,6 +231,12 @@ pub(super) fn explain(plan: &Plan, evidence: &Evidence) -> Explanation {
             input_tokens_max: choice.terms.input_tokens_max,
             output_tokens_max: choice.terms.max_tokens,
         },
+        hardness: evidence.complexity.as_ref().map(|complexity| Hardness {
+            kind: complexity.kind(),
+            difficulty: complexity.difficulty(),
+            parts: complexity.parts(),
+            expected_output: complexity.expected_output(),
+        }),
         aim: aim(evidence),
         candidates: plan.candidates().iter().enumerate().map(|(at, candidate)| line(plan, at, candidate)).collect(),
         passed_over: passed_over(plan, evidence),

@@ -7,26 +7,16 @@ use crate::model::{Endpoint, ModelCard};
 use crate::money::Usd;
 use crate::policy::{Needs, Screening, Terms};
 use crate::request::ModelChoice;
+use crate::score::Rating;
 use crate::snapshot::{Offers, Snapshot};
 use crate::time::{Span, Timestamp};
 
 use super::{Settings, cost};
 
-/// How a model is expected to do at a request.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rating {
-    /// How likely its answer is good enough, from 0 to 1.
-    pub p_good: f64,
-    /// How many tokens of output it is expected to write, reasoning included.
-    pub output_tokens: u64,
-}
-
-impl Rating {
-    /// The same with a chance within 0 and 1, whatever the rating said, and no more output than the terms allow.
-    pub(super) fn within(self, terms: Terms) -> Rating {
-        let p_good = if self.p_good.is_nan() { 0.0 } else { self.p_good.clamp(0.0, 1.0) };
-        Rating { p_good, output_tokens: self.output_tokens.clamp(1, terms.max_tokens) }
-    }
+/// The same with a chance within 0 and 1, whatever the rating said, and no more output than the terms allow.
+pub(super) fn within(rating: Rating, terms: Terms) -> Rating {
+    let p_good = if rating.p_good.is_nan() { 0.0 } else { rating.p_good.clamp(0.0, 1.0) };
+    Rating { p_good, output_tokens: rating.output_tokens.clamp(1, terms.max_tokens) }
 }
 
 /// An admitted model.
@@ -109,7 +99,7 @@ pub(super) fn gather(
             admitted = true;
         }
         if admitted {
-            let Rating { p_good, output_tokens: output } = rate(row.card()).within(terms);
+            let Rating { p_good, output_tokens: output } = within(rate(row.card()), terms);
             field.best = field.best.max(p_good);
             field.entrants.push(Entrant { row: at as u32, p_good, output, cost: None, terms });
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::explain::{Aim, BaselineLine, CandidateLine, Explanation, PassedOver, RefusedModel, Role};
+use super::explain::{Aim, BaselineLine, CandidateLine, Explanation, Hardness, PassedOver, RefusedModel, Role};
 
 /// Most lines about models that were passed over, and most about rules that refuse.
 const LINES_MAX: usize = 8;
@@ -18,6 +18,9 @@ impl fmt::Display for Explanation {
             "size      about {} tokens in (at most {}), at most {} out",
             sizes.input_tokens, sizes.input_tokens_max, sizes.output_tokens_max
         )?;
+        if let Some(hardness) = &self.hardness {
+            write_hardness(f, hardness)?;
+        }
         write_aim(f, &self.aim)?;
         writeln!(f)?;
         writeln!(
@@ -36,6 +39,14 @@ impl fmt::Display for Explanation {
         write_passed_over(f, &self.passed_over)?;
         write_refused(f, &self.refused)
     }
+}
+
+fn write_hardness(f: &mut fmt::Formatter<'_>, hardness: &Hardness) -> fmt::Result {
+    let mut parts = hardness.parts.clone();
+    parts.sort_by(|a, b| b.amount.abs().total_cmp(&a.amount.abs()));
+    let parts: Vec<String> = parts.iter().map(|part| format!("{} {:+.2}", part.name, part.amount)).collect();
+    let line = format!("{}, difficulty {:.2}: {}", hardness.kind, hardness.difficulty, parts.join(", "));
+    writeln!(f, "work      {}", cut(&line, 90))
 }
 
 fn write_aim(f: &mut fmt::Formatter<'_>, aim: &Aim) -> fmt::Result {

@@ -1,0 +1,218 @@
+//! How hard is a request, and how likely is each model to be good enough at it?
+//!
+//! The request is read once. What counts is what the user asks: the last user turn, with the thread before it where the
+//! turn says little by itself ("yes, do that"), and the material it comes with. The length of the system prompt does not.
+//! The reading gives a task kind, a difficulty made of named parts, and how long an answer will be. A table of public
+//! results then says how able each model family is at the skills that the kind needs, so that a new model needs a row
+//! and no training.
+//!
+//! Abilities and difficulties stand on one scale: a model is good enough with chance logistic(1.2 x (ability - place)).
+//!
+//! What it does not do: look at an answer (that is a check's work), learn (`learn`), or read anything but its arguments.
+//! A question alone says little about which model will fail at it; `docs/benchmarks.md` has the figures.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::model::ModelCard;
+use crate::policy::Needs;
+use crate::request::{Effort, Request};
+
+mod ability;
+mod ask;
+mod cues;
+mod difficulty;
+mod kind;
+mod output;
+mod reading;
+#[cfg(test)]
+mod tests;
+
+pub use ability::{Skill, TableError};
+pub use kind::TaskKind;
+
+use ability::Abilities;
+use ask::Ask;
+use cues::Cues;
+
+/// Logistic slope of the common scale.
+const SLOPE: f64 = 1.2;
+
+/// How a model is expected to do at a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rating {
+    /// How likely its answer is good enough, from 0 to 1.
+    pub p_good: f64,
+    /// How many tokens of output it is expected to write, reasoning included.
+    pub output_tokens: u64,
+}
+
+/// Reads requests: cues and abilities, parsed once. Cheap to clone.
+///
+/// ```
+/// use tierway::{Request, policy::Needs, score::{Scorer, TaskKind}};
+/// let scorer = Scorer::builtin();
+/// let request = Request::user("Prove that every group of order 15 is cyclic.")?;
+/// let complexity = scorer.assess(&request, &Needs::of(&request));
+/// assert_eq!(complexity.kind(), TaskKind::Reasoning);
+/// assert!(complexity.difficulty() > 0.5);
+/// # Ok::<(), tierway::RequestError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Scorer {
+    cues: Arc<Cues>,
+    abilities: Arc<Abilities>,
+}
+
+impl Scorer {
+    /// With the tables that ship with this version.
+    pub fn builtin() -> Scorer {
+        let abilities = Abilities::parse(ability::BENCHMARKS, ability::ABILITIES);
+        Scorer {
+            cues: Arc::new(Cues::builtin()),
+            abilities: Arc::new(abilities.expect("the shipped tables are tested to parse")),
+        }
+    }
+
+    /// The same with more rows of abilities, in the format of `score/data/abilities.tsv`; a row replaces the shipped one
+    /// of its family.
+    ///
+    /// # Errors
+    /// `TableError` with the line and what is wrong with it.
+    pub fn with_abilities(&self, rows: &str) -> Result<Scorer, TableError> {
+        let mut abilities = (*self.abilities).clone();
+        abilities.add(rows)?;
+        Ok(Scorer { cues: self.cues.clone(), abilities: Arc::new(abilities) })
+    }
+
+    /// Reads a request, in time linear in its parts and in the text of its last turns, of which a long one is read at
+    /// both ends.
+    pub fn assess(&self, request: &Request, needs: &Needs) -> Complexity {
+        let ask = Ask::of(request, needs, &self.cues);
+        let kind = kind::of(&ask);
+        let mut parts = Parts::default();
+        difficulty::add_parts(&ask, kind, &mut parts);
+        Complexity {
+            kind,
+            place: parts.sum().clamp(-4.0, 6.0),
+            parts,
+            output: output::words_and_tokens(&ask, kind, needs),
+            thinking: request.reasoning.as_ref().and_then(|ask| match ask.budget_tokens {
+                Some(tokens) => Some(Thinking::Tokens(tokens)),
+                None => ask.effort.map(Thinking::Effort),
+            }),
+            abilities: self.abilities.clone(),
+        }
+    }
+}
+
+impl Default for Scorer {
+    fn default() -> Scorer {
+        Scorer::builtin()
+    }
+}
+
+/// A contribution to the difficulty.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Contribution {
+    /// What contributes.
+    pub name: &'static str,
+    /// How much, on the scale of abilities: one more makes a model of even odds fail three times in four.
+    pub amount: f64,
+}
+
+/// The contributions, without an allocation.
+#[derive(Clone, Copy, Debug, Default)]
+struct Parts {
+    items: [Option<Contribution>; 14],
+    count: usize,
+}
+
+impl Parts {
+    fn add(&mut self, name: &'static str, amount: f64) {
+        if amount.abs() >= 0.005 && self.count < self.items.len() {
+            self.items[self.count] = Some(Contribution { name, amount });
+            self.count += 1;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Contribution> {
+        self.items.into_iter().flatten()
+    }
+
+    fn sum(&self) -> f64 {
+        self.iter().map(|part| part.amount).sum()
+    }
+}
+
+/// How much the request asks the model to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Thinking {
+    Effort(Effort),
+    Tokens(u64),
+}
+
+/// What a request was found to be. Cheap to clone; it holds no text.
+#[derive(Clone, Debug)]
+pub struct Complexity {
+    kind: TaskKind,
+    place: f64,
+    parts: Parts,
+    output: u64,
+    thinking: Option<Thinking>,
+    abilities: Arc<Abilities>,
+}
+
+impl Complexity {
+    /// What kind of work it is.
+    pub fn kind(&self) -> TaskKind {
+        self.kind
+    }
+
+    /// How hard it is, from 0 to 1: half means even odds for a model of middling ability.
+    pub fn difficulty(&self) -> f64 {
+        logistic(self.place - 1.0)
+    }
+
+    /// Where it stands on the scale of abilities.
+    pub fn place(&self) -> f64 {
+        self.place
+    }
+
+    /// What the difficulty is made of; the amounts add up to `place` within its bounds of -4 and 6.
+    pub fn parts(&self) -> Vec<Contribution> {
+        self.parts.iter().collect()
+    }
+
+    /// Tokens of an answer of common length, without reasoning.
+    pub fn expected_output(&self) -> u64 {
+        self.output
+    }
+
+    /// The skills that the kind needs, with their shares.
+    pub fn skills(&self) -> &'static [(Skill, f64)] {
+        self.kind.skills()
+    }
+
+    /// How a model is expected to do.
+    pub fn rating(&self, card: &ModelCard) -> Rating {
+        let able = self.abilities.of(card);
+        let ability: f64 = self.skills().iter().map(|(skill, share)| able.skill(*skill) * share).sum();
+        let p_good = logistic(SLOPE * (ability - self.place));
+        let thought = output::thought(able.thinks(), self.thinking, self.difficulty());
+        let said = self.output as f64 * able.words();
+        Rating { p_good, output_tokens: (said + thought).round() as u64 }
+    }
+
+    /// How able a model is at the skills this needs, on the common scale, and whether that is known or guessed.
+    pub fn ability(&self, card: &ModelCard) -> (f64, bool) {
+        let able = self.abilities.of(card);
+        (self.skills().iter().map(|(skill, share)| able.skill(*skill) * share).sum(), able.is_known())
+    }
+}
+
+/// The logistic function.
+fn logistic(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}

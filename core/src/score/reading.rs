@@ -1,0 +1,295 @@
+//! One pass over a text: words, signs, lines and cues, counted. Nothing is kept of the text.
+
+use super::cues::{Cues, GROUPS, Group};
+
+/// Of a longer text this much is read at each end: what is asked stands there, and the middle is material.
+const END_BYTES: usize = 6 * 1024;
+/// How many words at the start of a text or line tell its purpose.
+const LEAD_WORDS: u32 = 8;
+
+/// What a text is made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Signals {
+    /// Bytes of the whole text.
+    pub(super) bytes: u64,
+    /// Bytes that were read.
+    pub(super) read: u32,
+    pub(super) words: u32,
+    pub(super) lines: u32,
+    pub(super) digits: u32,
+    /// Signs of formulas.
+    pub(super) math: u32,
+    /// Signs of programs.
+    pub(super) code: u32,
+    pub(super) questions: u32,
+    /// Lines that begin like `A.` or `(b)`.
+    pub(super) options: u32,
+    /// Lines that begin like `-` or `2.`.
+    pub(super) items: u32,
+    pub(super) fences: u32,
+    /// Letters of scripts without spaces between words.
+    pub(super) packed: u32,
+    /// Letters of other scripts than the Latin.
+    pub(super) foreign: u32,
+    pub(super) letters: u32,
+    /// Hits by group of cues.
+    pub(super) cues: [u16; GROUPS],
+    /// Of these, among the first words.
+    pub(super) lead: [u16; GROUPS],
+    /// The largest number that stands beside the word for words, for answers of a wanted length.
+    pub(super) number: u32,
+}
+
+impl Signals {
+    /// Reads a text.
+    pub(super) fn of(text: &str, cues: &Cues) -> Signals {
+        let mut signals = Signals::default();
+        signals.add(text, cues);
+        signals
+    }
+
+    /// Reads one more text.
+    pub(super) fn add(&mut self, text: &str, cues: &Cues) {
+        self.bytes += text.len() as u64;
+        if text.len() <= 2 * END_BYTES {
+            return Reader::new(self, cues).read(text);
+        }
+        Reader::new(self, cues).read(head(text, END_BYTES));
+        Reader::new(self, cues).read(tail(text, END_BYTES));
+    }
+
+    pub(super) fn cue(&self, group: Group) -> f64 {
+        f64::from(self.cues[group as usize])
+    }
+
+    pub(super) fn lead(&self, group: Group) -> f64 {
+        f64::from(self.lead[group as usize])
+    }
+
+    /// How many of the read bytes a count is.
+    pub(super) fn share(&self, count: u32) -> f64 {
+        f64::from(count) / f64::from(self.read.max(1))
+    }
+
+    /// Words, where a script without spaces counts two letters for one.
+    pub(super) fn length(&self) -> f64 {
+        f64::from(self.words) + f64::from(self.packed) / 2.0
+    }
+}
+
+/// The first `most` bytes, or a little less, since no character is cut.
+pub(super) fn head(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The last `most` bytes, or a little less.
+fn tail(text: &str, most: usize) -> &str {
+    let mut start = text.len().saturating_sub(most);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
+
+const LETTER: u8 = 1;
+const DIGIT: u8 = 2;
+const LINE: u8 = 3;
+const MATH: u8 = 4;
+const CODE: u8 = 5;
+const QUESTION: u8 = 6;
+const WIDE: u8 = 7;
+
+/// What each byte is.
+static CLASS: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut class = [0u8; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        class[at] = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+            b'0'..=b'9' => DIGIT,
+            b'\n' => LINE,
+            b'+' | b'*' | b'/' | b'^' | b'=' | b'<' | b'>' | b'\\' | b'$' | b'%' => MATH,
+            b'{' | b'}' | b'(' | b')' | b'[' | b']' | b';' | b'_' | b'#' | b'`' | b'|' | b'&' => CODE,
+            b'?' => QUESTION,
+            0x80..=0xff => WIDE,
+            _ => 0,
+        };
+        at += 1;
+    }
+    class
+}
+
+struct Reader<'a> {
+    signals: &'a mut Signals,
+    cues: &'a Cues,
+    hash: u32,
+    in_word: bool,
+    number: u32,
+    number_at: u32,
+    words: u32,
+    line_words: u32,
+    last_packed: Option<char>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(signals: &'a mut Signals, cues: &'a Cues) -> Reader<'a> {
+        let hash = Cues::SEED;
+        Reader {
+            signals,
+            cues,
+            hash,
+            in_word: false,
+            number: 0,
+            number_at: u32::MAX,
+            words: 0,
+            line_words: 0,
+            last_packed: None,
+        }
+    }
+
+    fn read(mut self, text: &str) {
+        let bytes = text.as_bytes();
+        self.signals.read += bytes.len() as u32;
+        self.begin_line(bytes);
+        let mut at = 0;
+        while at < bytes.len() {
+            let byte = bytes[at];
+            match CLASS[byte as usize] {
+                LETTER => self.letter(byte | 0x20),
+                WIDE => {
+                    at += self.wide(text, at);
+                    continue;
+                }
+                class => {
+                    self.end_word();
+                    self.sign(class, byte, bytes, at);
+                }
+            }
+            at += 1;
+        }
+        self.end_word();
+    }
+
+    #[inline]
+    fn letter(&mut self, lower: u8) {
+        self.hash = (self.hash ^ u32::from(lower)).wrapping_mul(Cues::PRIME);
+        self.in_word = true;
+        self.signals.letters += 1;
+    }
+
+    fn sign(&mut self, class: u8, byte: u8, bytes: &[u8], at: usize) {
+        self.last_packed = None;
+        match class {
+            DIGIT => {
+                self.signals.digits += 1;
+                let digit = u32::from(byte - b'0');
+                let more = at > 0 && CLASS[bytes[at - 1] as usize] == DIGIT;
+                self.number = if more { self.number.saturating_mul(10).saturating_add(digit) } else { digit };
+                self.number_at = self.words;
+            }
+            LINE => {
+                self.signals.lines += 1;
+                self.line_words = 0;
+                self.begin_line(&bytes[at + 1..]);
+            }
+            MATH => self.signals.math += 1,
+            CODE => self.signals.code += 1,
+            QUESTION => self.signals.questions += 1,
+            _ => {}
+        }
+    }
+
+    /// Options, list items and fences stand at the start of a line.
+    fn begin_line(&mut self, rest: &[u8]) {
+        match rest {
+            [b'`', b'`', b'`', ..] => self.signals.fences += 1,
+            [b'-' | b'*', b' ', ..] => self.signals.items += 1,
+            [b'0'..=b'9', b'.' | b')', b' ', ..] => self.signals.items += 1,
+            [b'0'..=b'9', b'0'..=b'9', b'.' | b')', b' ', ..] => self.signals.items += 1,
+            [b'A'..=b'J', b'.' | b')' | b':', ..] => self.signals.options += 1,
+            [b'(', b'A'..=b'J' | b'a'..=b'e', b')', ..] => self.signals.options += 1,
+            _ => {}
+        }
+    }
+
+    /// A character beyond ASCII; returns its bytes.
+    fn wide(&mut self, text: &str, at: usize) -> usize {
+        let Some(found) = text[at..].chars().next() else { return 1 };
+        if !found.is_alphabetic() {
+            if matches!(found, '？' | '؟') {
+                self.signals.questions += 1;
+            }
+            if matches!(found, '×' | '÷' | '≤' | '≥' | '√' | '∑' | '∫' | '∈' | '≠' | '±' | '·' | '∞' | '−')
+            {
+                self.signals.math += 1;
+            }
+            self.end_word();
+            self.last_packed = None;
+            return found.len_utf8();
+        }
+        self.signals.letters += 1;
+        if is_packed(found) {
+            self.end_word();
+            self.signals.packed += 1;
+            if let Some(before) = self.last_packed {
+                self.take_cues(Cues::hash_pair(before, found));
+            }
+            self.last_packed = Some(found);
+            return found.len_utf8();
+        }
+        if !('\u{00c0}'..='\u{024f}').contains(&found) {
+            self.signals.foreign += 1;
+        }
+        for lower in found.to_lowercase() {
+            self.hash = (self.hash ^ lower as u32).wrapping_mul(Cues::PRIME);
+        }
+        self.in_word = true;
+        found.len_utf8()
+    }
+
+    #[inline]
+    fn end_word(&mut self) {
+        if !self.in_word {
+            return;
+        }
+        let hash = self.hash;
+        self.hash = Cues::SEED;
+        self.in_word = false;
+        self.words += 1;
+        self.line_words += 1;
+        self.signals.words += 1;
+        self.last_packed = None;
+        self.take_cues(hash);
+    }
+
+    #[inline]
+    fn take_cues(&mut self, hash: u32) {
+        let mask = self.cues.find(hash);
+        if mask == 0 {
+            return;
+        }
+        if mask & (1 << Group::Length as u32) != 0 && self.number_at.wrapping_add(1) == self.words {
+            self.signals.number = self.signals.number.max(self.number);
+        }
+        let is_lead = self.words <= LEAD_WORDS || self.line_words <= 2;
+        for group in 0..GROUPS {
+            let hit = mask >> group & 1;
+            self.signals.cues[group] = self.signals.cues[group].saturating_add(hit);
+            if is_lead {
+                self.signals.lead[group] = self.signals.lead[group].saturating_add(hit);
+            }
+        }
+    }
+}
+
+/// Whether a letter's script sets no spaces between words.
+fn is_packed(letter: char) -> bool {
+    matches!(letter, '\u{0e00}'..='\u{0e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}')
+}

@@ -18,8 +18,14 @@ pub mod schema;
 pub mod sse;
 pub mod verbatim;
 
+mod dial;
+mod messages;
 mod registry;
+#[cfg(test)]
+mod tests;
+mod turns;
 
+pub use messages::Messages;
 pub use registry::{for_api, usage_of};
 
 /// Whether an answer comes whole or piece by piece.

@@ -3,12 +3,14 @@
 use serde_json::Value;
 
 use super::Wire;
+use super::messages::{self, Messages};
 use crate::model::{Api, Dialect};
 use crate::usage::Usage;
 
 /// The wire that speaks a format; none for the engine, which needs no bytes, and for formats without a chat.
 pub fn for_api(api: Api) -> Option<&'static dyn Wire> {
     match api {
+        Api::Messages => Some(&Messages),
         Api::Engine | Api::Embeddings => None,
         _ => None,
     }
@@ -16,8 +18,9 @@ pub fn for_api(api: Api) -> Option<&'static dyn Wire> {
 
 /// Reads a usage object alone, as it stands in a reply of this format: for bills that were stored.
 pub fn usage_of(api: Api, usage: &Value, dialect: &Dialect) -> Option<Usage> {
-    let _ = (usage, dialect);
+    let _ = dialect;
     match api {
+        Api::Messages => Some(messages::usage(usage)),
         Api::Engine | Api::Embeddings => None,
         _ => None,
     }

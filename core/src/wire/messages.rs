@@ -1,0 +1,82 @@
+//! Anthropic Messages, at Anthropic itself, on Vertex and, with `invoke`, on Bedrock.
+//!
+//! Instructions travel in their own field, tool results as a user's blocks. Signed and redacted thinking is kept in
+//! vendor fields and sent back as it came; thinking of other vendors, which has no signature, is left out.
+
+use serde_json::Value;
+
+use super::turns::path;
+use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, json};
+use crate::error::ProviderError;
+use crate::model::{Api, Dialect};
+use crate::reply::Reply;
+
+mod decode;
+mod marks;
+mod parse;
+mod schema;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub(super) use decode::{reply, usage};
+pub(super) use write::body;
+
+/// The version that requests name where the endpoint names none.
+const VERSION: &str = "2023-06-01";
+/// The tool that stands for the answer's schema where a model has no structured output of its own: its call is read
+/// back as text.
+const ANSWER_TOOL: &str = "tierway_answer";
+/// Our note on instructions that stood in the middle of the conversation, where new models take them.
+const IN_PLACE: &str = "$in_place";
+/// Our note on a request that said an effort without asking for thinking.
+const EFFORT_ONLY: &str = "$effort_only";
+
+/// The format.
+#[derive(Clone, Copy, Debug)]
+pub struct Messages;
+
+impl Wire for Messages {
+    fn api(&self) -> Api {
+        Api::Messages
+    }
+
+    fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
+        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        let mut body = body(ask, Api::Messages)?;
+        match ask.endpoint.dialect.more.get("anthropic_version") {
+            // Vertex names the model in the path and the version in the body.
+            Some(version) => {
+                body.insert("anthropic_version".to_owned(), version.as_str().into());
+            }
+            None => {
+                body.insert("model".to_owned(), ask.card.wire_name.as_str().into());
+                if !ask.endpoint.headers.keys().any(|name| name.eq_ignore_ascii_case("anthropic-version")) {
+                    headers.push(("anthropic-version".to_owned(), VERSION.to_owned()));
+                }
+            }
+        }
+        if let Some(Value::Array(betas)) = body.shift_remove("betas") {
+            let betas: Vec<&str> = betas.iter().filter_map(Value::as_str).collect();
+            headers.push(("anthropic-beta".to_owned(), betas.join(",")));
+        }
+        if mode == Mode::Stream {
+            body.insert("stream".to_owned(), true.into());
+        }
+        let path = path(ask, mode, "/messages", "/messages");
+        Ok(HttpRequest { path, headers, body: Value::Object(body).to_string().into_bytes() })
+    }
+
+    fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {
+        parse::request(json::body(body)?, Api::Messages)
+    }
+
+    fn decode(&self, response: HttpResponse<'_>, _dialect: &Dialect) -> Result<Reply, ProviderError> {
+        decode::answer(response)
+    }
+
+    fn decoder(&self, _dialect: &Dialect) -> Box<dyn StreamDecoder> {
+        Box::new(stream::Decoder::default())
+    }
+}

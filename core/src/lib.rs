@@ -23,6 +23,7 @@ pub mod vendor_fields;
 // data and decisions, pure
 pub mod attempt;
 pub mod catalog;
+pub mod ledger;
 pub mod plan;
 pub mod policy;
 pub mod score;
@@ -39,6 +40,8 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "client")]
 pub mod secrets;
+#[cfg(feature = "client")]
+pub mod store;
 #[cfg(feature = "client")]
 pub mod transport;
 

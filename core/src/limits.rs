@@ -42,3 +42,9 @@ pub const IMAGE_TOKENS_MAX: u64 = 48_169;
 pub const ATTEMPTS_MAX: u32 = 64;
 /// Longest id of a request, in bytes: an attempt's id is it with a number after it.
 pub const REQUEST_ID_BYTES_MAX: usize = 240;
+/// Most lines in a charge: about twice the classes that vendors bill.
+pub const CHARGE_LINES_MAX: usize = 64;
+/// Longest free text in a ledger entry, in bytes: a reason, not a story.
+pub const LEDGER_TEXT_BYTES_MAX: usize = 1_000;
+/// Most budgets, and most rates, in a configuration: each is looked at for every reservation.
+pub const BUDGETS_MAX: usize = 1_000;

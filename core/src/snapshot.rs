@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{EndpointId, ModelId};
-use crate::model::Endpoint;
+use crate::id::{EndpointId, ModelId, VendorId};
+use crate::model::{Endpoint, ModelCard, Tier};
 use crate::money::Usd;
 use crate::time::Timestamp;
 
@@ -29,6 +29,7 @@ pub struct Snapshot {
     health: Arc<HealthBook>,
     keys: Arc<Keys>,
     headroom: Arc<[Headroom]>,
+    tier_cap: Option<TierCap>,
     pin: Option<Pin>,
     now: Timestamp,
 }
@@ -41,6 +42,7 @@ impl Snapshot {
             health: Arc::new(HealthBook::default()),
             keys: Arc::new(Keys::All),
             headroom: Arc::new([]),
+            tier_cap: None,
             pin: None,
             now,
         }
@@ -61,6 +63,12 @@ impl Snapshot {
     /// The same with what each budget that this request draws on has left.
     pub fn with_headroom(mut self, headroom: impl Into<Arc<[Headroom]>>) -> Snapshot {
         self.headroom = headroom.into();
+        self
+    }
+
+    /// The same where a soft budget that is used up leaves no tier above this one.
+    pub fn with_tier_cap(mut self, cap: Option<TierCap>) -> Snapshot {
+        self.tier_cap = cap;
         self
     }
 
@@ -88,6 +96,11 @@ impl Snapshot {
     /// What each budget has left.
     pub fn headroom(&self) -> &[Headroom] {
         &self.headroom
+    }
+
+    /// The highest tier that soft budgets leave, if they limit it.
+    pub fn tier_cap(&self) -> Option<&TierCap> {
+        self.tier_cap.as_ref()
     }
 
     /// The model that this conversation is with, if any.
@@ -134,6 +147,44 @@ pub struct Headroom {
     pub budget: String,
     /// Its limit less what is posted and held.
     pub left: Usd,
+    /// The models that draw on it.
+    #[serde(default, skip_serializing_if = "Reach::is_everything")]
+    pub reach: Reach,
+}
+
+/// Which models a budget is for: those that match every part; an empty part matches all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reach {
+    /// These models.
+    pub models: BTreeSet<ModelId>,
+    /// Models that these vendors serve.
+    pub vendors: BTreeSet<VendorId>,
+    /// Models of these tiers.
+    pub tiers: BTreeSet<Tier>,
+}
+
+impl Reach {
+    /// Whether it is for every model.
+    pub fn is_everything(&self) -> bool {
+        self.models.is_empty() && self.vendors.is_empty() && self.tiers.is_empty()
+    }
+
+    /// Whether a model is among them.
+    pub fn covers(&self, card: &ModelCard) -> bool {
+        (self.models.is_empty() || self.models.contains(&card.id))
+            && (self.vendors.is_empty() || self.vendors.contains(&card.vendor))
+            && (self.tiers.is_empty() || self.tiers.contains(&card.tier))
+    }
+}
+
+/// The highest tier that may answer, since a soft budget is used up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierCap {
+    /// The budget's name.
+    pub budget: String,
+    /// The highest tier.
+    pub tier: Tier,
 }
 
 /// The model that has answered earlier turns of a conversation, and what it may still remember of the prompt.

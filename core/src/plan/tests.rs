@@ -69,7 +69,11 @@ impl Case {
                 world.with_keys(Arc::new(Keys::Only(names().map(|name| name.parse().unwrap()).collect())))
             }),
             "left" => self.world(|world| {
-                world.with_headroom(vec![Headroom { budget: "team".to_owned(), left: value.parse().unwrap() }])
+                world.with_headroom(vec![Headroom {
+                    budget: "team".to_owned(),
+                    left: value.parse().unwrap(),
+                    reach: Default::default(),
+                }])
             }),
             "pin" => {
                 let parts: Vec<&str> = value.split(',').collect();

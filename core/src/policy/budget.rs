@@ -2,6 +2,7 @@
 
 use super::refusal::{RuleName, Sink};
 use super::{Facts, Model};
+use crate::snapshot::Headroom;
 
 pub(super) fn check(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
     let Some(terms) = &model.terms else { return };
@@ -10,7 +11,8 @@ pub(super) fn check(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
             format!("it may cost {}, and max_cost is {}: lower max_tokens", terms.reserve.short(), most.short())
         });
     }
-    for headroom in facts.snapshot.headroom().iter().filter(|headroom| terms.reserve > headroom.left) {
+    let is_short = |headroom: &&Headroom| terms.reserve > headroom.left && headroom.reach.covers(model.card);
+    for headroom in facts.snapshot.headroom().iter().filter(is_short) {
         out.refuse(RuleName::Budget, || {
             let (reserve, left) = (terms.reserve.short(), headroom.left.short());
             format!("it may cost {reserve}, and budget '{}' has {left} left", headroom.budget)

@@ -11,4 +11,9 @@ pub(super) fn check(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
     if let Some(most) = facts.policy.max_tier.filter(|most| tier > *most) {
         out.refuse(RuleName::Tier, || format!("it is {tier}, and max_tier is {most}"));
     }
+    if let Some(cap) = facts.snapshot.tier_cap().filter(|cap| tier > cap.tier) {
+        out.refuse(RuleName::Tier, || {
+            format!("it is {tier}, and budget '{}' is used up to all above {}", cap.budget, cap.tier)
+        });
+    }
 }

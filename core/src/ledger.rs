@@ -1,0 +1,30 @@
+//! The account: what was reserved, what it cost, what may still be spent. Pure: it is told the time and keeps no file.
+//!
+//! Every attempt to get an answer makes one reservation of the most it can cost, before anything is sent, and one
+//! ending: it is settled at what it cost, or voided where nothing was sent. Entries are never changed; balances are a
+//! fold over them. A budget holds because a reservation is made only where `posted + held + amount <= limit`.
+//!
+//! `Book` is the reference: short, slow and obviously right. The stores in `store` are tested against it. This module
+//! does not decide what a call costs (`catalog` does) nor which model is asked (`plan` does).
+
+mod alert;
+mod balance;
+mod book;
+mod budget;
+mod entry;
+mod error;
+mod rate;
+mod window;
+
+pub use alert::{Alert, AlertKind};
+pub use balance::{Amount, Balance, BalanceKey};
+pub use book::Book;
+pub(crate) use book::{conflict, ended};
+pub(crate) use budget::Draw;
+pub use budget::{Budget, BudgetError, Dimension, Enforce, Limit, Rules, Scope, Selector, Standing, Thousandths};
+pub use entry::{
+    Basis, ChargeLine, End, Ending, Entry, Facts, Fate, Posted, Purpose, Reserve, Row, Settle, Tags, UnknownWord, Void,
+};
+pub use error::{LedgerError, OverBudget, OverRate};
+pub use rate::{Rate, RateState};
+pub use window::{Frame, Period, Window, WindowError};

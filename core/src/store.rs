@@ -1,0 +1,156 @@
+//! Where the account is kept: the `Store` trait, and a store in memory. SQLite and PostgreSQL are behind features.
+//!
+//! Every store gives the promises of the trait, and `testing::store` checks them: run it against a store of your own.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use crate::id::AttemptId;
+use crate::ledger::{
+    Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Row, Rules, Scope, Settle, Standing, Void,
+};
+use crate::time::Timestamp;
+
+mod memory;
+mod tally;
+
+pub use memory::MemoryStore;
+
+/// A ledger that is kept somewhere. All methods may be called at once from many tasks.
+///
+/// # Promises
+/// - An entry that was answered `Ok` is kept: after a crash it is there, where the store is on disk.
+/// - `reserve` succeeds only where `posted + held + amount <= limit` holds for every hard budget, at one instant for all
+///   tasks, and for all processes where the store is shared. A refused entry leaves no trace.
+/// - One attempt, one reservation, one ending. Writing the same entry again answers `duplicate` and has no effect;
+///   the same id with other contents is `Conflict`.
+/// - A settlement above its reservation is recorded in full and flagged `overrun`.
+/// - Balances equal a replay of the journal.
+/// - Dropping a future loses at most the answer: the entry is written whole or not at all.
+#[async_trait]
+pub trait Store: Debug + Send + Sync {
+    /// Sets aside the most that an attempt can cost. Send only after this is answered.
+    ///
+    /// # Errors
+    /// `OverBudget`, `OverRate`, `Conflict`, `Invalid`, or that the store failed: then nothing must be sent.
+    async fn reserve(&self, entry: Reserve) -> Result<Posted, LedgerError>;
+
+    /// Ends a reservation at what the attempt cost. A reservation that was marked unknown can be settled as well.
+    ///
+    /// # Errors
+    /// `NoReservation`, `Conflict`, `AlreadyEnded`, `Invalid`, or that the store failed.
+    async fn settle(&self, entry: Settle) -> Result<Posted, LedgerError>;
+
+    /// Ends a reservation of which no byte was sent.
+    ///
+    /// # Errors
+    /// As `settle`.
+    async fn void(&self, entry: Void) -> Result<Posted, LedgerError>;
+
+    /// Ends a reservation from a destructor: never blocks, and is written before `close` returns. A failure is
+    /// reported by `close`.
+    fn end_detached(&self, end: End);
+
+    /// What a decision should know of the budgets: from memory, without waiting. In a store that processes share it
+    /// may be a moment old; only `reserve` binds.
+    fn standing(&self, scope: &Scope, at: Timestamp) -> Standing;
+
+    /// Whether there are no budgets, so that a decision need not ask for their standing.
+    fn is_unlimited(&self) -> bool;
+
+    /// Puts other rules in force. Budgets that were not there before count what the journal holds.
+    ///
+    /// # Errors
+    /// That the store failed.
+    async fn set_rules(&self, rules: Rules) -> Result<(), LedgerError>;
+
+    /// Attempts in the order of `seq`.
+    ///
+    /// # Errors
+    /// That the store failed.
+    async fn rows(&self, page: Page) -> Result<Vec<Row>, LedgerError>;
+
+    /// The attempt of this id, if there is one.
+    ///
+    /// # Errors
+    /// That the store failed.
+    async fn row(&self, attempt: &AttemptId) -> Result<Option<Row>, LedgerError>;
+
+    /// The journal, oldest first: the entries after the first `skip`, at most `limit`.
+    ///
+    /// # Errors
+    /// That the store failed.
+    async fn journal(&self, skip: u64, limit: usize) -> Result<Vec<Entry>, LedgerError>;
+
+    /// Every balance that is not zero.
+    ///
+    /// # Errors
+    /// That the store failed.
+    async fn balances(&self) -> Result<BTreeMap<BalanceKey, Balance>, LedgerError>;
+
+    /// Writes what is queued and lets go. Reservations that are open stay open.
+    ///
+    /// # Errors
+    /// The first failure of an ending from a destructor, or that the store failed.
+    async fn close(&self) -> Result<(), LedgerError>;
+}
+
+/// Which attempts to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Those with a greater `seq`.
+    pub after: u64,
+    /// Most to read.
+    pub limit: usize,
+    /// Those reserved at this time or later.
+    pub since: Option<Timestamp>,
+    /// Those reserved before this time.
+    pub until: Option<Timestamp>,
+    /// Whether only those that have not ended, or are unknown, are wanted.
+    pub only: Only,
+}
+
+/// Which fates to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Only {
+    /// All.
+    #[default]
+    All,
+    /// Held: open or unknown.
+    Held,
+    /// Unknown.
+    Unknown,
+}
+
+impl Default for Page {
+    /// The first thousand.
+    fn default() -> Page {
+        Page { after: 0, limit: 1_000, since: None, until: None, only: Only::All }
+    }
+}
+
+impl Page {
+    /// Whether a row is wanted.
+    pub fn takes(&self, row: &Row) -> bool {
+        use crate::ledger::Fate;
+        let is_held = matches!(row.fate, Fate::Open | Fate::Unknown { .. });
+        let is_wanted = match self.only {
+            Only::All => true,
+            Only::Held => is_held,
+            Only::Unknown => matches!(row.fate, Fate::Unknown { .. }),
+        };
+        is_wanted
+            && row.seq > self.after
+            && self.since.is_none_or(|since| row.reserve.at >= since)
+            && self.until.is_none_or(|until| row.reserve.at < until)
+    }
+}
+
+/// That this is the process that opened the store: a fork shares its files, locks and threads in name only.
+fn same_process(opened_by: u32) -> Result<(), LedgerError> {
+    let used_by = std::process::id();
+    if used_by == opened_by { Ok(()) } else { Err(LedgerError::Forked { opened_by, used_by }) }
+}

@@ -13,6 +13,7 @@ use crate::id::{EndpointId, ModelId, Region, VendorId};
 
 /// A wire format: how requests and replies are written as bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Api {
     /// OpenAI chat completions, and the many that copy it.
@@ -114,6 +115,7 @@ pub struct UnknownApi {
 
 /// How strong and how dear a model is, among those on sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// On the user's own machine.
@@ -149,6 +151,7 @@ impl fmt::Display for Tier {
 
 /// Something that a request may need and a model may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Capability {

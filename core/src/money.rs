@@ -17,6 +17,7 @@ const PLACES: usize = 12;
 /// An exact amount of US dollars, in pico-dollars. JSON carries it as a decimal string.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Usd(i64);
 
 impl Usd {

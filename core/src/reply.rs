@@ -12,6 +12,7 @@ pub use assemble::Assembler;
 
 /// A whole answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Reply {
     /// The vendor's id of the answer.
@@ -101,6 +102,7 @@ fn whole_parts(parts: Vec<Part>) -> impl Iterator<Item = Delta> {
 
 /// One more answer to the same request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Alternative {
     /// The answer, in order.
@@ -115,6 +117,7 @@ pub struct Alternative {
 
 /// Why an answer ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StopReason {
@@ -160,6 +163,7 @@ impl StopReason {
 
 /// A drawn token and how likely it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenLogprob {
     /// The token's text.
     pub token: String,
@@ -173,6 +177,7 @@ pub struct TokenLogprob {
 /// A piece of an answer. `part` numbers the piece's part within the answer, in the wire's own counting; parts stand in
 /// the reply in the order of their first piece.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Delta {

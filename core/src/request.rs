@@ -18,6 +18,7 @@ pub use validate::RequestError;
 
 /// Which model answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModelChoice {
@@ -32,6 +33,7 @@ pub enum ModelChoice {
 
 /// A request as data, before it was checked. Every field but `messages` may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct RequestDraft {
     /// Which model answers.
@@ -86,6 +88,7 @@ pub struct RequestDraft {
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RequestDraft", into = "RequestDraft")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "RequestDraft"))]
 pub struct Request(Arc<RequestDraft>);
 
 impl Request {
@@ -209,6 +212,7 @@ impl RequestBuilder {
 
 /// A tool that the model may call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tool {
     /// Its name: letters, digits, `_`, `-`, `.`, `:`; at most 128.
     pub name: String,
@@ -231,6 +235,7 @@ pub struct Tool {
 
 /// Whether tools may, must or must not be called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ToolChoice {
@@ -246,6 +251,7 @@ pub enum ToolChoice {
 
 /// The shape of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ResponseFormat {
@@ -270,6 +276,7 @@ pub enum ResponseFormat {
 
 /// How words are drawn. `None` leaves each to the vendor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Sampling {
     /// 0 to 2.
@@ -313,6 +320,7 @@ impl Sampling {
 
 /// How much the model should think before it answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ReasoningAsk {
     /// In words.
@@ -328,6 +336,7 @@ pub struct ReasoningAsk {
 
 /// How hard to think.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Effort {
@@ -350,6 +359,7 @@ pub enum Effort {
 
 /// A vendor's lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ServiceTier {

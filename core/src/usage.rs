@@ -7,6 +7,7 @@ use crate::request::ServiceTier;
 
 /// Tokens and units of one call, normalised: parts lie inside their totals whatever the vendor's own convention.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Usage {
     /// Every prompt token: cached reads, cache writes, audio and images included.

@@ -12,6 +12,7 @@ use crate::model::Api;
 /// This is also where opaque state lives that must be echoed without loss: reasoning signatures, encrypted items,
 /// thought signatures. A reply's parts carry them; sending the parts back sends them back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct VendorFields(BTreeMap<Api, Map<String, Value>>);
 

@@ -48,3 +48,5 @@ pub const CHARGE_LINES_MAX: usize = 64;
 pub const LEDGER_TEXT_BYTES_MAX: usize = 1_000;
 /// Most budgets, and most rates, in a configuration: each is looked at for every reservation.
 pub const BUDGETS_MAX: usize = 1_000;
+/// How long a stream may stay open after the answer's end: its count of tokens may follow, and nothing else does.
+pub const AFTER_STOP_MAX: Span = Span::from_secs(5);

@@ -1,16 +1,21 @@
 //! The stock transport: reqwest with its risky defaults off. No redirects, no referer, no silent decompression.
 
-use std::error::Error as _;
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
+use tokio::sync::oneshot;
 
 use super::{Incoming, Outgoing, Transport};
 use crate::error::{Kind, ProviderError, Retry};
-use crate::time::Span;
+use crate::time::{Span, Timeouts};
 
 /// How to reach the network.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +24,7 @@ pub struct TransportOptions {
     pub proxy: Proxy,
     /// Further root certificates, as PEM text, beside the system's.
     pub extra_roots_pem: Vec<Vec<u8>>,
-    /// To a connection, TLS included; 10 s by default.
+    /// A limit to a connection, TLS included, that holds beside each call's own.
     pub connect_timeout: Option<Span>,
     /// Idle connections kept for each host; 64 by default.
     pub idle_connections_max: Option<usize>,
@@ -64,16 +69,17 @@ impl Default for HttpTransport {
 }
 
 fn build(options: &TransportOptions) -> Result<reqwest::Client, String> {
-    let connect = options.connect_timeout.unwrap_or(Span::from_secs(10)).to_duration();
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(options)?)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
-        .connect_timeout(connect)
         .pool_idle_timeout(Duration::from_secs(50))
         .pool_max_idle_per_host(options.idle_connections_max.unwrap_or(64))
         .tcp_nodelay(true)
         .user_agent(concat!("tierway/", env!("CARGO_PKG_VERSION")));
+    if let Some(limit) = options.connect_timeout {
+        builder = builder.connect_timeout(limit.to_duration());
+    }
     match &options.proxy {
         Proxy::Environment => {}
         Proxy::Direct => builder = builder.no_proxy(),
@@ -125,17 +131,73 @@ impl Transport for HttpTransport {
             request = request.header(name, value);
         }
         let limits = outgoing.timeouts();
-        let sending = request.body(outgoing.body().clone()).send();
-        let response = match tokio::time::timeout(limits.first_byte.to_duration(), sending).await {
-            Ok(sent) => sent.map_err(classify)?,
-            Err(_) => return Err(late("no answer began", limits.first_byte)),
-        };
+        let (began, has_begun) = oneshot::channel();
+        let body = Watched { bytes: Some(outgoing.body().clone()), began: Some(began) };
+        let response = head(request.body(reqwest::Body::wrap(body)).send(), has_begun, limits).await?;
         let status = response.status().as_u16();
         let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
         let idle = limits.idle;
         let body = futures_util::stream::unfold(Some(response.bytes_stream().boxed()), move |body| next(body, idle));
         Ok(Incoming { status, headers, body: Box::pin(body) })
+    }
+}
+
+/// A body that tells when the connection begins to take it. Until then no byte of the request has left.
+struct Watched {
+    bytes: Option<Bytes>,
+    began: Option<oneshot::Sender<()>>,
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        if let Some(began) = self.began.take() {
+            // Nobody listens any more where the call was given up.
+            let _ = began.send(());
+        }
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(http_body::Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
+    }
+}
+
+/// Waits for the answer's head: for a connection within its limit, and from then on for a first byte within its own.
+async fn head(
+    sending: impl Future<Output = Result<reqwest::Response, reqwest::Error>>,
+    mut has_begun: oneshot::Receiver<()>,
+    limits: Timeouts,
+) -> Result<reqwest::Response, ProviderError> {
+    let mut sending = pin!(sending);
+    let connecting = async {
+        tokio::select! {
+            biased;
+            sent = &mut sending => Some(sent),
+            _ = &mut has_begun => None,
+        }
+    };
+    let connect = limits.connect.min(limits.total);
+    let early = tokio::time::timeout(connect.to_duration(), connecting).await;
+    match early {
+        Err(_) => Err(late("no connection", connect).unsent()),
+        Ok(Some(Ok(response))) => Ok(response),
+        Ok(Some(Err(error))) if has_begun.try_recv().is_ok() => Err(classify(&error)),
+        Ok(Some(Err(error))) => Err(classify(&error).unsent()),
+        Ok(None) => match tokio::time::timeout(limits.first_byte.to_duration(), sending).await {
+            Ok(sent) => sent.map_err(|error| classify(&error)),
+            Err(_) => Err(late("no answer began", limits.first_byte)),
+        },
     }
 }
 
@@ -147,7 +209,7 @@ async fn next(body: Option<Chunks>, idle: Span) -> Option<(Result<Bytes, Provide
     match tokio::time::timeout(idle.to_duration(), body.next()).await {
         Ok(None) => None,
         Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(body))),
-        Ok(Some(Err(error))) => Some((Err(classify(error)), None)),
+        Ok(Some(Err(error))) => Some((Err(classify(&error)), None)),
         Err(_) => Some((Err(late("the answer stood still", idle)), None)),
     }
 }
@@ -157,17 +219,17 @@ fn late(what: &str, limit: Span) -> ProviderError {
 }
 
 /// Names what reqwest says, without its text, which may hold the address and its query.
-fn classify(error: reqwest::Error) -> ProviderError {
-    let mut tls = false;
+fn classify(error: &reqwest::Error) -> ProviderError {
+    let mut is_tls = false;
     let mut cause = String::new();
     let mut source = error.source();
     while let Some(inner) = source {
-        tls |= inner.downcast_ref::<rustls::Error>().is_some() || inner.to_string().contains("certificate");
+        is_tls |= is_of_tls(inner);
         cause = inner.to_string();
         source = inner.source();
     }
     let (kind, retry, text) = match () {
-        () if tls => {
+        () if is_tls => {
             (Kind::Tls, Retry::Elsewhere, "TLS failed: check the address, the proxy and the root certificates")
         }
         () if error.is_connect() && error.is_timeout() => (Kind::Timeout, Retry::Here(None), "no connection in time"),
@@ -178,8 +240,12 @@ fn classify(error: reqwest::Error) -> ProviderError {
         () if error.is_timeout() => (Kind::Timeout, Retry::Here(None), "a time limit passed"),
         () => (Kind::Network, Retry::Here(None), "the connection broke"),
     };
-    let unsent = error.is_connect() || error.is_builder();
-    let error =
-        ProviderError::new(kind, retry, if cause.is_empty() { text.to_owned() } else { format!("{text} ({cause})") });
-    if unsent { error.unsent() } else { error }
+    ProviderError::new(kind, retry, if cause.is_empty() { text.to_owned() } else { format!("{text} ({cause})") })
+}
+
+/// Whether an error is one of TLS. An `io::Error` leaves what it wraps out of its chain of sources.
+fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let wraps_tls = wrapped.is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some());
+    wraps_tls || error.downcast_ref::<rustls::Error>().is_some()
 }

@@ -18,10 +18,8 @@ pub(super) enum Inflate {
     /// Not compressed.
     Plain,
     /// `gzip`.
-    #[cfg(feature = "http")]
     Gzip(Box<flate2::write::GzDecoder<Sink>>, usize),
     /// `deflate`, which is zlib on the wire.
-    #[cfg(feature = "http")]
     Deflate(Box<flate2::write::ZlibDecoder<Sink>>, usize),
 }
 
@@ -55,12 +53,10 @@ impl Inflate {
     pub(super) fn new(encoding: Option<&str>) -> Result<Inflate, ProviderError> {
         match encoding.map(str::trim) {
             None | Some("" | "identity") => Ok(Inflate::Plain),
-            #[cfg(feature = "http")]
             Some("gzip" | "x-gzip") => Ok(Inflate::Gzip(
                 Box::new(flate2::write::GzDecoder::new(Sink { bytes: Vec::new(), allowed: 0 })),
                 FREE_BYTES,
             )),
-            #[cfg(feature = "http")]
             Some("deflate") => Ok(Inflate::Deflate(
                 Box::new(flate2::write::ZlibDecoder::new(Sink { bytes: Vec::new(), allowed: 0 })),
                 FREE_BYTES,
@@ -78,15 +74,12 @@ impl Inflate {
     pub(super) fn feed(&mut self, chunk: Bytes) -> Result<Bytes, ProviderError> {
         match self {
             Inflate::Plain => Ok(chunk),
-            #[cfg(feature = "http")]
             Inflate::Gzip(decoder, credit) => pass(decoder.as_mut(), |d| d.get_mut(), &chunk, credit),
-            #[cfg(feature = "http")]
             Inflate::Deflate(decoder, credit) => pass(decoder.as_mut(), |d| d.get_mut(), &chunk, credit),
         }
     }
 }
 
-#[cfg(feature = "http")]
 fn pass<D: Write>(
     decoder: &mut D,
     sink: impl Fn(&mut D) -> &mut Sink,
@@ -110,7 +103,6 @@ fn pass<D: Write>(
 }
 
 #[cfg(test)]
-#[cfg(feature = "http")]
 mod tests {
     use super::*;
 

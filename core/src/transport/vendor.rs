@@ -12,7 +12,7 @@ use super::{BodyStream, Incoming, Outgoing, Transport};
 use crate::clock::Clock;
 use crate::error::{Kind, ProviderError, Retry};
 use crate::id::ProviderId;
-use crate::limits::{ERROR_BODY_BYTES_MAX, REPLY_BYTES_MAX};
+use crate::limits::{AFTER_STOP_MAX, ERROR_BODY_BYTES_MAX, REPLY_BYTES_MAX};
 use crate::model::{Api, Auth};
 use crate::provider::{Call, Provider, ReplyStream};
 use crate::reply::{Delta, Reply};
@@ -47,7 +47,25 @@ impl HttpProvider {
         if let Auth::Sigv4(service) = &call.endpoint().auth {
             self.sign(call, service, &mut outgoing)?;
         }
-        self.transport.post(outgoing).await
+        let mut incoming = self.transport.post(outgoing).await?;
+        if (300..400).contains(&incoming.status) {
+            return Err(redirected(incoming.status));
+        }
+        if incoming.status >= 400 && incoming.header("date").is_none() {
+            incoming.headers.push(("date".to_owned(), http_date(self.clock.now())));
+        }
+        Ok(incoming)
+    }
+
+    async fn whole(&self, call: &Call) -> Result<Reply, ProviderError> {
+        let incoming = self.post(call, Mode::Unary).await?;
+        self.decode(call, incoming).await
+    }
+
+    async fn decode(&self, call: &Call, incoming: Incoming) -> Result<Reply, ProviderError> {
+        let (status, headers) = (incoming.status, incoming.headers.clone());
+        let body = collect(incoming).await?;
+        self.wire.decode(HttpResponse { status, headers: &headers, body: &body }, &call.endpoint().dialect)
     }
 
     /// Signs for AWS; the key is `ACCESS_KEY:SECRET_KEY` or `ACCESS_KEY:SECRET_KEY:SESSION_TOKEN`.
@@ -65,48 +83,66 @@ impl Provider for HttpProvider {
     }
 
     async fn send(&self, call: &Call) -> Result<Reply, ProviderError> {
-        let limit = call.timeouts().total;
-        let whole = async {
-            let incoming = self.post(call, Mode::Unary).await?;
-            let (status, headers) = (incoming.status, incoming.headers.clone());
-            let body = collect(incoming).await?;
-            self.wire.decode(HttpResponse { status, headers: &headers, body: &body }, &call.endpoint().dialect)
-        };
-        match tokio::time::timeout(limit.to_duration(), whole).await {
-            Ok(answer) => answer,
-            Err(_) => Err(too_long(call)),
-        }
+        let limit = call.timeouts().total.to_duration();
+        let answer = tokio::time::timeout(limit, self.whole(call)).await.unwrap_or_else(|_| Err(too_long(call)));
+        answer.map_err(|error| without_key(error, self.key.as_ref()))
     }
 
     async fn stream(&self, call: &Call) -> Result<ReplyStream, ProviderError> {
         let until = tokio::time::Instant::now() + call.timeouts().total.to_duration();
-        let incoming = match tokio::time::timeout_at(until, self.post(call, Mode::Stream)).await {
-            Ok(incoming) => incoming?,
-            Err(_) => return Err(too_long(call)),
-        };
-        let dialect = &call.endpoint().dialect;
+        let opening = tokio::time::timeout_at(until, self.open(call, until)).await;
+        opening.unwrap_or_else(|_| Err(too_long(call))).map_err(|error| without_key(error, self.key.as_ref()))
+    }
+}
+
+impl HttpProvider {
+    /// Posts the call and starts to read its stream; an answer that came whole is given out in pieces.
+    async fn open(&self, call: &Call, until: tokio::time::Instant) -> Result<ReplyStream, ProviderError> {
+        let incoming = self.post(call, Mode::Stream).await?;
         if incoming.status != 200 || is_whole_answer(&incoming, self.wire.api()) {
-            let (status, headers) = (incoming.status, incoming.headers.clone());
-            let body = match tokio::time::timeout_at(until, collect(incoming)).await {
-                Ok(body) => body?,
-                Err(_) => return Err(too_long(call)),
-            };
-            let reply = self.wire.decode(HttpResponse { status, headers: &headers, body: &body }, dialect)?;
+            let reply = self.decode(call, incoming).await?;
             return Ok(Box::pin(futures_util::stream::iter(reply.into_deltas().into_iter().map(Ok))));
         }
         let inflate = Inflate::new(incoming.header("content-encoding"))?;
         let reading = Reading {
             body: incoming.body,
             inflate,
-            decoder: self.wire.decoder(dialect),
+            decoder: self.wire.decoder(&call.endpoint().dialect),
+            key: self.key.clone(),
             ready: VecDeque::new(),
             buffer: Vec::new(),
             bytes: 0,
             until,
+            progress: Progress::Silent,
             over: false,
         };
         Ok(Box::pin(futures_util::stream::unfold(reading, Reading::next)))
     }
+}
+
+/// The key in an error, should a vendor repeat it, becomes dots. An AWS key is several, joined by colons.
+fn without_key(mut error: ProviderError, key: Option<&Secret>) -> ProviderError {
+    let Some(key) = key else { return error };
+    for secret in std::iter::once(key.expose()).chain(key.expose().split(':')).filter(|part| part.len() >= 8) {
+        for text in [Some(&mut error.message), error.code.as_mut(), error.request_id.as_mut()].into_iter().flatten() {
+            if text.contains(secret) {
+                *text = text.replace(secret, "…");
+            }
+        }
+    }
+    error
+}
+
+fn redirected(status: u16) -> ProviderError {
+    let text = "the endpoint answers with a redirect, which is not followed since the key and the prompt would go \
+                along: correct its base_url";
+    ProviderError::new(Kind::NotFound, Retry::Elsewhere, text).with_status(status)
+}
+
+/// The time as HTTP writes it.
+fn http_date(now: crate::time::Timestamp) -> String {
+    let now = jiff::Timestamp::from_millisecond(now.ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 fn too_long(call: &Call) -> ProviderError {
@@ -117,7 +153,7 @@ fn too_long(call: &Call) -> ProviderError {
 fn is_whole_answer(incoming: &Incoming, api: Api) -> bool {
     let kind = incoming.header("content-type").unwrap_or("").to_ascii_lowercase();
     match api {
-        Api::OllamaChat | Api::OllamaGenerate | Api::GenerateContent => kind.starts_with("text/html"),
+        Api::OllamaChat | Api::OllamaGenerate => kind.starts_with("text/html"),
         _ => kind.starts_with("application/json") || kind.starts_with("text/html"),
     }
 }
@@ -144,15 +180,28 @@ async fn collect(incoming: Incoming) -> Result<Vec<u8>, ProviderError> {
     Ok(whole)
 }
 
+/// How far an answer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// Nothing of it was given out.
+    Silent,
+    /// Some of it was.
+    Begun,
+    /// It has said why it ended; at most its count of tokens follows, until then.
+    Stopped(tokio::time::Instant),
+}
+
 /// A stream being read.
 struct Reading {
     body: BodyStream,
     inflate: Inflate,
     decoder: Box<dyn StreamDecoder>,
+    key: Option<Secret>,
     ready: VecDeque<Result<Delta, ProviderError>>,
     buffer: Vec<Delta>,
     bytes: usize,
     until: tokio::time::Instant,
+    progress: Progress,
     over: bool,
 }
 
@@ -165,19 +214,27 @@ impl Reading {
             if self.over {
                 return None;
             }
-            match tokio::time::timeout_at(self.until, self.body.next()).await {
+            let until = match self.progress {
+                Progress::Stopped(until) => until.min(self.until),
+                Progress::Silent | Progress::Begun => self.until,
+            };
+            match tokio::time::timeout_at(until, self.body.next()).await {
                 Ok(Some(chunk)) => self.take(chunk),
                 Ok(None) => self.end(),
                 Err(_) => {
                     let text = "the answer did not end within the total time limit";
-                    self.fail(ProviderError::new(Kind::Timeout, Retry::Elsewhere, text));
+                    self.broken(ProviderError::new(Kind::Timeout, Retry::Elsewhere, text));
                 }
             }
         }
     }
 
     fn take(&mut self, chunk: Result<Bytes, ProviderError>) {
-        let plain = match chunk.and_then(|chunk| self.inflate.feed(chunk)) {
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(error) => return self.broken(error),
+        };
+        let plain = match self.inflate.feed(chunk) {
             Ok(plain) => plain,
             Err(error) => return self.fail(error),
         };
@@ -187,23 +244,52 @@ impl Reading {
             return self.fail(ProviderError::new(Kind::ReplyTooLarge, Retry::Elsewhere, text));
         }
         let fed = self.decoder.feed(&plain, &mut self.buffer);
-        self.ready.extend(self.buffer.drain(..).map(Ok));
-        if let Err(error) = fed {
-            self.fail(error);
+        self.give_out();
+        match fed {
+            Ok(()) => {}
+            Err(error) if error.kind == Kind::Protocol => self.broken(error),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Moves what the decoder found to where it is taken from.
+    fn give_out(&mut self) {
+        for delta in self.buffer.drain(..) {
+            match delta {
+                Delta::Stop { .. } => {
+                    let soon = tokio::time::Instant::now() + AFTER_STOP_MAX.to_duration();
+                    self.progress = Progress::Stopped(soon);
+                }
+                Delta::Start { .. } | Delta::Usage { .. } | Delta::Vendor { .. } => {}
+                _ if self.progress == Progress::Silent => self.progress = Progress::Begun,
+                _ => {}
+            }
+            self.ready.push_back(Ok(delta));
         }
     }
 
     fn end(&mut self) {
         let finished = self.decoder.finish(&mut self.buffer);
-        self.ready.extend(self.buffer.drain(..).map(Ok));
+        self.give_out();
         self.over = true;
         if let Err(error) = finished {
-            self.ready.push_back(Err(error));
+            self.fail(error);
         }
     }
 
+    /// The connection broke, stood still or brought nonsense: no fault where the answer was whole by then.
+    fn broken(&mut self, mut error: ProviderError) {
+        if matches!(self.progress, Progress::Stopped(_)) {
+            return self.end();
+        }
+        if error.kind == Kind::Network && self.progress == Progress::Begun {
+            error.kind = Kind::Incomplete;
+        }
+        self.fail(error);
+    }
+
     fn fail(&mut self, error: ProviderError) {
-        self.ready.push_back(Err(error));
+        self.ready.push_back(Err(without_key(error, self.key.as_ref())));
         self.over = true;
     }
 }

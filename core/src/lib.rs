@@ -45,6 +45,10 @@ pub mod store;
 #[cfg(feature = "client")]
 pub mod transport;
 
+// checks, for third parties too
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub use error::{Kind, ProviderError, Retry};
 pub use id::{DataLabel, EndpointId, ModelId, Region, SessionId, VendorId};
 pub use message::{Content, Message, Part, Role};

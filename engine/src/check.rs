@@ -200,9 +200,12 @@ impl Prompt<'_> {
         if ids.len() != routes.experts.len() {
             return Err(EngineError::weight(name, "does not have as many experts as the model chooses"));
         }
-        let wrong = ids.iter().zip(&routes.experts).filter(|(a, b)| a != b).count();
+        // Weights that are all but equal may stand in either order: the set of experts and each one's weight count.
+        let (ids, weights) = by_id(routes.chosen, &ids, &weights);
+        let (ours, our_weights) = by_id(routes.chosen, &routes.experts, &routes.weights);
+        let wrong = ids.iter().zip(&ours).filter(|(a, b)| a != b).count();
         check.routes = (check.routes.0 + ids.len(), check.routes.1 + wrong);
-        check.weights_error = check.weights_error.max(self.difference(&name, &weights, &routes.weights)? / scale);
+        check.weights_error = check.weights_error.max(self.difference(&name, &weights, &our_weights)? / scale);
         Ok(())
     }
 
@@ -231,6 +234,17 @@ fn largest_difference(a: &[f32], b: &[f32]) -> Option<f32> {
         if difference.is_nan() { f32::INFINITY } else { difference }
     };
     (a.len() == b.len()).then(|| a.iter().zip(b).map(each).fold(0.0, f32::max))
+}
+
+/// Each token's experts in ascending order, with their weights.
+fn by_id(chosen: usize, ids: &[u32], weights: &[f32]) -> (Vec<u32>, Vec<f32>) {
+    let tokens = ids.chunks(chosen.max(1)).zip(weights.chunks(chosen.max(1)));
+    let sorted = tokens.flat_map(|(ids, weights)| {
+        let mut pairs: Vec<(u32, f32)> = ids.iter().copied().zip(weights.iter().copied()).collect();
+        pairs.sort_by_key(|(id, _)| *id);
+        pairs
+    });
+    sorted.unzip()
 }
 
 /// The likeliest token; of equal ones the first.

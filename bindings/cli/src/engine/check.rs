@@ -1,0 +1,91 @@
+//! `tierway engine check DIR...`: how far a model is from recorded outputs, and whether that is within bounds.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use tierway_engine::EngineError;
+use tierway_engine::backend::Backend;
+use tierway_engine::backend::cpu::Reference;
+use tierway_engine::check::{self, LOGITS_ERROR_MAX, PromptCheck};
+
+use crate::Failure;
+
+/// What to check, and with what.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Folders with config.json, weights and golden.safetensors.
+    #[arg(required = true, value_name = "DIR")]
+    folders: Vec<PathBuf>,
+    /// What computes the model.
+    #[arg(long, value_enum, default_value_t = BackendName::Reference)]
+    backend: BackendName,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BackendName {
+    /// One number after the other.
+    Reference,
+}
+
+impl BackendName {
+    fn build(self) -> Arc<dyn Backend> {
+        match self {
+            BackendName::Reference => Arc::new(Reference),
+        }
+    }
+}
+
+/// Prints a line a prompt, and fails where any is out of bounds.
+pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let backend = args.backend.build();
+    writeln!(out, "backend: {}; a logit may differ by {LOGITS_ERROR_MAX:.0e}", backend.describe())?;
+    let mut broken = 0;
+    for folder in &args.folders {
+        let prompts = check::check(folder, backend.clone()).map_err(|error| failure(&error))?;
+        for prompt in &prompts {
+            print(&mut out, folder, prompt)?;
+        }
+        broken += prompts.iter().filter(|prompt| !prompt.holds()).count();
+    }
+    match broken {
+        0 => Ok(()),
+        some => Err(Failure::Failed(format!("{some} prompts are out of bounds"))),
+    }
+}
+
+fn print(out: &mut impl Write, folder: &Path, check: &PromptCheck) -> io::Result<()> {
+    let equal = |(all, wrong): (usize, usize)| match wrong {
+        0 => format!("equal ({all})"),
+        some => format!("{some} of {all} differ"),
+    };
+    let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
+    let cache = check.cache_error.map_or("not recorded".to_owned(), |error| format!("{error:.1e}"));
+    writeln!(
+        out,
+        "{} {name} {}: {} tokens; max logits error {:.2e} (|logit| to {:.1}); routed ids {}; route weights error {:.1e}; \
+         greedy {}; hidden error {:.1e}; cache error {cache}",
+        if check.holds() { "ok  " } else { "FAIL" },
+        check.name,
+        check.tokens,
+        check.logits_error,
+        check.logits_most,
+        equal(check.routes),
+        check.weights_error,
+        equal(check.greedy),
+        check.hidden_error,
+    )
+}
+
+/// Files that cannot be read are told apart from wrong input.
+pub(super) fn failure(error: &EngineError) -> Failure {
+    match error {
+        EngineError::File { source, .. } => Failure::File(format!("{error} ({source})")),
+        EngineError::Malformed { .. } | EngineError::Config { .. } | EngineError::Weight { .. } => {
+            Failure::Input(error.to_string())
+        }
+        other => Failure::Failed(other.to_string()),
+    }
+}

@@ -7,6 +7,7 @@ use super::*;
 use crate::backend::cpu::Reference;
 
 /// The folders of recorded outputs, or none with a word about it.
+#[allow(clippy::print_stdout, reason = "a skipped case is said aloud")]
 pub(crate) fn folders() -> Vec<PathBuf> {
     let Some(data) = std::env::var_os("TIERWAY_DATA") else {
         println!("skipped: golden checkpoints, TIERWAY_DATA is not set (8 cases)");

@@ -243,9 +243,10 @@ fn classify(error: &reqwest::Error) -> ProviderError {
     ProviderError::new(kind, retry, if cause.is_empty() { text.to_owned() } else { format!("{text} ({cause})") })
 }
 
-/// Whether an error is one of TLS. An `io::Error` leaves what it wraps out of its chain of sources.
+/// Whether an error is one of TLS. An `io::Error` leaves what it wraps, often another one, out of its chain of sources.
 fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
-    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    let wraps_tls = wrapped.is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some());
-    wraps_tls || error.downcast_ref::<rustls::Error>().is_some()
+    if error.downcast_ref::<rustls::Error>().is_some() {
+        return true;
+    }
+    error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).is_some_and(|inner| is_of_tls(inner))
 }

@@ -19,6 +19,11 @@ pub(super) async fn read(socket: &mut TcpStream, unread: &mut Vec<u8>) -> io::Re
         if let Some(end) = unread.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
         }
+        if unread.first().is_some_and(|first| !first.is_ascii_uppercase()) {
+            // TLS, most likely: answered as common servers answer it.
+            write_head(socket, 400, &[], Framing::Length(0)).await?;
+            return Ok(None);
+        }
         if unread.len() > HEAD_BYTES_MAX || socket.read_buf(unread).await? == 0 {
             return Ok(None);
         }

@@ -127,6 +127,7 @@ fn without_usage(value: &mut Value) {
     }
 }
 
+/// The envelope stays, what it holds goes: in a stream, of every event.
 fn empty_choices(value: &mut Value) {
     let Value::Object(fields) = value else { return };
     for name in ["choices", "output", "candidates", "content"] {
@@ -134,10 +135,9 @@ fn empty_choices(value: &mut Value) {
             fields[name] = Value::Array(Vec::new());
         }
     }
-    if fields.contains_key("message") {
-        fields["message"] = serde_json::json!({});
-    }
-    if fields.get("output").is_some_and(Value::is_object) {
-        fields["output"] = serde_json::json!({});
+    for name in ["message", "output", "delta", "response"] {
+        if fields.get(name).is_some_and(|inner| inner.is_object() || inner.is_string()) {
+            fields[name] = serde_json::json!({});
+        }
     }
 }

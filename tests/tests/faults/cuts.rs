@@ -1,0 +1,139 @@
+//! Streams cut at every byte, through the real provider over a transport in memory: the bytes of a server's answer are
+//! taken once over a socket and then replayed.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tierway::clock::SystemClock;
+use tierway::id::ProviderId;
+use tierway::message::ToolCall;
+use tierway::reply::Reply;
+use tierway::testing::server::{Answer, Pace, Server};
+use tierway::testing::world;
+use tierway::transport::{HttpProvider, HttpTransport, Incoming, Outgoing, Transport};
+use tierway::{Content, Kind, Part, ProviderError, Usage};
+use tokio::sync::Mutex;
+
+use super::rig::{Format, PROMPT, TEXT, fold};
+
+/// Passes a call on to HTTP and keeps the answer's head and bytes.
+#[derive(Debug, Default)]
+struct Recorder {
+    http: HttpTransport,
+    heard: Mutex<Option<Tape>>,
+}
+
+#[derive(Clone, Debug)]
+struct Tape {
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+#[async_trait]
+impl Transport for Recorder {
+    async fn post(&self, outgoing: Outgoing) -> Result<Incoming, ProviderError> {
+        let Incoming { status, headers, mut body } = self.http.post(outgoing).await?;
+        let mut whole = Vec::new();
+        while let Some(chunk) = body.next().await {
+            whole.extend_from_slice(&chunk?);
+        }
+        let body = Bytes::from(whole);
+        *self.heard.lock().await = Some(Tape { headers: headers.clone(), body: body.clone() });
+        let chunks = futures_util::stream::iter([Ok(body)]);
+        Ok(Incoming { status, headers, body: Box::pin(chunks) })
+    }
+}
+
+/// Plays an answer in two pieces, or only the first.
+#[derive(Debug)]
+struct Player {
+    tape: Tape,
+    at: usize,
+    goes_on: bool,
+}
+
+#[async_trait]
+impl Transport for Player {
+    async fn post(&self, _: Outgoing) -> Result<Incoming, ProviderError> {
+        let (before, after) = (self.tape.body.slice(..self.at), self.tape.body.slice(self.at..));
+        let pieces = if self.goes_on { vec![Ok(before), Ok(after)] } else { vec![Ok(before)] };
+        let headers = self.tape.headers.clone();
+        Ok(Incoming { status: 200, headers, body: Box::pin(futures_util::stream::iter(pieces)) })
+    }
+}
+
+/// Three answers: a text, reasoning before a text, two tool calls.
+fn answers() -> Vec<Answer> {
+    let call = |id: &str, arguments: &str| {
+        Part::new(Content::ToolCall(ToolCall { id: id.into(), name: "look_up".into(), arguments: arguments.into() }))
+    };
+    let reasoning = Part::new(Content::Reasoning { text: "Erst überlegen, dann reden.".into() });
+    let usage = Usage::of(31, 27);
+    let of = |parts| Answer::of(Reply { parts, usage: usage.clone(), ..Reply::default() });
+    vec![
+        of(vec![Part::text(TEXT)]),
+        of(vec![reasoning, Part::text("Ja: 漢字.")]),
+        of(vec![call("c1", "{\"word\":\"Öl\"}"), call("c2", "{\"word\":\"tree\",\"n\":2}")]),
+    ]
+}
+
+async fn ask(format: &Format, base: &str, transport: Arc<dyn Transport>) -> Result<Reply, ProviderError> {
+    let mut endpoint = world::endpoint("acme", format.api, base).expect("a plain word is an id");
+    endpoint.auth = tierway::model::Auth::None;
+    let request = world::ask(PROMPT).expect("it is short");
+    let card = world::card("acme/fox-1").expect("it is a model id");
+    let call = world::call(&request, card, endpoint, 100).expect("an open policy admits it");
+    let wire = tierway::wire::for_api(format.api).expect("every format has a wire");
+    let id = ProviderId::new("acme").expect("a plain word is an id");
+    let provider = HttpProvider::new(id, wire, transport, Arc::new(SystemClock), None);
+    fold(&provider, &call).await
+}
+
+/// What must be the same, however the bytes are cut.
+fn essence(reply: &Reply) -> String {
+    let calls: Vec<_> = reply.tool_calls().map(|call| (&call.name, &call.arguments)).collect();
+    format!("{:?} {:?} {calls:?} {:?} {:?}", reply.text(), reply.reasoning(), reply.stop, reply.usage)
+}
+
+#[tokio::test]
+async fn a_stream_is_the_same_however_it_is_cut_and_never_whole_when_it_is_not() {
+    let (mut streams, mut cuts) = (0, 0);
+    for answer in answers() {
+        let answer = answer.with_pace(Pace { piece_chars: 9, ..Pace::default() });
+        let server = Server::start(answer).await.expect("a loopback port is free");
+        for format in Format::all() {
+            let base = format!("{}/x{}", server.url(), format.base);
+            let recorder = Arc::new(Recorder::default());
+            let whole = ask(&format, &base, recorder.clone()).await.expect("the stream is right");
+            let tape = recorder.heard.lock().await.clone().expect("it was recorded");
+            for at in 0..=tape.body.len() {
+                let split = Player { tape: tape.clone(), at, goes_on: true };
+                let again = ask(&format, &base, Arc::new(split)).await;
+                let again = again.unwrap_or_else(|error| panic!("{} split at {at}: {error}", format.api));
+                assert_eq!(essence(&again), essence(&whole), "{} split at {at}", format.api);
+                let cut = Player { tape: tape.clone(), at, goes_on: false };
+                check_cut(&format, at, &whole, ask(&format, &base, Arc::new(cut)).await);
+                cuts += 2;
+            }
+            streams += 1;
+        }
+    }
+    assert_eq!(streams, 3 * Format::all().len());
+    println!("{streams} streams, {cuts} cuts");
+}
+
+/// A cut stream is an error, or whole but for what follows the answer's end: the count of tokens.
+fn check_cut(format: &Format, at: usize, whole: &Reply, cut: Result<Reply, ProviderError>) {
+    match cut {
+        Ok(reply) => {
+            let same = reply.text() == whole.text() && reply.stop == whole.stop;
+            assert!(same && reply.parts.len() == whole.parts.len(), "{} cut at {at}: {}", format.api, essence(&reply));
+        }
+        Err(error) => {
+            let kinds = [Kind::Incomplete, Kind::Protocol, Kind::Network];
+            assert!(kinds.contains(&error.kind), "{} cut at {at}: {error}", format.api);
+        }
+    }
+}

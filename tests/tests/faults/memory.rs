@@ -1,0 +1,38 @@
+//! Giants and bombs are refused in bounded memory.
+
+use tierway::Kind;
+use tierway::testing::server::{Answer, Fault, Server};
+
+use super::rig::{Format, Rig};
+
+/// The most that this process may ever have held. Without bounds, the giants below alone would take a gigabyte.
+const PEAK_BYTES_MAX: u64 = 700 << 20;
+
+/// The most memory that this process has had, where the system says.
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kb| kb << 10)
+}
+
+#[tokio::test]
+async fn giants_and_bombs_are_refused_in_bounded_memory() {
+    let rig = Rig::new();
+    const REFUSED: &[Kind] = &[Kind::ReplyTooLarge, Kind::Protocol, Kind::Timeout];
+    let giants = [Fault::GiantLine { bytes: 100 << 20 }, Fault::GzipBomb { bytes: 400 << 20 }];
+    for fault in giants {
+        let server = Server::start(Answer::failing(fault.clone())).await.expect("a loopback port is free");
+        for format in Format::all() {
+            for is_stream in [false, true] {
+                let base = format!("{}/x{}", server.url(), format.base);
+                let outcome = rig.ask(&format, &base, "canary-key-1234", is_stream).await;
+                let error = outcome.result.expect_err("a giant is no answer");
+                assert!(REFUSED.contains(&error.kind), "{} {fault:?}: {error}", format.api);
+            }
+        }
+    }
+    match peak_bytes() {
+        Some(peak) => assert!(peak < PEAK_BYTES_MAX, "the peak was {} MB", peak >> 20),
+        None => println!("skipped: peak memory, the system does not say (1 cases)"),
+    }
+}

@@ -50,3 +50,11 @@ pub const LEDGER_TEXT_BYTES_MAX: usize = 1_000;
 pub const BUDGETS_MAX: usize = 1_000;
 /// How long a stream may stay open after the answer's end: its count of tokens may follow, and nothing else does.
 pub const AFTER_STOP_MAX: Span = Span::from_secs(5);
+/// How far ahead a price bound looks: vendors bill by the time at which a call ends, and none takes longer.
+pub const PRICE_AHEAD: Span = Span::from_secs(3_600);
+/// Largest price of a million tokens, in dollars, or of one piece: the dearest on sale is 600.
+pub const RATE_USD_MAX: i64 = 100_000;
+/// Most rows of one catalogue: the largest public list has about 5,000.
+pub const CATALOG_ROWS_MAX: usize = 20_000;
+/// Largest context window that a row may claim, in tokens: the largest on sale is 10 million.
+pub const CONTEXT_TOKENS_MAX: u64 = 1_000_000_000;

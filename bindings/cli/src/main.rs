@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 mod engine;
 mod failure;
+mod loopback;
 
 pub(crate) use failure::Failure;
 
@@ -23,6 +24,8 @@ struct Cli {
 enum Command {
     /// Run and check models in this process.
     Engine(engine::EngineArgs),
+    #[command(hide = true)]
+    Loopback(loopback::LoopbackArgs),
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Engine(args) => engine::run(args),
+        Command::Loopback(args) => loopback::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tierway", &mut std::io::stdout());
             Ok(())

@@ -20,6 +20,7 @@ mod deliver;
 mod fault;
 mod heard;
 mod http;
+mod playbook;
 mod say;
 mod spoil;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod tests;
 pub use answer::{Answer, Pace};
 pub use fault::{Ending, Fault, RetryAfter};
 pub use heard::Heard;
+pub use playbook::{Playbook, Rule, When};
 
 /// Requests kept for tests to look at; older ones are forgotten.
 const HEARD_MAX: usize = 4_096;
@@ -41,6 +43,12 @@ pub trait Script: Send + Sync + 'static {
 impl<F: Fn(&Heard) -> Answer + Send + Sync + 'static> Script for F {
     fn answer(&self, heard: &Heard) -> Answer {
         self(heard)
+    }
+}
+
+impl Script for Box<dyn Script> {
+    fn answer(&self, heard: &Heard) -> Answer {
+        (**self).answer(heard)
     }
 }
 

@@ -34,6 +34,18 @@ pub enum Aim {
     Escalation,
 }
 
+impl Aim {
+    /// The name in snake case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Aim::First => "first",
+            Aim::Retry => "retry",
+            Aim::Fallback => "fallback",
+            Aim::Escalation => "escalation",
+        }
+    }
+}
+
 /// One attempt to get an answer: which candidate, as which attempt, and within which limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {

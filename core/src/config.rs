@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::ModelId;
+use crate::id::{EndpointId, ModelId};
+use crate::money::Usd;
 use crate::policy::Policy;
 use crate::time::{Span, Timeouts};
+
+mod apply;
 
 /// The name of the file that is looked for in the working folder.
 pub const FILE_NAME: &str = "tierway.toml";
@@ -46,9 +49,17 @@ pub struct RouterConfig {
     pub baseline: Option<ModelId>,
     /// The only models that `auto` chooses from; empty means every model with a key.
     pub models: Vec<ModelId>,
-    /// Most tokens of output where a request does not say.
+    /// What a good answer is worth, in dollars: in place of `quality`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_tokens: Option<u64>,
+    pub worth: Option<Usd>,
+    /// What an answer may be expected to cost, in dollars: in place of `quality`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spend_max: Option<Usd>,
+    /// Endpoints that are known to take longer are asked after the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_max_ms: Option<u64>,
+    /// Built-in endpoints without a key that may be called, such as `ollama`: a server of your own that runs.
+    pub endpoints: Vec<EndpointId>,
 }
 
 /// Where the account is kept.

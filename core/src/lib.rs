@@ -35,6 +35,8 @@ pub mod wire;
 
 // effects
 #[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "client")]
 pub mod clock;
 #[cfg(feature = "client")]
 pub mod config;
@@ -49,9 +51,12 @@ pub mod transport;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "client")]
+pub use client::{Client, Error, Response};
 pub use error::{Kind, ProviderError, Retry};
 pub use id::{DataLabel, EndpointId, ModelId, Region, SessionId, VendorId};
 pub use message::{Content, Message, Part, Role};
+pub use model::{ModelCard, Tier};
 pub use money::Usd;
 pub use provider::{Call, Provider, ReplyStream};
 pub use reply::{Delta, Reply, StopReason};

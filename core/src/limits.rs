@@ -58,3 +58,5 @@ pub const RATE_USD_MAX: i64 = 100_000;
 pub const CATALOG_ROWS_MAX: usize = 20_000;
 /// Largest context window that a row may claim, in tokens: the largest on sale is 10 million.
 pub const CONTEXT_TOKENS_MAX: u64 = 1_000_000_000;
+/// Most conversations whose model is remembered: about 300 bytes each.
+pub const SESSIONS_MAX: usize = 20_000;

@@ -56,6 +56,7 @@ mod unpriced;
 mod vendor;
 
 pub use admission::Admission;
+pub(crate) use estimate::tokens_roughly;
 pub use needs::{Needs, Terms};
 pub use refusal::{Refusal, RuleName, RuleSet};
 pub use rules::{LabelRule, List, ModelPattern, Parameters, Policy};

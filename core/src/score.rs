@@ -115,6 +115,7 @@ impl Default for Scorer {
 
 /// A contribution to the difficulty.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Contribution {
     /// What contributes.
     pub name: &'static str,

@@ -131,6 +131,11 @@ impl Keys {
         Keys::Only(usable.map(|endpoint| endpoint.id.clone()).collect())
     }
 
+    /// Whether any endpoint can be called.
+    pub fn is_any(&self) -> bool {
+        !matches!(self, Keys::Only(usable) if usable.is_empty())
+    }
+
     /// Whether this endpoint can be called.
     pub fn has(&self, endpoint: &EndpointId) -> bool {
         match self {

@@ -13,7 +13,6 @@ pub(crate) const EXIT_CODES: &str = "Exit status:
 
 /// A failure: one line for people and a status for scripts.
 #[derive(Debug)]
-#[allow(dead_code, reason = "subcommands land one by one")]
 pub(crate) enum Failure {
     /// It ran and failed, or a check did not hold.
     Failed(String),
@@ -27,7 +26,6 @@ pub(crate) enum Failure {
     Pipe,
 }
 
-#[allow(dead_code, reason = "subcommands land one by one")]
 impl Failure {
     /// A file that could not be read or written.
     pub(crate) fn file(path: impl AsRef<std::path::Path>, error: &io::Error) -> Failure {
@@ -61,5 +59,16 @@ impl From<io::Error> for Failure {
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Failure {
         Failure::Input(format!("not the JSON that was expected: {error}"))
+    }
+}
+
+/// What a client's error means for the exit status.
+pub(crate) fn of_client(error: tierway::Error) -> Failure {
+    let text = error.to_string();
+    match error {
+        tierway::Error::Request(_) | tierway::Error::Config(_) => Failure::Input(text),
+        tierway::Error::Refused(_) | tierway::Error::OverBudget(_) => Failure::Refused(text),
+        tierway::Error::Ledger(_) => Failure::File(text),
+        _ => Failure::Failed(text),
     }
 }

@@ -6,9 +6,13 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod chat;
 mod engine;
+mod explain;
 mod failure;
 mod loopback;
+mod schema;
+mod setup;
 
 pub(crate) use failure::Failure;
 
@@ -22,6 +26,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Chat(chat::ChatArgs),
+    Explain(explain::ExplainArgs),
+    /// Print the JSON Schema of requests, replies and decisions.
+    Schema,
     /// Run and check models in this process.
     Engine(engine::EngineArgs),
     #[command(hide = true)]
@@ -43,6 +51,9 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Chat(args) => chat::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Schema => schema::run(),
         Command::Engine(args) => engine::run(args),
         Command::Loopback(args) => loopback::run(&args),
         Command::Completions { shell } => {

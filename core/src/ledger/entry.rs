@@ -141,6 +141,7 @@ impl Ending {
 
 /// One line of a charge: so many units of a class and what they cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChargeLine {
     /// What was billed: `input`, `cached_read`, `output` ...
     pub class: String,

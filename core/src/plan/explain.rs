@@ -15,6 +15,7 @@ use super::{Candidate, Plan};
 
 /// A whole decision. `Display` fits one terminal screen; JSON holds all of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Explanation {
     /// When it was made.
     pub at: Timestamp,
@@ -39,6 +40,7 @@ pub struct Explanation {
 
 /// How large a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sizes {
     /// Prompt tokens, roughly.
     pub input_tokens: u64,
@@ -50,6 +52,7 @@ pub struct Sizes {
 
 /// How hard a request was found to be, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hardness {
     /// What kind of work it is.
     pub kind: TaskKind,
@@ -63,6 +66,7 @@ pub struct Hardness {
 
 /// What a decision aimed at.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "by", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Aim {
@@ -91,6 +95,7 @@ pub enum Aim {
 
 /// What a candidate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Role {
@@ -104,6 +109,7 @@ pub enum Role {
 
 /// A candidate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CandidateLine {
     /// The model.
     pub model: ModelId,
@@ -131,6 +137,7 @@ pub struct CandidateLine {
 
 /// A model that may be asked and is not.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PassedOver {
     /// The model.
     pub model: ModelId,
@@ -146,6 +153,7 @@ pub struct PassedOver {
 
 /// Why a model that may be asked is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Why {
@@ -179,6 +187,7 @@ impl Why {
 
 /// A model that may not see the request, at some endpoint or at all.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefusedModel {
     /// The model.
     pub model: ModelId,
@@ -192,6 +201,7 @@ pub struct RefusedModel {
 
 /// Why a request may not go to a model at an endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlaceRefusals {
     /// The endpoint.
     pub endpoint: EndpointId,
@@ -201,6 +211,7 @@ pub struct PlaceRefusals {
 
 /// What savings are counted against.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BaselineLine {
     /// The model.
     pub model: ModelId,
@@ -214,6 +225,7 @@ pub struct BaselineLine {
 
 /// What the choice saves against the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Saving {
     /// The baseline's expected cost less the choice's; below zero where the choice costs more.
     pub amount: Usd,

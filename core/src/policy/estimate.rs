@@ -75,6 +75,13 @@ impl Estimate {
     }
 }
 
+/// How many tokens a text is, roughly.
+pub(crate) fn tokens_roughly(text: &str) -> u64 {
+    let mut estimate = Estimate::default();
+    estimate.add_text(text);
+    estimate.tokens()
+}
+
 /// Characters by their width in bytes. Blocks of 255 bytes let each counter be a byte, so the loop runs in vector
 /// registers.
 fn count_by_width(bytes: &[u8]) -> [u64; 4] {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A rule that can refuse. The names are stable: dashboards count them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RuleName {
@@ -95,6 +96,7 @@ impl fmt::Display for RuleName {
 
 /// One reason why a request may not go to a model at an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Refusal {
     /// The rule that refuses.
     pub rule: RuleName,

@@ -12,6 +12,7 @@ use super::cues::Group;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum TaskKind {
     /// Small talk, thanks, a question about nothing in particular.
     Conversation,

@@ -1,0 +1,226 @@
+//! The client: drives a request through decision, attempts, providers and ledger, and hands back the answer with its
+//! route and its exact cost.
+//!
+//! What happens next is decided by `attempt`, what may be asked by `policy` and `plan`; this module moves bytes, time and
+//! money between them and the world. Every attempt is reserved before it is sent and ended after, also where the caller
+//! drops the future or the stream half-way.
+//!
+//! ```no_run
+//! use tierway::{Client, Request};
+//!
+//! # async fn example() -> Result<(), tierway::Error> {
+//! let client = Client::from_env()?;
+//! let response = client.send(&Request::user("Why is the sky blue? One sentence.")?).await?;
+//! println!("{} ({} for {})", response.text(), response.route.model, response.cost.short());
+//! # Ok(())
+//! # }
+//! ```
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::attempt::{self, Attempts};
+use crate::clock::Clock;
+use crate::id::{EndpointId, ModelId};
+use crate::ledger::Scope;
+use crate::plan::{self, Plan, Settings};
+use crate::policy::{Needs, Policy};
+use crate::provider::Provider;
+use crate::request::Request;
+use crate::score::Scorer;
+use crate::snapshot::{HealthBook, Keys, Offers, Snapshot};
+use crate::store::Store;
+
+mod account;
+pub mod blocking;
+mod builder;
+mod check;
+mod drive;
+mod error;
+mod ids;
+mod providers;
+mod response;
+mod sessions;
+mod stream;
+
+pub use builder::ClientBuilder;
+pub use check::{Check, Verdict};
+pub use error::Error;
+pub use response::{AttemptLine, Response, Route, Timing};
+pub use stream::ResponseStream;
+
+use ids::Ids;
+use providers::Providers;
+use sessions::Sessions;
+
+/// Sends each request to the cheapest model that is good enough. Cheap to clone; all clones share one state.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    offers: Arc<Offers>,
+    policy: Policy,
+    settings: Settings,
+    rules: attempt::Rules,
+    scorer: Scorer,
+    keys: Arc<Keys>,
+    providers: Providers,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    checks: Vec<Arc<dyn Check>>,
+    health: Mutex<Arc<HealthBook>>,
+    sessions: Mutex<Sessions>,
+    ids: Ids,
+    owner: u32,
+}
+
+impl Client {
+    /// Starts to set up a client.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// A client from `tierway.toml`, if there is one, and the environment's keys, with its ledger in `tierway.db`.
+    ///
+    /// # Errors
+    /// `Error::Config` where the file, a key or the catalogue is not valid, `Error::Ledger` where the ledger cannot be
+    /// opened.
+    #[cfg(all(feature = "http", feature = "sqlite"))]
+    pub fn from_env() -> Result<Client, Error> {
+        ClientBuilder::from_env()?.build()
+    }
+
+    /// Asks for a whole answer.
+    ///
+    /// # Errors
+    /// `Refused` where policy lets no model see the request, `OverBudget` where no budget holds, `Exhausted` where every
+    /// candidate failed, `Ledger` where the account cannot be kept.
+    pub async fn send(&self, request: &Request) -> Result<Response, Error> {
+        drive::send(self, request).await
+    }
+
+    /// Asks for an answer piece by piece. It returns when the first piece has come: until then, failures are retried
+    /// and other candidates stand in.
+    ///
+    /// # Errors
+    /// As `send`; after the first piece, an error is an item of the stream.
+    pub async fn stream(&self, request: &Request) -> Result<ResponseStream, Error> {
+        stream::open(self, request).await
+    }
+
+    /// Decides who would answer, without a call.
+    ///
+    /// # Errors
+    /// `Refused` with every reason of every model.
+    pub fn route(&self, request: &Request) -> Result<Plan, Error> {
+        self.inner.check_fork()?;
+        self.inner.decide(request)
+    }
+
+    /// The account.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// What is on sale.
+    pub fn offers(&self) -> &Arc<Offers> {
+        &self.inner.offers
+    }
+
+    /// Which endpoints can be called.
+    pub fn keys(&self) -> &Keys {
+        &self.inner.keys
+    }
+
+    /// How the endpoints fare, as of now.
+    pub fn health(&self) -> Arc<HealthBook> {
+        self.inner.health()
+    }
+
+    /// Writes what is queued to the ledger and closes it. Later calls fail with `Ledger(Closed)`.
+    ///
+    /// # Errors
+    /// `Error::Ledger` where the last entries could not be written.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.inner.store.close().await.map_err(Error::Ledger)
+    }
+}
+
+/// One request under way.
+struct Course {
+    attempts: Attempts,
+    needs: Needs,
+    decided_in: Duration,
+}
+
+impl Inner {
+    /// A fork shares the parent's sockets and threads in name only: using them hangs, so it is refused.
+    fn check_fork(&self) -> Result<(), Error> {
+        match std::process::id() {
+            id if id == self.owner => Ok(()),
+            id => Err(Error::Forked { opened_by: self.owner, used_by: id }),
+        }
+    }
+
+    fn health(&self) -> Arc<HealthBook> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes what is known of the endpoints' health.
+    fn with_health<T>(&self, change: impl FnOnce(&mut HealthBook) -> T) -> T {
+        let mut book = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut book))
+    }
+
+    fn decide(&self, request: &Request) -> Result<Plan, Error> {
+        let needs = Needs::of(request);
+        self.decide_with(request, &needs)
+    }
+
+    fn decide_with(&self, request: &Request, needs: &Needs) -> Result<Plan, Error> {
+        let now = self.clock.now();
+        let mut snapshot =
+            Snapshot::new(self.offers.clone(), now).with_health(self.health()).with_keys(self.keys.clone());
+        if !self.store.is_unlimited() {
+            let scope = Scope { key: None, tags: Arc::new(request.tags.clone()) };
+            let standing = self.store.standing(&scope, now);
+            snapshot = snapshot.with_headroom(standing.headroom).with_tier_cap(standing.tier_cap);
+        }
+        if let Some(session) = &request.session {
+            let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(pin) = sessions.pin(session, now) {
+                snapshot = snapshot.with_pin(pin);
+            }
+        }
+        let plan = plan::decide(request, &self.policy, &snapshot, needs, &self.scorer, &self.settings);
+        plan.map_err(|refused| Error::Refused(Box::new(refused)))
+    }
+
+    /// Decides, and makes ready to try.
+    fn begin(&self, request: &Request) -> Result<Course, Error> {
+        self.check_fork()?;
+        let began = Instant::now();
+        let needs = Needs::of(request);
+        let plan = self.decide_with(request, &needs)?;
+        let decided_in = began.elapsed();
+        let mut rules = self.rules;
+        rules.check |= !self.checks.is_empty();
+        let (id, seed) = self.ids.next(self.clock.now());
+        let attempts = Attempts::new(id, plan, rules, self.clock.now(), seed);
+        Ok(Course { attempts, needs, decided_in })
+    }
+
+    fn provider(&self, endpoint: &EndpointId) -> Option<Arc<dyn Provider>> {
+        self.providers.of(endpoint)
+    }
+
+    fn note_session(&self, request: &Request, model: &ModelId, endpoint: &EndpointId, cached_tokens: u64) {
+        if let Some(session) = &request.session {
+            let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.note(session, model, endpoint, cached_tokens, self.clock.now());
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Setting up a client: what is on sale, what may go where, which keys there are, where the account is kept.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use crate::attempt;
+use crate::catalog::{Catalog, fill_address, has_places};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, ConfigError};
+use crate::id::EndpointId;
+use crate::model::{Auth, Endpoint};
+use crate::plan::Settings;
+use crate::policy::Policy;
+use crate::provider::Provider;
+use crate::score::Scorer;
+use crate::secrets::{Keyring, Secret};
+use crate::snapshot::{HealthBook, HealthRules, Keys, Offers};
+use crate::store::{MemoryStore, Store};
+use crate::transport::Transport;
+
+use super::check::{Check, Wellformed};
+use super::ids::Ids;
+use super::providers::Providers;
+use super::sessions::Sessions;
+use super::{Client, Error, Inner};
+
+/// Collects what a client is made of. Everything has a default; keys and providers decide what can be called.
+#[derive(Clone, Debug, Default)]
+pub struct ClientBuilder {
+    config: Config,
+    catalog: Option<Catalog>,
+    policy: Option<Policy>,
+    settings: Option<Settings>,
+    rules: Option<attempt::Rules>,
+    health_rules: HealthRules,
+    keyring: Keyring,
+    addresses: BTreeMap<EndpointId, String>,
+    read_environment: bool,
+    assume_keys: bool,
+    providers: Providers,
+    store: Option<Arc<dyn Store>>,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Option<Arc<dyn Clock>>,
+    checks: Vec<Arc<dyn Check>>,
+}
+
+impl ClientBuilder {
+    /// Takes settings from `tierway.toml`, if there is one, keys from the environment, and keeps the ledger in
+    /// `tierway.db` or where the settings say.
+    ///
+    /// # Errors
+    /// Where the file is not valid, or the ledger cannot be opened.
+    #[cfg(all(feature = "http", feature = "sqlite"))]
+    pub fn from_env() -> Result<ClientBuilder, Error> {
+        Ok(ClientBuilder::default().config(Config::find()?).environment())
+    }
+
+    /// Takes these settings. What is set one by one on the builder wins over them.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// What is on sale, in place of the built-in catalogue and the files that the settings name.
+    pub fn catalog(mut self, catalog: Catalog) -> Self {
+        self.catalog = Some(catalog);
+        self
+    }
+
+    /// What may go where.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// How models are chosen.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = Some(settings);
+        self
+    }
+
+    /// How often and how long to try.
+    pub fn rules(mut self, rules: attempt::Rules) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
+    /// When an endpoint that fails is left alone.
+    pub fn health_rules(mut self, rules: HealthRules) -> Self {
+        self.health_rules = rules;
+        self
+    }
+
+    /// Gives an endpoint its key.
+    pub fn key(mut self, endpoint: EndpointId, key: Secret) -> Self {
+        self.keyring.insert(endpoint, key);
+        self
+    }
+
+    /// Gives an endpoint another address, such as a proxy's or a test server's. Its key goes there too, so only you can
+    /// say it: no request can.
+    pub fn base_url(mut self, endpoint: EndpointId, url: impl Into<String>) -> Self {
+        self.addresses.insert(endpoint, url.into().trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// Reads keys from the environment's variables that the catalogue and the settings name.
+    pub fn environment(mut self) -> Self {
+        self.read_environment = true;
+        self
+    }
+
+    /// Decides as if every endpoint that wants a key had it: to explain decisions. A call without a key still fails.
+    pub fn assume_keys(mut self) -> Self {
+        self.assume_keys = true;
+        self
+    }
+
+    /// Answers calls to an endpoint of the catalogue by code of your own.
+    pub fn provider(mut self, endpoint: EndpointId, provider: Arc<dyn Provider>) -> Self {
+        self.providers.insert(endpoint, provider);
+        self
+    }
+
+    /// Where the account is kept; in memory by default.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// How bytes are moved; over HTTP by default.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// What tells the time; the system's clock by default.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Checks whole answers, and asks a better model where one falls short.
+    pub fn check(mut self, check: Arc<dyn Check>) -> Self {
+        self.checks.push(check);
+        self
+    }
+
+    /// Checks whole answers for what can be seen without knowing the subject: empty, refused, or not the JSON asked for.
+    pub fn check_wellformed(self) -> Self {
+        self.check(Arc::new(Wellformed))
+    }
+
+    /// Makes the client. Nothing is opened yet: the first call does that.
+    ///
+    /// # Errors
+    /// `Error::Config` where a key or a catalogue file is not valid, or a model in the settings is unknown.
+    pub fn build(self) -> Result<Client, Error> {
+        let builtin = Catalog::builtin();
+        let catalog = match self.catalog {
+            Some(catalog) => catalog,
+            None => self.config.catalog.load(builtin)?,
+        };
+        let read = |name: &str| if self.read_environment { std::env::var(name).ok() } else { None };
+        let endpoints = catalog.endpoints().iter().map(|endpoint| address(endpoint, &self.addresses, read)).collect();
+        let endpoints: Vec<Arc<Endpoint>> = endpoints;
+        let offers = Arc::new(Offers::new(catalog.cards().iter().cloned(), endpoints));
+        let mut keyring = self.keyring;
+        if self.read_environment {
+            read_keys(&self.config, offers.endpoints(), &mut keyring)?;
+        }
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let mut providers = self.providers;
+        let own = |endpoint: &&Arc<Endpoint>| providers.has(&endpoint.id);
+        let own: Vec<EndpointId> = offers.endpoints().iter().filter(own).map(|endpoint| endpoint.id.clone()).collect();
+        if let Some(transport) = self.transport.map_or_else(|| stock_transport(&self.config), |own| Ok(Some(own)))? {
+            providers.connect(offers.endpoints(), &keyring, &transport, &clock);
+        }
+        let settings = self.settings.unwrap_or_else(|| self.config.router.settings());
+        check_models(&settings, &offers)?;
+        let is_usable = |endpoint: &Endpoint| {
+            own.contains(&endpoint.id)
+                || (self.assume_keys && endpoint.auth != Auth::None)
+                || (!has_places(endpoint) && keyring.key(&endpoint.id).is_some())
+                || (endpoint.auth == Auth::None && self.config.uses(endpoint, builtin))
+        };
+        let keys = Keys::of(&offers, is_usable);
+        let inner = Inner {
+            keys: Arc::new(keys),
+            policy: self.policy.unwrap_or(self.config.policy.clone()),
+            settings,
+            rules: self.rules.unwrap_or_else(|| self.config.rules()),
+            scorer: Scorer::builtin(),
+            providers,
+            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
+            clock,
+            checks: self.checks,
+            health: Mutex::new(Arc::new(HealthBook::new(self.health_rules))),
+            sessions: Mutex::new(Sessions::default()),
+            ids: Ids::new(),
+            owner: std::process::id(),
+            offers,
+        };
+        Ok(Client { inner: Arc::new(inner) })
+    }
+}
+
+/// The endpoint at the address that was set for it, else with the places of its own address filled, as far as the
+/// environment fills them.
+fn address(
+    endpoint: &Arc<Endpoint>,
+    addresses: &BTreeMap<EndpointId, String>,
+    read: impl Fn(&str) -> Option<String>,
+) -> Arc<Endpoint> {
+    if let Some(url) = addresses.get(&endpoint.id) {
+        return Arc::new(Endpoint { base_url: url.clone(), ..(**endpoint).clone() });
+    }
+    match has_places(endpoint) {
+        true => fill_address(endpoint, read).map_or_else(|_| endpoint.clone(), Arc::new),
+        false => endpoint.clone(),
+    }
+}
+
+/// Reads each endpoint's key from the variable that the settings name for it, else the catalogue.
+fn read_keys(config: &Config, endpoints: &[Arc<Endpoint>], keyring: &mut Keyring) -> Result<(), Error> {
+    for endpoint in endpoints {
+        let named = config.keys.get(endpoint.id.as_str()).or(endpoint.key_env.as_ref());
+        let Some(name) = named.filter(|_| keyring.key(&endpoint.id).is_none()) else { continue };
+        let Some(text) = std::env::var(name).ok().filter(|text| !text.trim().is_empty()) else { continue };
+        let key = Secret::new(text).map_err(|error| ConfigError::new(name, error.to_string()))?;
+        keyring.insert(endpoint.id.clone(), key);
+    }
+    for endpoint in config.keys.keys() {
+        if !endpoints.iter().any(|known| known.id.as_str() == endpoint) {
+            let reason = "no endpoint has this id: see `tierway models --endpoints`";
+            return Err(ConfigError::new(format!("keys.{endpoint}"), reason).into());
+        }
+    }
+    Ok(())
+}
+
+/// A model in the settings that nothing sells would never be chosen: better said at once.
+fn check_models(settings: &Settings, offers: &Offers) -> Result<(), Error> {
+    let named = settings.models.iter().map(|model| ("router.models", model));
+    let baseline = settings.baseline.iter().map(|model| ("router.baseline", model));
+    for (key, model) in named.chain(baseline) {
+        if offers.find(model).is_none() {
+            let like: Vec<String> = offers.like(model, 3).iter().map(|id| id.to_string()).collect();
+            let advice = match like.is_empty() {
+                true => "see `tierway models`".to_owned(),
+                false => format!("did you mean {}?", like.join(", ")),
+            };
+            return Err(ConfigError::new(key, format!("no model is named '{model}': {advice}")).into());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "http")]
+fn stock_transport(config: &Config) -> Result<Option<Arc<dyn Transport>>, Error> {
+    let options = config.transport_options()?;
+    Ok(Some(Arc::new(crate::transport::HttpTransport::new(options))))
+}
+
+#[cfg(not(feature = "http"))]
+fn stock_transport(_: &Config) -> Result<Option<Arc<dyn Transport>>, Error> {
+    Ok(None)
+}

@@ -1,0 +1,358 @@
+//! The loop that does what `attempt` says: reserve, send, check, wait, until there is an answer or nothing left to try.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::attempt::{Aim, Attempt, Attempts, Outcome, Step};
+use crate::error::{Kind, ProviderError, Retry};
+use crate::ledger::{ChargeLine, End, Ending, Facts, LedgerError, Purpose, Reserve};
+use crate::limits::RETRY_AFTER_MAX;
+use crate::money::Usd;
+use crate::plan::Candidate;
+use crate::policy::Needs;
+use crate::provider::{Call, Provider};
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::snapshot::Fate;
+use crate::time::Span;
+
+use super::account::{Meter, Open, Prices};
+use super::response::{Response, Route, Timing};
+use super::{Client, Course, Error, Inner, Verdict};
+
+/// An answer and its account.
+struct Answer {
+    attempt: Attempt,
+    reply: Reply,
+    lines: Vec<ChargeLine>,
+    baseline_cost: Option<Usd>,
+    first_piece: Option<Span>,
+}
+
+pub(super) async fn send(client: &Client, request: &Request) -> Result<Response, Error> {
+    let inner = &client.inner;
+    let began = Instant::now();
+    let Course { mut attempts, needs, decided_in } = inner.begin(request)?;
+    let mut run = Run::new(inner, &needs);
+    let mut answer: Option<Answer> = None;
+    let mut step = attempts.first(inner.clock.now(), &inner.health());
+    loop {
+        let outcome = match step {
+            Step::Reserve(attempt) => run.reserve(&attempts, attempt).await?,
+            Step::Wait(span) => run.wait(span).await,
+            Step::Send(attempt) => match run.ask(&attempts, attempt).await? {
+                Ok(came) => {
+                    answer = Some(came);
+                    Outcome::Answered
+                }
+                Err(error) => Outcome::Failed { error: Box::new(error), delivered: false },
+            },
+            Step::Check(_) => match &answer {
+                Some(answer) => judge(inner, request, &answer.reply).await,
+                None => Outcome::Passed,
+            },
+            Step::Done => break,
+            Step::GiveUp(_) if answer.is_some() => break,
+            Step::GiveUp(exhausted) => return Err(given_up(exhausted)),
+        };
+        step = run.next(&mut attempts, outcome);
+    }
+    let answer = answer.expect("a course is done only after an answer");
+    Ok(deliver(&attempts, answer, run.cost, began.elapsed(), decided_in))
+}
+
+fn deliver(attempts: &Attempts, answer: Answer, cost: Usd, took: Duration, decision: Duration) -> Response {
+    let candidate = attempts.candidate(answer.attempt);
+    Response {
+        id: attempts.request().clone(),
+        route: Route::of(attempts.plan(), candidate, answer.attempt, attempts.tried()),
+        reply: answer.reply,
+        cost,
+        lines: answer.lines,
+        baseline_cost: answer.baseline_cost,
+        saved: saved(answer.baseline_cost, cost),
+        timing: Timing { decision, first_piece: answer.first_piece, total: span_of(took) },
+    }
+}
+
+/// What was saved against the baseline; nothing where that is not known.
+pub(super) fn saved(baseline: Option<Usd>, cost: Usd) -> Usd {
+    baseline.and_then(|baseline| baseline.checked_sub(cost)).unwrap_or(Usd::ZERO)
+}
+
+pub(super) fn span_of(took: Duration) -> Span {
+    Span::from_ms(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+}
+
+pub(super) fn given_up(exhausted: crate::attempt::Exhausted) -> Error {
+    match exhausted.is_budget() {
+        true => Error::OverBudget(Box::new(exhausted)),
+        false => Error::Exhausted(Box::new(exhausted)),
+    }
+}
+
+async fn judge(inner: &Inner, request: &Request, reply: &Reply) -> Outcome {
+    for check in &inner.checks {
+        if let Verdict::Short(reason) = check.judge(request, reply).await {
+            return Outcome::FellShort(reason);
+        }
+    }
+    Outcome::Passed
+}
+
+/// What one request's attempts share.
+pub(super) struct Run<'a> {
+    inner: &'a Arc<Inner>,
+    needs: &'a Needs,
+    open: Option<Open>,
+    /// What all attempts cost so far.
+    pub(super) cost: Usd,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(inner: &'a Arc<Inner>, needs: &'a Needs) -> Run<'a> {
+        Run { inner, needs, open: None, cost: Usd::ZERO }
+    }
+
+    pub(super) fn next(&self, attempts: &mut Attempts, outcome: Outcome) -> Step {
+        let now = self.inner.clock.now();
+        match outcome {
+            Outcome::Failed { .. } => self.inner.with_health(|health| attempts.next(outcome, now, health)),
+            // Nothing else takes a retry from a budget: a copy will do, and the lock is not held.
+            outcome => {
+                let mut health = self.inner.health();
+                attempts.next(outcome, now, Arc::make_mut(&mut health))
+            }
+        }
+    }
+
+    pub(super) async fn wait(&self, span: Span) -> Outcome {
+        tokio::time::sleep(span.to_duration()).await;
+        Outcome::Waited
+    }
+
+    /// Sets aside the most that the attempt can cost.
+    pub(super) async fn reserve(&mut self, attempts: &Attempts, attempt: Attempt) -> Result<Outcome, Error> {
+        let candidate = attempts.candidate(attempt);
+        let entry = self.entry(attempts, attempt, candidate);
+        let meter = Meter::new(self.prices(attempts, candidate), entry.at);
+        let open = Open::new(self.inner.store.clone(), self.inner.clock.clone(), entry.attempt.clone(), meter);
+        match self.inner.store.reserve(entry).await {
+            Ok(_) => {
+                self.open = Some(open);
+                Ok(Outcome::Reserved)
+            }
+            Err(error) if error.is_refusal() => {
+                open.forget();
+                Ok(Outcome::Rejected(error.to_string()))
+            }
+            Err(error) => {
+                open.forget();
+                Err(self.ledger_error(error))
+            }
+        }
+    }
+
+    fn entry(&self, attempts: &Attempts, attempt: Attempt, candidate: &Candidate) -> Reserve {
+        let plan = attempts.plan();
+        Reserve {
+            attempt: attempts.request().attempt(attempt.number),
+            request: attempts.request().clone(),
+            at: self.inner.clock.now(),
+            facts: Facts {
+                model: candidate.model().clone(),
+                vendor: candidate.endpoint().vendor.clone(),
+                endpoint: candidate.endpoint().id.clone(),
+                tier: candidate.card().tier,
+                purpose: purpose(attempt.aim),
+                key: None,
+                tags: Arc::new(plan.request().tags.clone()),
+            },
+            amount: candidate.terms.reserve,
+            tokens_max: candidate.terms.input_tokens_max.saturating_add(candidate.terms.max_tokens),
+            baseline: plan.baseline().map(|baseline| baseline.model().clone()),
+        }
+    }
+
+    fn prices(&self, attempts: &Attempts, candidate: &Candidate) -> Prices {
+        Prices {
+            card: candidate.card().clone(),
+            endpoint: candidate.endpoint().clone(),
+            baseline: attempts.plan().baseline().map(|baseline| baseline.card.clone()),
+            lane: self.needs.service_tier,
+            reserve: candidate.terms.reserve,
+            input_roughly: self.needs.input_tokens.min(candidate.terms.input_tokens_max),
+        }
+    }
+
+    /// The call of an attempt, its reservation marked as sent, its endpoint as busy.
+    pub(super) fn launch(&mut self, attempts: &Attempts, attempt: Attempt) -> (Call, Option<Arc<dyn Provider>>) {
+        let candidate = attempts.candidate(attempt);
+        let endpoint = &candidate.endpoint().id;
+        let id = attempts.request().attempt(attempt.number);
+        let call = Call::new(candidate.admission.clone(), id, candidate.terms.max_tokens);
+        let now = self.inner.clock.now();
+        self.inner.with_health(|health| {
+            health.begin(endpoint, now);
+            if attempt.aim != Aim::Retry {
+                health.earn_retry(endpoint);
+            }
+        });
+        if let Some(open) = &mut self.open {
+            open.sent();
+        }
+        (call.with_timeouts(attempt.timeouts), self.inner.provider(endpoint))
+    }
+
+    /// Asks, and ends the reservation. An `Err` within is the provider's.
+    async fn ask(&mut self, attempts: &Attempts, attempt: Attempt) -> Result<Result<Answer, ProviderError>, Error> {
+        let (call, provider) = self.launch(attempts, attempt);
+        let busy = Busy::new(self.inner.clone(), attempts.candidate(attempt));
+        let asked = match provider {
+            Some(provider) => provider.send(&call).await,
+            None => Err(no_provider(&call)),
+        };
+        match asked {
+            Ok(reply) => {
+                busy.end(None);
+                let settled = self.settle_answer(&reply).await?;
+                let candidate = attempts.candidate(attempt);
+                let request = attempts.plan().request();
+                self.inner.note_session(request, candidate.model(), &candidate.endpoint().id, settled.tokens);
+                Ok(Ok(Answer {
+                    attempt,
+                    reply,
+                    lines: settled.lines,
+                    baseline_cost: settled.baseline_cost,
+                    first_piece: None,
+                }))
+            }
+            Err(error) => {
+                busy.end(Some(&error));
+                self.end(Ending::Failed(error.kind), Some(&error)).await?;
+                Ok(Err(error))
+            }
+        }
+    }
+
+    async fn settle_answer(&mut self, reply: &Reply) -> Result<Settled, Error> {
+        if let Some(open) = &mut self.open {
+            open.meter.see_reply(reply);
+        }
+        self.end(Ending::Answered, None).await
+    }
+
+    /// Ends the open reservation and waits until that is written.
+    pub(super) async fn end(&mut self, ending: Ending, error: Option<&ProviderError>) -> Result<Settled, Error> {
+        let mut open = self.open.take().expect("an attempt is sent only after its reservation");
+        let tokens = open.meter.tokens_seen();
+        match open.end(ending, error) {
+            End::Void(void) => {
+                self.inner.store.void(void).await.map_err(|error| self.ledger_error(error))?;
+                Ok(Settled::default())
+            }
+            End::Settle(settle) => {
+                self.cost = self.cost.saturating_add(settle.cost);
+                let settled = Settled { lines: settle.lines.clone(), baseline_cost: settle.baseline_cost, tokens };
+                self.inner.store.settle(*settle).await.map_err(|error| self.ledger_error(error))?;
+                Ok(settled)
+            }
+        }
+    }
+
+    /// The open reservation, for a stream that will end it itself.
+    pub(super) fn hand_over(&mut self) -> Open {
+        self.open.take().expect("an attempt is sent only after its reservation")
+    }
+
+    pub(super) fn open(&mut self) -> Option<&mut Open> {
+        self.open.as_mut()
+    }
+
+    fn ledger_error(&self, error: LedgerError) -> Error {
+        Error::Ledger(error)
+    }
+}
+
+/// What a settled attempt adds to the response.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    pub(super) lines: Vec<ChargeLine>,
+    pub(super) baseline_cost: Option<Usd>,
+    tokens: u64,
+}
+
+fn purpose(aim: Aim) -> Purpose {
+    match aim {
+        Aim::First => Purpose::First,
+        Aim::Retry => Purpose::Retry,
+        Aim::Fallback => Purpose::Fallback,
+        Aim::Escalation => Purpose::Escalation,
+    }
+}
+
+pub(super) fn no_provider(call: &Call) -> ProviderError {
+    let endpoint = call.endpoint();
+    let text = format!("nothing here speaks '{}' to {}: register a provider for it", endpoint.api, endpoint.id);
+    ProviderError::new(Kind::Unsupported, Retry::Elsewhere, text).unsent()
+}
+
+/// A call that an endpoint is busy with. Dropped before its end, it says nothing about the endpoint.
+pub(super) struct Busy {
+    inner: Arc<Inner>,
+    endpoint: crate::id::EndpointId,
+    began: Instant,
+    is_over: bool,
+}
+
+impl Busy {
+    pub(super) fn new(inner: Arc<Inner>, candidate: &Candidate) -> Busy {
+        Busy { inner, endpoint: candidate.endpoint().id.clone(), began: Instant::now(), is_over: false }
+    }
+
+    /// It answered, or failed with this error.
+    pub(super) fn end(mut self, error: Option<&ProviderError>) {
+        let fate = match error {
+            None => Fate::Answered(span_of(self.began.elapsed())),
+            Some(error) => self.fate(error),
+        };
+        self.finish(fate);
+    }
+
+    fn fate(&self, error: &ProviderError) -> Fate {
+        let now = self.inner.clock.now();
+        match (error.kind, error.retry) {
+            (Kind::RateLimited, Retry::Here(after)) => {
+                Fate::Limited(after.map(|after| now.after(after.min(RETRY_AFTER_MAX))))
+            }
+            (Kind::RateLimited, _) => Fate::Limited(None),
+            (
+                Kind::Overloaded
+                | Kind::Server
+                | Kind::Connect
+                | Kind::Tls
+                | Kind::Timeout
+                | Kind::Network
+                | Kind::Protocol
+                | Kind::Incomplete
+                | Kind::ReplyTooLarge,
+                _,
+            ) => Fate::Failed,
+            _ => Fate::Neutral,
+        }
+    }
+
+    fn finish(&mut self, fate: Fate) {
+        self.is_over = true;
+        let now = self.inner.clock.now();
+        self.inner.with_health(|health| health.end(&self.endpoint, fate, now));
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.finish(Fate::Neutral);
+        }
+    }
+}

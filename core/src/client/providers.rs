@@ -1,0 +1,49 @@
+//! Who answers calls to each endpoint: the user's own providers, or a wire over the transport.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::id::{EndpointId, ProviderId};
+use crate::model::Endpoint;
+use crate::provider::Provider;
+use crate::secrets::Keyring;
+use crate::transport::{HttpProvider, Transport};
+use crate::wire;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Providers {
+    by_endpoint: HashMap<EndpointId, Arc<dyn Provider>>,
+}
+
+impl Providers {
+    pub(super) fn insert(&mut self, endpoint: EndpointId, provider: Arc<dyn Provider>) {
+        self.by_endpoint.insert(endpoint, provider);
+    }
+
+    pub(super) fn has(&self, endpoint: &EndpointId) -> bool {
+        self.by_endpoint.contains_key(endpoint)
+    }
+
+    pub(super) fn of(&self, endpoint: &EndpointId) -> Option<Arc<dyn Provider>> {
+        self.by_endpoint.get(endpoint).cloned()
+    }
+
+    /// Adds a provider for every endpoint whose format is known and which has none yet.
+    pub(super) fn connect<'a>(
+        &mut self,
+        endpoints: impl IntoIterator<Item = &'a Arc<Endpoint>>,
+        keyring: &Keyring,
+        transport: &Arc<dyn Transport>,
+        clock: &Arc<dyn Clock>,
+    ) {
+        for endpoint in endpoints {
+            let Some(wire) = wire::for_api(endpoint.api) else { continue };
+            self.by_endpoint.entry(endpoint.id.clone()).or_insert_with(|| {
+                let id = ProviderId::new(endpoint.id.as_str()).expect("an endpoint's id is a provider's");
+                let key = keyring.key(&endpoint.id).cloned();
+                Arc::new(HttpProvider::new(id, wire, transport.clone(), clock.clone(), key))
+            });
+        }
+    }
+}

@@ -18,15 +18,25 @@ pub mod schema;
 pub mod sse;
 pub mod verbatim;
 
+mod converse;
 mod dial;
+mod eventstream;
+mod generate_content;
+mod invoke;
 mod messages;
 mod registry;
+mod sigv4;
 #[cfg(test)]
 mod tests;
 mod turns;
 
+pub use converse::Converse;
+pub use eventstream::{Frame, Frames};
+pub use generate_content::GenerateContent;
+pub use invoke::Invoke;
 pub use messages::Messages;
 pub use registry::{for_api, usage_of};
+pub use sigv4::{Credentials, Signing, sign};
 
 /// Whether an answer comes whole or piece by piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

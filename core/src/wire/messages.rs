@@ -21,13 +21,16 @@ mod tests;
 mod write;
 
 pub(super) use decode::{reply, usage};
+pub(super) use parse::request as parse_request;
+pub(super) use schema::held_to;
+pub(super) use stream::Events;
 pub(super) use write::body;
 
 /// The version that requests name where the endpoint names none.
 const VERSION: &str = "2023-06-01";
 /// The tool that stands for the answer's schema where a model has no structured output of its own: its call is read
 /// back as text.
-const ANSWER_TOOL: &str = "tierway_answer";
+pub(super) const ANSWER_TOOL: &str = "tierway_answer";
 /// Our note on instructions that stood in the middle of the conversation, where new models take them.
 const IN_PLACE: &str = "$in_place";
 /// Our note on a request that said an effort without asking for thinking.

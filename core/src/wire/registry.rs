@@ -3,6 +3,9 @@
 use serde_json::Value;
 
 use super::Wire;
+use super::converse::{self, Converse};
+use super::generate_content::{self, GenerateContent};
+use super::invoke::Invoke;
 use super::messages::{self, Messages};
 use crate::model::{Api, Dialect};
 use crate::usage::Usage;
@@ -11,6 +14,9 @@ use crate::usage::Usage;
 pub fn for_api(api: Api) -> Option<&'static dyn Wire> {
     match api {
         Api::Messages => Some(&Messages),
+        Api::Invoke => Some(&Invoke),
+        Api::Converse => Some(&Converse),
+        Api::GenerateContent => Some(&GenerateContent),
         Api::Engine | Api::Embeddings => None,
         _ => None,
     }
@@ -21,6 +27,10 @@ pub fn usage_of(api: Api, usage: &Value, dialect: &Dialect) -> Option<Usage> {
     let _ = dialect;
     match api {
         Api::Messages => Some(messages::usage(usage)),
+        Api::Invoke if usage.get("inputTokens").is_some() => Some(converse::usage(usage)),
+        Api::Invoke => Some(messages::usage(usage)),
+        Api::Converse => Some(converse::usage(usage)),
+        Api::GenerateContent => Some(generate_content::usage(usage)),
         Api::Engine | Api::Embeddings => None,
         _ => None,
     }

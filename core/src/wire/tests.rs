@@ -55,6 +55,11 @@ fn exchange(row: Value) -> Exchange {
         _ => bytes(&response["body"]),
     };
     let kind = response["content_type"].as_str().unwrap_or("").to_owned();
+    // Some binary bodies were recorded as base64 without a word.
+    let body = match base64::prelude::BASE64_STANDARD.decode(&body) {
+        Ok(bytes) if kind.contains("eventstream") => bytes,
+        _ => body,
+    };
     let is_stream = ["event-stream", "eventstream", "ndjson"].iter().any(|name| kind.contains(name));
     Exchange {
         id: row["id"].as_str().unwrap().to_owned(),
@@ -118,17 +123,30 @@ pub(super) fn rewrite(wire: &dyn Wire, parsed: &super::Parsed) -> Result<Vec<u8>
     wire.write(&ask, parsed.mode).map(|request| request.body)
 }
 
-/// A request body parses, is written again, parses to the same, and no leaf of it is lost.
-#[track_caller]
-pub(super) fn check_request(wire: &dyn Wire, body: &[u8], id: &str, same: fn(&str, &Value, &Value) -> bool) {
-    let parsed = wire.parse(body).unwrap_or_else(|error| panic!("{id}: {error}"));
-    let written = rewrite(wire, &parsed).unwrap_or_else(|error| panic!("{id}: {error}"));
-    let again = wire.parse(&written).unwrap_or_else(|error| panic!("{id}: {error}"));
-    assert_eq!(again.draft, parsed.draft, "{id}");
-    assert_eq!(again.wire_model, parsed.wire_model, "{id}");
+/// What goes wrong when a request body is parsed, written again and parsed: an error, another request, a lost leaf.
+pub(super) fn request_fault(
+    wire: &dyn Wire,
+    body: &[u8],
+    same: fn(&str, &Value, &Value) -> bool,
+) -> Result<(), String> {
+    let parsed = wire.parse(body).map_err(|error| error.to_string())?;
+    let written = rewrite(wire, &parsed).map_err(|error| error.to_string())?;
+    let again = wire.parse(&written).map_err(|error| error.to_string())?;
     let (had, has): (Value, Value) = (serde_json::from_slice(body).unwrap(), serde_json::from_slice(&written).unwrap());
     let lost = lost("", &had, &has, same);
-    assert!(lost.is_empty(), "{id}: lost {lost:?}\n{has:#}");
+    if !lost.is_empty() {
+        return Err(format!("lost {lost:?}"));
+    }
+    match again.draft == parsed.draft && again.wire_model == parsed.wire_model {
+        true => Ok(()),
+        false => Err("another request is read the second time".to_owned()),
+    }
+}
+
+/// Fails with every fault at once.
+#[track_caller]
+pub(super) fn no_faults(faults: Vec<String>) {
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
 /// The places of `had` that `has` does not hold.
@@ -151,6 +169,7 @@ fn lost(path: &str, had: &Value, has: &Value, same: fn(&str, &Value, &Value) -> 
             .collect(),
         (Value::Number(a), Value::Number(b)) if a.as_f64() == b.as_f64() => Vec::new(),
         (Value::Null, _) => Vec::new(),
+        (Value::Object(had), Value::Null) if had.is_empty() => Vec::new(),
         _ => vec![path.to_owned()],
     }
 }

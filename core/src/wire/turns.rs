@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::verbatim::is_verbatim;
 use super::{Ask, Mode};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::message::{Content, Message, Part, Role, ToolCall};
@@ -50,9 +51,14 @@ pub(super) enum Merge {
     All,
 }
 
-/// Splits a request's messages. `in_place` says which instructions stay where they are.
+/// Our note on messages that stood in one turn with the one before.
+const JOINED: &str = "$joined";
+
+/// Splits a request's messages. `in_place` says which instructions stay where they are. Under the verbatim dialect only
+/// what was read from one turn becomes one again.
 pub(super) fn conversation<'a>(ask: &Ask<'a>, merge: Merge, in_place: fn(&Message) -> bool) -> Conversation<'a> {
     let mut split = Conversation::default();
+    let (verbatim, api) = (is_verbatim(&ask.endpoint.dialect), ask.endpoint.api);
     for message in &ask.draft.messages {
         let speaker = match message.role {
             Role::System | Role::Developer if in_place(message) => Speaker::System,
@@ -68,7 +74,10 @@ pub(super) fn conversation<'a>(ask: &Ask<'a>, merge: Merge, in_place: fn(&Messag
             Some(last)
                 if last.speaker == speaker
                     && speaker != Speaker::System
-                    && (merge == Merge::All || has_results || last.has_results) =>
+                    && match verbatim {
+                        true => message.vendor.field(api, JOINED).is_some(),
+                        false => merge == Merge::All || has_results || last.has_results,
+                    } =>
             {
                 last.parts.extend(&message.parts);
                 last.vendor.push(&message.vendor);
@@ -102,7 +111,7 @@ fn is_result(part: &Part) -> bool {
 }
 
 /// Makes messages of one turn's parts as they were read: tool results become messages of their own role, in order.
-pub(super) fn user_messages(parts: Vec<Part>, vendor: VendorFields) -> Vec<Message> {
+pub(super) fn user_messages(parts: Vec<Part>, vendor: VendorFields, api: Api) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
     for part in parts {
         let role = if is_result(&part) { Role::Tool } else { Role::User };
@@ -111,6 +120,7 @@ pub(super) fn user_messages(parts: Vec<Part>, vendor: VendorFields) -> Vec<Messa
             _ => messages.push(Message::new(role, vec![part])),
         }
     }
+    messages.iter_mut().skip(1).for_each(|message| message.vendor.set(api, JOINED, true.into()));
     if messages.is_empty() {
         messages.push(Message::new(Role::User, Vec::new()));
     }
@@ -223,7 +233,7 @@ mod tests {
             Part::new(Content::ToolResult(answer))
         };
         let parts = vec![result("a"), result("b"), Part::text("and?")];
-        let messages = user_messages(parts, VendorFields::new());
+        let messages = user_messages(parts, VendorFields::new(), Api::Messages);
         let roles: Vec<_> = messages.iter().map(|message| (message.role, message.parts.len())).collect();
         assert_eq!(roles, [(Role::Tool, 2), (Role::User, 1)]);
     }

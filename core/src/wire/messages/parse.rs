@@ -76,7 +76,7 @@ impl Reader {
         let parts = self.parts(content, &format!("{path}.content"))?;
         let mut vendor = VendorFields::of(self.api, message);
         match role.as_str() {
-            "user" => Ok(user_messages(parts, vendor)),
+            "user" => Ok(user_messages(parts, vendor, self.api)),
             "assistant" => Ok(vec![Message { vendor, ..Message::new(Role::Assistant, parts) }]),
             "system" => {
                 vendor.set(self.api, IN_PLACE, true.into());

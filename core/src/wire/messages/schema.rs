@@ -26,7 +26,7 @@ const BOUNDS: [&str; 13] = [
 ];
 
 /// The schema that answers can be held to; `None` where it wants objects with free keys, or refers to itself.
-pub(super) fn held_to(schema: &Value) -> Option<Value> {
+pub(in crate::wire) fn held_to(schema: &Value) -> Option<Value> {
     let mut held = schema.clone();
     close(&mut held, 0).then_some(held)
 }

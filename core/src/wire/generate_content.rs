@@ -1,0 +1,69 @@
+//! Gemini generateContent, on Google AI and on Vertex.
+//!
+//! Thought signatures are kept in vendor fields and sent back with their parts: the vendor refuses calls without them.
+//! Calls have no id at the vendor where it gives none, so one is made from the answer's id and the place, and is not
+//! sent back; results find their call by name.
+
+use serde_json::Value;
+
+use super::turns::path;
+use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, json};
+use crate::error::ProviderError;
+use crate::model::{Api, Dialect};
+use crate::reply::Reply;
+
+mod decode;
+mod parse;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod write;
+
+pub(super) use usage::usage;
+
+/// What ids of our making start with.
+const MADE_ID: &str = "gemini_call_";
+/// Our note on reasoning that came from this format, signed or not.
+const THOUGHT: &str = "$thought";
+/// Our note on the field that a schema stood in.
+const SCHEMA_FIELD: &str = "$schema_field";
+
+/// The format.
+#[derive(Clone, Copy, Debug)]
+pub struct GenerateContent;
+
+impl Wire for GenerateContent {
+    fn api(&self) -> Api {
+        Api::GenerateContent
+    }
+
+    fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
+        let body = write::body(ask)?;
+        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        if let Some(lane) = write::shared_lane(ask) {
+            headers.push(("x-vertex-ai-llm-shared-request-type".to_owned(), lane.to_owned()));
+        }
+        // A base URL that names a project is Vertex's, where models stand under their publisher.
+        let unary = match ask.endpoint.base_url.contains("/projects/") {
+            true => "/publishers/google/models/{model}:generateContent",
+            false => "/models/{model}:generateContent",
+        };
+        let mut path = path(ask, mode, unary, unary);
+        if mode == Mode::Stream && !ask.endpoint.dialect.more.contains_key("stream_path") {
+            path = path.replace(":generateContent", ":streamGenerateContent?alt=sse");
+        }
+        Ok(HttpRequest { path, headers, body: Value::Object(body).to_string().into_bytes() })
+    }
+
+    fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {
+        parse::request(json::body(body)?)
+    }
+
+    fn decode(&self, response: HttpResponse<'_>, _dialect: &Dialect) -> Result<Reply, ProviderError> {
+        decode::answer(response)
+    }
+
+    fn decoder(&self, _dialect: &Dialect) -> Box<dyn StreamDecoder> {
+        Box::new(decode::Decoder::new())
+    }
+}

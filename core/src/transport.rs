@@ -103,7 +103,6 @@ impl Outgoing {
     }
 
     /// Adds headers that sign the request (SigV4), computed from what goes out.
-    #[expect(dead_code, reason = "signing comes with the Bedrock wire")]
     pub(crate) fn push_headers(&mut self, more: impl IntoIterator<Item = (String, String)>) {
         self.headers.extend(more);
     }

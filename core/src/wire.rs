@@ -36,7 +36,7 @@ pub use generate_content::GenerateContent;
 pub use invoke::Invoke;
 pub use messages::Messages;
 pub use registry::{for_api, usage_of};
-pub use sigv4::{Credentials, Signing, sign};
+pub use sigv4::{Credentials, Signing, aws_region, sign};
 
 /// Whether an answer comes whole or piece by piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

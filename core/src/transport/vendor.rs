@@ -17,7 +17,7 @@ use crate::model::{Api, Auth};
 use crate::provider::{Call, Provider, ReplyStream};
 use crate::reply::{Delta, Reply};
 use crate::secrets::Secret;
-use crate::wire::{HttpResponse, Mode, StreamDecoder, Wire};
+use crate::wire::{Credentials, HttpResponse, Mode, Signing, StreamDecoder, Wire, aws_region, sign};
 
 /// Answers calls to one endpoint over HTTP.
 #[derive(Debug)]
@@ -69,10 +69,32 @@ impl HttpProvider {
     }
 
     /// Signs for AWS; the key is `ACCESS_KEY:SECRET_KEY` or `ACCESS_KEY:SECRET_KEY:SESSION_TOKEN`.
-    fn sign(&self, _call: &Call, service: &str, _outgoing: &mut Outgoing) -> Result<(), ProviderError> {
-        let _ = self.clock.now();
-        Err(ProviderError::new(Kind::Unsupported, Retry::Elsewhere, format!("signing for {service} is not set up"))
-            .unsent())
+    fn sign(&self, call: &Call, service: &str, outgoing: &mut Outgoing) -> Result<(), ProviderError> {
+        let endpoint = call.endpoint();
+        let refuse = |text: String| ProviderError::new(Kind::Auth, Retry::Elsewhere, text).unsent();
+        let Some(key) = &self.key else {
+            let name = endpoint.key_env.as_deref().unwrap_or("the variable of key_env");
+            return Err(refuse(format!("no key for {}: set {name} to ACCESS_KEY:SECRET_KEY", endpoint.id)));
+        };
+        let credentials = Credentials::parse(key.expose()).ok_or_else(|| {
+            refuse(format!(
+                "the key for {} is not ACCESS_KEY:SECRET_KEY or ACCESS_KEY:SECRET_KEY:SESSION_TOKEN",
+                endpoint.id
+            ))
+        })?;
+        let signing = Signing {
+            method: "POST",
+            url: outgoing.url(),
+            headers: outgoing.headers(),
+            body: outgoing.body(),
+            region: aws_region(outgoing.url()).unwrap_or(endpoint.region.as_str()),
+            service,
+            unix_seconds: self.clock.now().ms().div_euclid(1_000),
+        };
+        let signed = sign(&signing, &credentials)
+            .ok_or_else(|| refuse(format!("the address of {} has no host that can be signed", endpoint.id)))?;
+        outgoing.push_headers(signed);
+        Ok(())
     }
 }
 

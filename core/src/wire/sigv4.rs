@@ -83,6 +83,22 @@ pub fn sign(signing: &Signing<'_>, credentials: &Credentials<'_>) -> Option<Vec<
     Some(added)
 }
 
+/// The region that an AWS host names: `bedrock-runtime.eu-central-1.amazonaws.com`.
+pub fn aws_region(url: &str) -> Option<&str> {
+    let (host, _, _) = split(url)?;
+    let labels = host.split(':').next()?.split('.');
+    let is_region = |label: &&str| {
+        let mut parts = label.split('-');
+        let letters = |text: &str| text.len() >= 2 && text.bytes().all(|byte| byte.is_ascii_lowercase());
+        let number =
+            label.rsplit('-').next().is_some_and(|last| last.len() == 1 && last.as_bytes()[0].is_ascii_digit());
+        parts.next().is_some_and(|first| first.len() == 2 && letters(first))
+            && parts.next().is_some_and(letters)
+            && number
+    };
+    labels.filter(|_| host.contains("amazonaws.") || host.contains(".aws")).find(is_region)
+}
+
 /// Host, path and query of an address.
 fn split(url: &str) -> Option<(&str, &str, &str)> {
     let (_, rest) = url.split_once("://")?;
@@ -186,6 +202,19 @@ mod tests {
         let key = Credentials::parse("AKID:canary:tok:en").unwrap();
         assert_eq!(key.token, Some("tok:en"));
         assert!(!format!("{key:?}").contains("canary"));
+    }
+
+    #[test]
+    fn the_region_is_read_from_the_host() {
+        for (url, want) in [
+            ("https://bedrock-runtime.eu-central-1.amazonaws.com/model/x", Some("eu-central-1")),
+            ("https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com", Some("us-gov-west-1")),
+            ("https://bedrock-mantle.us-east-1.api.aws/v1", Some("us-east-1")),
+            ("http://127.0.0.1:80/model", None),
+            ("https://my-proxy-1.example.org", None),
+        ] {
+            assert_eq!(aws_region(url), want, "{url}");
+        }
     }
 
     #[test]

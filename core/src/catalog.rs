@@ -30,7 +30,7 @@ pub use charge::{Basis, Billing, Charge, ChargeLine, PriceError};
 pub use names::NameError;
 pub use own::{OwnHardware, OwnHardwareError};
 pub use price::{PriceList, PricePeriod};
-pub use rates::{Class, Factor, Rates};
+pub use rates::{Class, Factor, FactorError, Rates};
 pub use when::{day_of, parse_time};
 
 /// Models and endpoints, each once, sorted by id.
@@ -148,6 +148,11 @@ impl Catalog {
     /// `NameError` with the names that are near, or with the vendors that sell a model of that name at other prices.
     pub fn resolve(&self, name: &str) -> Result<&Arc<ModelCard>, NameError> {
         self.names.resolve(name, &self.cards).map(|at| &self.cards[at])
+    }
+
+    /// Every model that a name can mean, the likeliest first: `gpt-oss-120b` is sold by many.
+    pub fn all_named(&self, name: &str) -> Vec<&Arc<ModelCard>> {
+        self.names.all_named(name, &self.cards).into_iter().map(|at| &self.cards[at]).collect()
     }
 
     /// The endpoints that serve a model.

@@ -6,13 +6,17 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod catalogue;
 mod chat;
 mod engine;
 mod explain;
 mod failure;
 mod loopback;
+mod models;
+mod price;
 mod schema;
 mod setup;
+mod table;
 
 pub(crate) use failure::Failure;
 
@@ -34,6 +38,10 @@ enum Command {
     Engine(engine::EngineArgs),
     #[command(hide = true)]
     Loopback(loopback::LoopbackArgs),
+    /// List models, their prices and where they run; compare them.
+    Models(models::ModelsArgs),
+    /// Say what a call cost, line by line.
+    Price(price::PriceArgs),
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -56,6 +64,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Schema => schema::run(),
         Command::Engine(args) => engine::run(args),
         Command::Loopback(args) => loopback::run(&args),
+        Command::Models(args) => models::run(args),
+        Command::Price(args) => price::run(args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tierway", &mut std::io::stdout());
             Ok(())

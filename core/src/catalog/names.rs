@@ -97,48 +97,63 @@ impl Names {
     }
 
     pub(super) fn resolve(&self, name: &str, cards: &[Arc<ModelCard>]) -> Result<usize, NameError> {
-        let lower = name.trim().to_ascii_lowercase();
-        let mut rest = lower.as_str();
-        for path in PATHS {
-            rest = rest.strip_prefix(path).unwrap_or(rest);
+        let named = self.all_named(name, cards);
+        let Some(first) = named.first() else {
+            return Err(NameError::Unknown { name: short(name), like: like(&name.to_ascii_lowercase(), cards) });
+        };
+        let is_full = self.full.contains_key(&written(name)) || !self.is_resold(&cards[*first]);
+        if is_full || named.iter().all(|at| cards[*at].prices == cards[*first].prices) {
+            return Ok(*first);
         }
-        let mut undated = rest;
+        let ids = named.iter().map(|at| cards[*at].id.to_string()).collect();
+        Err(NameError::Several { name: short(name), ids })
+    }
+
+    /// Every model that a name can mean, the likeliest first: the one of that very id, then its maker's, then those of
+    /// vendors that sell others' models. Dates and variants are taken off only where nothing has the name with them.
+    pub(super) fn all_named(&self, name: &str, cards: &[Arc<ModelCard>]) -> Vec<usize> {
+        let whole = written(name);
+        let mut rest = whole.as_str();
         loop {
-            if let Some(found) = self.look(undated, name, cards) {
-                return found;
+            let found = self.look(rest, cards);
+            match shorten(rest) {
+                _ if !found.is_empty() => return found,
+                Some(shorter) => rest = shorter,
+                None => return found,
             }
-            undated = match shorten(undated) {
-                Some(shorter) => shorter,
-                None => return Err(NameError::Unknown { name: short(name), like: like(rest, cards) }),
-            };
         }
     }
 
-    /// A full name, one with another name of the vendor, or a bare one.
-    fn look(&self, name: &str, written: &str, cards: &[Arc<ModelCard>]) -> Option<Result<usize, NameError>> {
-        if let Some(at) = self.full.get(name) {
-            return Some(Ok(*at));
-        }
+    fn look(&self, name: &str, cards: &[Arc<ModelCard>]) -> Vec<usize> {
+        let mut found: Vec<usize> = self.full.get(name).copied().into_iter().collect();
         if let Some((vendor, rest)) = name.split_once('/')
             && let Some(vendor) = self.vendors.aliases.get(vendor)
-            && let Some(at) = self.full.get(&format!("{vendor}/{rest}"))
         {
-            return Some(Ok(*at));
+            found.extend(self.full.get(&format!("{vendor}/{rest}")));
         }
-        let same = self.bare.get(name)?;
-        let makers: Vec<usize> = same
-            .iter()
-            .copied()
-            .filter(|at| !self.vendors.resellers.iter().any(|reseller| reseller == cards[*at].vendor.as_str()))
-            .collect();
-        let choice = if makers.is_empty() { same } else { &makers };
-        let first = choice[0];
-        if choice.iter().all(|at| cards[*at].prices == cards[first].prices) {
-            return Some(Ok(first));
+        let bare = self.bare.get(name).map_or(&[][..], Vec::as_slice);
+        let of_makers = bare.iter().filter(|at| !self.is_resold(&cards[**at]));
+        let resold = bare.iter().filter(|at| self.is_resold(&cards[**at]));
+        for at in of_makers.chain(resold) {
+            if !found.contains(at) {
+                found.push(*at);
+            }
         }
-        let ids = choice.iter().map(|at| cards[*at].id.to_string()).collect();
-        Some(Err(NameError::Several { name: short(written), ids }))
+        found
     }
+
+    fn is_resold(&self, card: &ModelCard) -> bool {
+        self.vendors.resellers.iter().any(|reseller| reseller == card.vendor.as_str())
+    }
+}
+
+/// A name in lower case, without the path that some replies put before it.
+fn written(name: &str) -> String {
+    let mut rest = name.trim();
+    for path in PATHS {
+        rest = rest.strip_prefix(path).unwrap_or(rest);
+    }
+    rest.to_ascii_lowercase()
 }
 
 /// The name without its last variant or date: `-20250929`, `-2025-08-07`, `@20250929`, `:thinking`.

@@ -200,6 +200,17 @@ impl PriceList {
         })
     }
 
+    /// The ordinary rates of the period in force, or of the last one where none is: for tables, not for charges.
+    pub fn ordinary(&self, at: Timestamp) -> Option<&Rates> {
+        let period = self.period(at).or(self.periods.last())?;
+        Some(&period.tables[0].steps[0][0].rates)
+    }
+
+    /// What endpoints add to the rates at this time.
+    pub fn uplifts(&self, at: Timestamp) -> &[(EndpointId, Factor)] {
+        self.period(at).map_or(&[], |period| &period.uplift)
+    }
+
     /// From when until when each period holds, oldest first, with its ordinary rates; `None` for no end.
     pub fn periods(&self) -> impl Iterator<Item = PricePeriod<'_>> {
         self.periods.iter().map(|period| PricePeriod {

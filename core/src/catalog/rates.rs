@@ -1,6 +1,7 @@
 //! What is billed, and a rate for each: a table of prices that fall back on one another where a vendor names fewer.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -190,6 +191,14 @@ const FACTOR_PLACES: usize = 6;
 /// One, as a factor.
 const ONE: i64 = 1_000_000;
 
+/// A text is no factor.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is no factor: use above 0 to 100 with six decimals at most, such as 0.5")]
+pub struct FactorError {
+    /// The refused text, cut to 40 characters.
+    pub text: String,
+}
+
 /// A multiplier of rates, exact to six decimals: `0.5` for a batch, `1.1` for a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Factor(i64);
@@ -198,13 +207,14 @@ impl Factor {
     /// No change.
     pub const ONE: Factor = Factor(ONE);
 
-    /// Reads a factor above 0, up to 100.
-    pub(super) fn parse(text: &str) -> Result<Factor, String> {
-        let micro = parse_decimal(text, FACTOR_PLACES).map_err(|error| error.to_string())?;
-        match i64::try_from(micro) {
-            Ok(micro) if micro > 0 && micro <= 100 * ONE => Ok(Factor(micro)),
-            _ => Err(format!("a factor of {text} is out of range: use above 0 to 100, such as 0.5")),
-        }
+    /// Reads a factor above 0, up to 100, of six decimals at most.
+    ///
+    /// # Errors
+    /// `FactorError` for any other text.
+    pub fn parse(text: &str) -> Result<Factor, FactorError> {
+        let micro = parse_decimal(text, FACTOR_PLACES).ok().and_then(|micro| i64::try_from(micro).ok());
+        let micro = micro.filter(|micro| *micro > 0 && *micro <= 100 * ONE);
+        micro.map(Factor).ok_or_else(|| FactorError { text: text.chars().take(40).collect() })
     }
 
     /// Millionths.
@@ -217,6 +227,14 @@ impl Factor {
         let product = i128::from(rate.pico()) * i128::from(self.0);
         let whole = product % i128::from(ONE) == 0;
         if whole { Usd::try_from_pico(product / i128::from(ONE)).ok() } else { None }
+    }
+}
+
+impl FromStr for Factor {
+    type Err = FactorError;
+
+    fn from_str(text: &str) -> Result<Factor, FactorError> {
+        Factor::parse(text)
     }
 }
 

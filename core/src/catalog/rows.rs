@@ -265,7 +265,7 @@ from_text!(Rate, Usd, "dollars, such as \"0.25\"", |text| {
     }
 });
 
-from_text!(FactorRow, Factor, "a factor, such as \"1.1\"", Factor::parse);
+from_text!(FactorRow, Factor, "a factor, such as \"1.1\"", |text| Factor::parse(text).map_err(|e| e.to_string()));
 
 from_text!(Tokens, u64, "a count of tokens", |text| {
     match text.parse::<u64>() {

@@ -18,23 +18,27 @@ pub mod schema;
 pub mod sse;
 pub mod verbatim;
 
+mod cohere_chat;
 mod converse;
 mod dial;
 mod eventstream;
 mod generate_content;
 mod invoke;
 mod messages;
+mod ollama_chat;
 mod registry;
 mod sigv4;
 #[cfg(test)]
 mod tests;
 mod turns;
 
+pub use cohere_chat::CohereChat;
 pub use converse::Converse;
 pub use eventstream::{Frame, Frames};
 pub use generate_content::GenerateContent;
 pub use invoke::Invoke;
 pub use messages::Messages;
+pub use ollama_chat::{OllamaChat, OllamaGenerate};
 pub use registry::{for_api, usage_of};
 pub use sigv4::{Credentials, Signing, aws_region, sign};
 

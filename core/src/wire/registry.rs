@@ -3,10 +3,12 @@
 use serde_json::Value;
 
 use super::Wire;
+use super::cohere_chat::{self, CohereChat};
 use super::converse::{self, Converse};
 use super::generate_content::{self, GenerateContent};
 use super::invoke::Invoke;
 use super::messages::{self, Messages};
+use super::ollama_chat::{self, OllamaChat, OllamaGenerate};
 use crate::model::{Api, Dialect};
 use crate::usage::Usage;
 
@@ -14,6 +16,9 @@ use crate::usage::Usage;
 pub fn for_api(api: Api) -> Option<&'static dyn Wire> {
     match api {
         Api::Messages => Some(&Messages),
+        Api::CohereChat => Some(&CohereChat),
+        Api::OllamaChat => Some(&OllamaChat),
+        Api::OllamaGenerate => Some(&OllamaGenerate),
         Api::Invoke => Some(&Invoke),
         Api::Converse => Some(&Converse),
         Api::GenerateContent => Some(&GenerateContent),
@@ -27,6 +32,8 @@ pub fn usage_of(api: Api, usage: &Value, dialect: &Dialect) -> Option<Usage> {
     let _ = dialect;
     match api {
         Api::Messages => Some(messages::usage(usage)),
+        Api::CohereChat => Some(cohere_chat::usage(usage)),
+        Api::OllamaChat | Api::OllamaGenerate => Some(ollama_chat::usage(usage)),
         Api::Invoke if usage.get("inputTokens").is_some() => Some(converse::usage(usage)),
         Api::Invoke => Some(messages::usage(usage)),
         Api::Converse => Some(converse::usage(usage)),

@@ -29,8 +29,10 @@ pub mod policy;
 pub mod score;
 pub mod snapshot;
 
-// ports
+// ports, and what is learnt and judged, pure
+pub mod learn;
 pub mod provider;
+pub mod replay;
 pub mod wire;
 
 // effects

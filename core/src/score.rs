@@ -105,6 +105,11 @@ impl Scorer {
             abilities: self.abilities.clone(),
         }
     }
+
+    /// What a text is made of, as numbers for models that learn: lengths, shares of signs, and cues.
+    pub fn traits(&self, text: &str) -> [f32; TRAITS] {
+        reading::Signals::of(text, &self.cues).traits()
+    }
 }
 
 impl Default for Scorer {
@@ -112,6 +117,9 @@ impl Default for Scorer {
         Scorer::builtin()
     }
 }
+
+/// How many numbers say what a text is made of.
+pub const TRAITS: usize = reading::TRAITS;
 
 /// A contribution to the difficulty.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

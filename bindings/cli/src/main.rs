@@ -14,6 +14,7 @@ mod failure;
 mod loopback;
 mod models;
 mod price;
+mod replay;
 mod schema;
 mod setup;
 mod table;
@@ -42,6 +43,8 @@ enum Command {
     Models(models::ModelsArgs),
     /// Say what a call cost, line by line.
     Price(price::PriceArgs),
+    /// Judge ways of routing on labelled data or your own log.
+    Replay(replay::ReplayArgs),
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -66,6 +69,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Loopback(args) => loopback::run(&args),
         Command::Models(args) => models::run(args),
         Command::Price(args) => price::run(args),
+        Command::Replay(args) => replay::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tierway", &mut std::io::stdout());
             Ok(())

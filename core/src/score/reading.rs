@@ -7,6 +7,9 @@ const END_BYTES: usize = 6 * 1024;
 /// How many words at the start of a text or line tell its purpose.
 const LEAD_WORDS: u32 = 8;
 
+/// How many numbers say what a text is made of.
+pub(super) const TRAITS: usize = 13 + 7;
+
 /// What a text is made of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Signals {
@@ -69,6 +72,39 @@ impl Signals {
     /// How many of the read bytes a count is.
     pub(super) fn share(&self, count: u32) -> f64 {
         f64::from(count) / f64::from(self.read.max(1))
+    }
+
+    /// All of it as numbers.
+    pub(super) fn traits(&self) -> [f32; TRAITS] {
+        let count = |count: u32, most: u32| f64::from(count.min(most));
+        let cues = [
+            Group::Mathematics,
+            Group::Code,
+            Group::Reasoning,
+            Group::Knowledge,
+            Group::Hard,
+            Group::Constraint,
+            Group::Brief,
+        ]
+        .map(|group| self.cue(group).min(6.0));
+        let plain = [
+            (self.bytes as f64).ln_1p(),
+            self.length().ln_1p(),
+            f64::from(self.lines).ln_1p(),
+            self.share(self.digits),
+            self.share(self.math),
+            self.share(self.code),
+            self.share(self.letters),
+            self.share(self.packed),
+            self.share(self.foreign),
+            count(self.questions, 4),
+            count(self.options, 12),
+            count(self.items, 12),
+            count(self.fences, 4),
+        ];
+        let mut traits = [0.0; TRAITS];
+        plain.into_iter().chain(cues).zip(&mut traits).for_each(|(value, into)| *into = value as f32);
+        traits
     }
 
     /// Words, where a script without spaces counts two letters for one.

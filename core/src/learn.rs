@@ -1,0 +1,12 @@
+//! Learning from few marked answers, the same way every time: trees and lines for checks, a small model of one's own
+//! traffic, and a promise with a proof.
+//!
+//! All of it is pure: the random numbers come from a seed, so that the same data give the same result bit for bit.
+
+mod forest;
+mod random;
+mod ridge;
+
+pub use forest::{Averages, Forest, Growth, Table};
+pub use random::Seeded;
+pub use ridge::Ridge;

@@ -1,0 +1,333 @@
+//! A cascade, learnt: ask cheap models in order, after each answer stop, go on, or ask the frontier.
+//!
+//! After each answer the gain of asking the frontier is predicted from the state (trees and a line, blended). What going
+//! on is worth is worked out backwards: the mean, over like cases, of the best of what could be done then, less its cost
+//! at a price for quality. One price is one policy; a curve of policies comes from many prices. Predictions for the
+//! cases that were learnt from come from models that did not see them.
+
+use crate::learn::{Averages, Forest, Growth, Ridge, Seeded, Table};
+
+use super::state::{Seen, state, width};
+
+/// How much of a predicted gain comes from the line.
+const LINE_SHARE: f64 = 0.35;
+/// The line's penalty, in cases.
+const PENALTY: f64 = 100.0;
+/// A stage that must not be left early loses more than any answer is worth.
+const NEVER: f64 = -1e9;
+
+/// Everything that is known of some rows.
+#[derive(Clone, Debug)]
+pub(super) struct Rows {
+    pub(super) seen: Vec<Seen>,
+    /// By row, then by model, the frontier last.
+    pub(super) labels: Vec<Vec<f64>>,
+    pub(super) costs: Vec<Vec<f64>>,
+    /// Characters of the prompts.
+    pub(super) prompts: Vec<f64>,
+}
+
+impl Rows {
+    pub(super) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    pub(super) fn frontier(&self) -> usize {
+        self.labels.first().map_or(0, |row| row.len() - 1)
+    }
+}
+
+/// How finely it learns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grain {
+    pub(super) folds: usize,
+    pub(super) fold_trees: usize,
+    pub(super) trees: usize,
+    pub(super) leaf_min: usize,
+    pub(super) seed: u64,
+}
+
+/// What came of a policy on some rows: by row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Walk {
+    pub(super) quality: Vec<f64>,
+    pub(super) cost: Vec<f64>,
+    pub(super) frontier: Vec<bool>,
+}
+
+/// An order of cheap models, and what was learnt of it.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// The models that it asks, by position, before the frontier.
+    pub order: Vec<usize>,
+    trust: Vec<f64>,
+    stages: Vec<Stage>,
+    frontier_cost: (f64, f64),
+}
+
+/// After some answers.
+#[derive(Clone, Debug)]
+struct Stage {
+    forest: Forest,
+    /// The gain of the frontier over the answer that stands.
+    gain: Option<(Averages, Ridge)>,
+}
+
+/// A stage while it is learnt: what the folds say of the cases they did not see.
+struct Lesson {
+    stage: Stage,
+    folds: Vec<FoldForest>,
+    /// By case: the predicted gain, whose answer stands, and what it was worth.
+    gain: Vec<f64>,
+    stands: Vec<f64>,
+}
+
+struct FoldForest {
+    forest: Forest,
+    inside: Vec<usize>,
+    outside: Vec<usize>,
+    places: Vec<Vec<u32>>,
+}
+
+/// A chain at one price for quality.
+#[derive(Clone, Debug)]
+pub(super) struct Policy {
+    price: f64,
+    pace: Pace,
+    going_on: Vec<Option<Averages>>,
+    /// What came of it on the cases it was learnt from, each judged by models that did not see it.
+    pub(super) walk: Walk,
+}
+
+/// When a chain may stop or ask the frontier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// After any answer.
+    Eager,
+    /// After the last: the cheap models may be asked side by side.
+    Patient,
+}
+
+impl Pace {
+    /// Whether it must go on after `count` of `all` answers.
+    fn must_go_on(self, count: usize, all: usize) -> bool {
+        self == Pace::Patient && count < all
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Act {
+    Stop,
+    GoOn,
+    Frontier,
+}
+
+impl Chain {
+    /// Learns an order of models from rows, and for each pace a policy for each price.
+    pub(super) fn learn(
+        rows: &Rows,
+        order: &[usize],
+        paces: &[Pace],
+        prices: &[f64],
+        grain: Grain,
+    ) -> (Chain, Vec<Vec<Policy>>) {
+        let trust = trust(rows);
+        let frontier_cost = frontier_cost(rows);
+        let folds = folds(rows.len(), grain);
+        let lessons: Vec<Lesson> =
+            (0..=order.len()).map(|count| Lesson::learn(rows, &order[..count], &trust, &folds, grain)).collect();
+        let chain = |stages| Chain { order: order.to_vec(), trust, stages, frontier_cost };
+        let of_pace = |pace: &Pace| {
+            prices.iter().map(|price| policy(rows, order, &lessons, (frontier_cost, *price), *pace)).collect()
+        };
+        let policies = paces.iter().map(of_pace).collect();
+        (chain(lessons.into_iter().map(|lesson| lesson.stage).collect()), policies)
+    }
+
+    /// What comes of a policy of this chain on other rows.
+    pub(super) fn walk(&self, rows: &Rows, policy: &Policy) -> Walk {
+        let mut walk = Walk::default();
+        for at in 0..rows.len() {
+            let (quality, cost, frontier) = self.step(rows, at, policy);
+            walk.quality.push(quality);
+            walk.cost.push(cost);
+            walk.frontier.push(frontier);
+        }
+        walk
+    }
+
+    fn step(&self, rows: &Rows, at: usize, policy: &Policy) -> (f64, f64, bool) {
+        let frontier = rows.frontier();
+        let mut cost = 0.0;
+        for (count, stage) in self.stages.iter().enumerate() {
+            let (values, pick) = state(&rows.seen[at], &self.order[..count], &self.trust);
+            let place = stage.forest.place(&values);
+            let stop = stage.gain.as_ref().map_or(NEVER, |gain| -blend(gain.0.at(&place), gain.1.at(&values)));
+            let go_on = policy.going_on[count].as_ref().map_or(NEVER, |worth| worth.at(&place));
+            let ask = -policy.price * expected(self.frontier_cost, rows.prompts[at]);
+            let must_go_on = policy.pace.must_go_on(count, self.order.len());
+            match if must_go_on { Act::GoOn } else { choose(stop, go_on, ask).0 } {
+                Act::Stop => return (rows.labels[at][pick.unwrap_or(frontier)], cost, false),
+                Act::Frontier => break,
+                Act::GoOn => cost += rows.costs[at][self.order[count]],
+            }
+        }
+        (rows.labels[at][frontier], cost + rows.costs[at][frontier], true)
+    }
+}
+
+fn blend(trees: f64, line: f64) -> f64 {
+    (1.0 - LINE_SHARE) * trees + LINE_SHARE * line
+}
+
+fn choose(stop: f64, go_on: f64, frontier: f64) -> (Act, f64) {
+    if stop >= go_on && stop >= frontier {
+        (Act::Stop, stop)
+    } else if go_on >= frontier {
+        (Act::GoOn, go_on)
+    } else {
+        (Act::Frontier, frontier)
+    }
+}
+
+/// The log-odds of each model's being right, so that votes add up; nobody's word counts for nothing.
+fn trust(rows: &Rows) -> Vec<f64> {
+    let count = rows.len() as f64;
+    let mean = |model: usize| (rows.labels.iter().map(|row| row[model]).sum::<f64>() + 1.0) / (count + 2.0);
+    let odds = |share: f64| (share / (1.0 - share)).ln().clamp(0.1, 4.0);
+    (0..=rows.frontier()).map(|model| odds(mean(model))).collect()
+}
+
+/// The frontier's cost as a line over the prompt's length, known before it is asked.
+fn frontier_cost(rows: &Rows) -> (f64, f64) {
+    let frontier = rows.frontier();
+    let count = rows.len().max(1) as f64;
+    let x = rows.prompts.iter().sum::<f64>() / count;
+    let y = rows.costs.iter().map(|row| row[frontier]).sum::<f64>() / count;
+    let (mut over, mut under) = (0.0, 1e-9);
+    for (prompt, cost) in rows.prompts.iter().zip(&rows.costs) {
+        over += (prompt - x) * (cost[frontier] - y);
+        under += (prompt - x).powi(2);
+    }
+    let slope = (over / under).max(0.0);
+    (y - slope * x, slope)
+}
+
+fn expected((base, slope): (f64, f64), prompt: f64) -> f64 {
+    (base + slope * prompt).max(1e-12)
+}
+
+/// Which fold each case is in.
+fn folds(count: usize, grain: Grain) -> Vec<usize> {
+    let mut folds: Vec<usize> = (0..count).map(|at| at % grain.folds).collect();
+    Seeded::new(grain.seed).shuffle(&mut folds);
+    folds
+}
+
+impl Lesson {
+    fn learn(rows: &Rows, asked: &[usize], trust: &[f64], fold_of: &[usize], grain: Grain) -> Lesson {
+        let frontier = rows.frontier();
+        let mut table = Table::new(width(asked.len()));
+        let mut stands = Vec::with_capacity(rows.len());
+        for (seen, labels) in rows.seen.iter().zip(&rows.labels) {
+            let (values, pick) = state(seen, asked, trust);
+            table.push(&values);
+            stands.push(pick.map_or(0.0, |pick| labels[pick]));
+        }
+        let gain: Vec<f64> =
+            rows.labels.iter().zip(&stands).map(|(labels, stands)| labels[frontier] - stands).collect();
+        // Before any answer, the trees tell apart by whether the cheap models will do.
+        let target: Vec<f64> = match asked {
+            [] => rows.labels.iter().map(|row| row[..frontier].iter().sum::<f64>() / frontier.max(1) as f64).collect(),
+            _ => gain.clone(),
+        };
+        let all: Vec<usize> = (0..rows.len()).collect();
+        let seed = grain.seed.wrapping_add(1 + asked.len() as u64);
+        let growth = |trees, fold: u64| Growth {
+            trees,
+            leaf_min: grain.leaf_min,
+            columns: 0.5,
+            seed: seed.wrapping_mul(1_000).wrapping_add(fold),
+        };
+        let forest = Forest::grow(&table, &all, &target, growth(grain.trees, 0));
+        let mut out = vec![0.0; rows.len()];
+        let mut folds = Vec::new();
+        for fold in 0..grain.folds {
+            let inside: Vec<usize> = all.iter().copied().filter(|case| fold_of[*case] != fold).collect();
+            let outside: Vec<usize> = all.iter().copied().filter(|case| fold_of[*case] == fold).collect();
+            let take = |values: &[f64]| -> Vec<f64> { inside.iter().map(|case| values[*case]).collect() };
+            let grown = Forest::grow(&table, &inside, &take(&target), growth(grain.fold_trees, 1 + fold as u64));
+            let places: Vec<Vec<u32>> = outside.iter().map(|case| grown.place(table.row(*case))).collect();
+            let averages = grown.average(&take(&gain));
+            let line = Ridge::fit(&table, &inside, &take(&gain), PENALTY);
+            for (case, place) in outside.iter().zip(&places) {
+                out[*case] = blend(averages.at(place), line.at(table.row(*case)));
+            }
+            folds.push(FoldForest { forest: grown, inside, outside, places });
+        }
+        let fitted = (forest.average(&gain), Ridge::fit(&table, &all, &gain, PENALTY));
+        let stage = Stage { forest, gain: (!asked.is_empty()).then_some(fitted) };
+        Lesson { stage, folds, gain: out, stands }
+    }
+
+    /// Averages a quantity over like cases: for the cases themselves by the folds that did not see them, and for others.
+    fn average(&self, quantity: &[f64]) -> (Vec<f64>, Averages) {
+        let mut out = vec![0.0; quantity.len()];
+        for fold in &self.folds {
+            let inside: Vec<f64> = fold.inside.iter().map(|case| quantity[*case]).collect();
+            let averages = fold.forest.average(&inside);
+            fold.outside.iter().zip(&fold.places).for_each(|(case, place)| out[*case] = averages.at(place));
+        }
+        (out, self.stage.forest.average(quantity))
+    }
+}
+
+/// Works out, from the last stage backwards, what going on is worth at a price for quality, and what comes of it.
+fn policy(
+    rows: &Rows,
+    order: &[usize],
+    lessons: &[Lesson],
+    (frontier_cost, price): ((f64, f64), f64),
+    pace: Pace,
+) -> Policy {
+    let count = rows.len();
+    let frontier = rows.frontier();
+    let ask: Vec<f64> = rows.prompts.iter().map(|prompt| -price * expected(frontier_cost, *prompt)).collect();
+    let mut going_on = vec![None; lessons.len()];
+    let mut worth: Vec<f64> = Vec::new();
+    // By case: what comes of it from the stage that was just worked out on.
+    let mut rest: Vec<(f64, f64, bool)> = Vec::new();
+    for (stage, lesson) in lessons.iter().enumerate().rev() {
+        let (on, next) = match order.get(stage) {
+            None => (vec![NEVER; count], None),
+            Some(next) => {
+                let after: Vec<f64> = (0..count).map(|at| worth[at] - price * rows.costs[at][*next]).collect();
+                let (on, averages) = lesson.average(&after);
+                going_on[stage] = Some(averages);
+                (on, Some(*next))
+            }
+        };
+        let choice = |at: usize| {
+            if pace.must_go_on(stage, order.len()) {
+                return (Act::GoOn, on[at]);
+            }
+            let stop = if stage == 0 { NEVER } else { -lesson.gain[at] };
+            choose(stop, on[at], ask[at])
+        };
+        let outcome = |at: usize, act: Act| match (act, next) {
+            (Act::Stop, _) => (lesson.stands[at], 0.0, false),
+            (Act::GoOn, Some(next)) => (rest[at].0, rest[at].1 + rows.costs[at][next], rest[at].2),
+            _ => (rows.labels[at][frontier], rows.costs[at][frontier], true),
+        };
+        let choices: Vec<(Act, f64)> = (0..count).map(choice).collect();
+        let outcomes = choices.iter().enumerate().map(|(at, (act, _))| outcome(at, *act)).collect();
+        worth = choices.iter().map(|(_, worth)| *worth).collect();
+        rest = outcomes;
+    }
+    let walk = Walk {
+        quality: rest.iter().map(|row| row.0).collect(),
+        cost: rest.iter().map(|row| row.1).collect(),
+        frontier: rest.iter().map(|row| row.2).collect(),
+    };
+    Policy { price, pace, going_on, walk }
+}

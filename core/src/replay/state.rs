@@ -1,0 +1,144 @@
+//! What a cascade knows after some answers: who agrees with whom, how sure that makes the best answer, and what was asked.
+
+use crate::score::{Scorer, TRAITS};
+
+use super::answer::{Answer, AnswerForm};
+use super::record::{Field, Record};
+
+/// A row, prepared once.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    answers: Vec<Answer>,
+    /// `agree[a * models + b]`.
+    agree: Vec<bool>,
+    /// Logarithm of each reply's characters.
+    lengths: Vec<f32>,
+    traits: [f32; TRAITS],
+}
+
+impl Seen {
+    /// Prepares every row of a field.
+    pub(super) fn all(field: &Field, scorer: &Scorer) -> Vec<Seen> {
+        field.rows.iter().map(|row| Seen::of(row, &field.models, scorer)).collect()
+    }
+
+    fn of(row: &Record, models: &[String], scorer: &Scorer) -> Seen {
+        let answers: Vec<Answer> = models.iter().map(|model| answer_of(row, model)).collect();
+        let pairs = answers.iter().flat_map(|one| answers.iter().map(|two| one.agrees(two)));
+        Seen {
+            agree: pairs.collect(),
+            lengths: models.iter().map(|model| row.reply_chars(model).unwrap_or(0.0).ln_1p() as f32).collect(),
+            traits: scorer.traits(row.prompt.as_deref().unwrap_or_default()),
+            answers,
+        }
+    }
+
+    fn agrees(&self, one: usize, two: usize) -> bool {
+        self.agree[one * self.answers.len() + two]
+    }
+}
+
+/// The stated answer; else the one in the whole reply.
+fn answer_of(row: &Record, model: &str) -> Answer {
+    match row.answers.get(model) {
+        Some(stated) => Answer::stated(stated),
+        None => row.output(model).map_or(Answer::missing(), Answer::in_reply),
+    }
+}
+
+/// How many values a state has after this many answers.
+pub(super) fn width(asked: usize) -> usize {
+    if asked == 0 { TRAITS } else { 9 + 9 + 3 + 2 * asked + TRAITS }
+}
+
+/// The state after `asked`, and whose answer stands. `trust` is how much each model's word counts.
+pub(super) fn state(seen: &Seen, asked: &[usize], trust: &[f64]) -> (Vec<f32>, Option<usize>) {
+    let mut values = Vec::with_capacity(width(asked.len()));
+    if asked.is_empty() {
+        values.extend(seen.traits);
+        return (values, None);
+    }
+    let most = |models: &mut dyn Iterator<Item = usize>| {
+        models.fold(None, |best: Option<usize>, model| match best {
+            Some(best) if trust[best] >= trust[model] => Some(best),
+            _ => Some(model),
+        })
+    };
+    let best = most(&mut asked.iter().copied()).expect("somebody was asked");
+    let groups = groups(seen, asked, trust);
+    let pick = match groups.first() {
+        Some(top) => most(&mut asked.iter().copied().filter(|model| seen.agrees(*model, top.of))).unwrap_or(best),
+        None => best,
+    };
+    push_votes(&mut values, seen, asked, trust, &groups, pick);
+    push_answer(&mut values, &seen.answers[pick]);
+    let lengths = asked.iter().map(|model| seen.lengths[*model]);
+    let last = asked[asked.len() - 1];
+    values.extend([seen.lengths[pick], lengths.sum::<f32>() / asked.len() as f32, seen.lengths[last]]);
+    values.extend(asked.iter().map(|model| f32::from(u8::from(seen.agrees(*model, best)))));
+    values.extend(asked.iter().map(|model| f32::from(u8::from(seen.answers[*model].is_missing()))));
+    values.extend(seen.traits);
+    debug_assert_eq!(values.len(), width(asked.len()));
+    (values, Some(pick))
+}
+
+/// Those who say the same as `of`.
+struct Group {
+    of: usize,
+    trust: f64,
+    count: usize,
+}
+
+/// The different answers, the most trusted first.
+fn groups(seen: &Seen, asked: &[usize], trust: &[f64]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for model in asked.iter().copied().filter(|model| !seen.answers[*model].is_missing()) {
+        match groups.iter_mut().find(|group| seen.agrees(group.of, model)) {
+            Some(group) => {
+                group.trust += trust[model];
+                group.count += 1;
+            }
+            None => groups.push(Group { of: model, trust: trust[model], count: 1 }),
+        }
+    }
+    groups.sort_by(|a, b| b.trust.total_cmp(&a.trust));
+    groups
+}
+
+fn push_votes(values: &mut Vec<f32>, seen: &Seen, asked: &[usize], trust: &[f64], groups: &[Group], pick: usize) {
+    let total: f64 = groups.iter().map(|group| group.trust).sum();
+    let answered: usize = groups.iter().map(|group| group.count).sum();
+    let top = groups.first();
+    let second = groups.get(1).map_or(0.0, |group| group.trust);
+    let share = top.map_or(0.0, |top| top.trust / total.max(1e-9));
+    let crowd = groups.iter().map(|group| group.count).max().unwrap_or(0);
+    values.extend([
+        top.map_or(0.0, |top| top.trust) as f32,
+        second as f32,
+        share as f32,
+        groups.len() as f32,
+        top.map_or(0, |top| top.count) as f32,
+        crowd as f32,
+        answered as f32,
+        f32::from(u8::from(Some(&pick) == asked.last())),
+        if seen.answers[pick].is_missing() { -1.0 } else { trust[pick] as f32 },
+    ]);
+}
+
+fn push_answer(values: &mut Vec<f32>, answer: &Answer) {
+    let forms = [
+        AnswerForm::Missing,
+        AnswerForm::Number,
+        AnswerForm::Choice,
+        AnswerForm::Expression,
+        AnswerForm::Json,
+        AnswerForm::Text,
+    ];
+    values.extend(forms.map(|form| f32::from(u8::from(answer.form() == form))));
+    let number = answer.number();
+    values.extend([
+        (answer.chars() as f32).ln_1p(),
+        number.map_or(-1.0, |number| number.abs().ln_1p() as f32),
+        f32::from(u8::from(number.is_some_and(|number| number.fract() == 0.0))),
+    ]);
+}

@@ -44,7 +44,8 @@ impl Wire for GenerateContent {
             headers.push(("x-vertex-ai-llm-shared-request-type".to_owned(), lane.to_owned()));
         }
         // A base URL that names a project is Vertex's, where models stand under their publisher.
-        let unary = match ask.endpoint.base_url.contains("/projects/") {
+        let base = &ask.endpoint.base_url;
+        let unary = match base.contains("/projects/") && !base.contains("/publishers/") {
             true => "/publishers/google/models/{model}:generateContent",
             false => "/models/{model}:generateContent",
         };

@@ -15,7 +15,7 @@ use crate::wire::{Ask, HttpResponse, Mode, Wire, tests as recorded, verbatim};
 const API: Api = Api::Converse;
 
 fn card() -> ModelCard {
-    verbatim::card("eu.anthropic.claude-v1:0")
+    ModelCard { family: "claude-x".into(), ..verbatim::card("eu.anthropic.claude-v1:0") }
 }
 
 fn endpoint() -> Endpoint {
@@ -152,6 +152,22 @@ fn what_is_missing_or_not_taken_is_adapted() {
     let effort = ReasoningAsk { effort: Some(Effort::High), ..ReasoningAsk::default() };
     let thinking = RequestDraft { messages: vec![Message::user("x")], reasoning: Some(effort), ..Default::default() };
     assert_eq!(written(&thinking)["additionalModelRequestFields"]["output_config"], json!({"effort": "high"}));
+}
+
+#[test]
+fn each_family_is_told_to_think_in_its_own_words() {
+    let effort = ReasoningAsk { effort: Some(Effort::High), ..ReasoningAsk::default() };
+    let mut draft = RequestDraft { messages: vec![Message::user("x")], reasoning: Some(effort), ..Default::default() };
+    draft.sampling.top_k = Some(5);
+    for (family, want) in [
+        ("claude-x", json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}, "top_k": 5})),
+        ("nova-2-lite", json!({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}})),
+        ("gpt-oss-20b", json!({"reasoning_effort": "high"})),
+        ("deepseek-r1", Value::Null),
+    ] {
+        let model = ModelCard { family: family.into(), ..card() };
+        assert_eq!(try_write(&draft, &model).unwrap()["additionalModelRequestFields"], want, "{family}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::error::ProviderError;
 use crate::message::{CacheHint, Content, Part, ToolResult};
 use crate::model::{Api, Capability};
 use crate::request::{Effort, ResponseFormat, ServiceTier, Tool, ToolChoice};
-use crate::wire::dial::{BUDGET_MIN, Think, think};
+use crate::wire::dial::{BUDGET_MIN, Think, effort_of, think};
 use crate::wire::json::put;
 use crate::wire::messages::{ANSWER_TOOL, held_to};
 use crate::wire::turns::{
@@ -18,6 +18,21 @@ use crate::wire::turns::{
 use crate::wire::{Ask, verbatim};
 
 const API: Api = Api::Converse;
+/// How families of models are told to think, by the start of the family's name: Converse hands this on as it is, and
+/// models refuse the words of others. A family that is not here is told nothing. Source: AWS, the models' parameters.
+const WORDS: &[(&str, Words)] = &[("claude", Words::Thinking), ("nova-2", Words::Config), ("gpt-", Words::Effort)];
+
+/// Whose words say how much to think.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Words {
+    /// `thinking`, with `output_config` beside it.
+    Thinking,
+    /// `reasoningConfig`.
+    Config,
+    /// `reasoning_effort`.
+    Effort,
+}
+
 /// Longest id of a call.
 const CALL_ID_CHARS_MAX: usize = 64;
 
@@ -263,42 +278,33 @@ impl Writer<'_> {
         Ok(json!({"toolSpec": spec}))
     }
 
-    /// What only some models take, by what the card says of them.
+    /// What only some models take, in the words of the model's own vendor.
     fn model_fields(&self) -> Map<String, Value> {
         let mut more = Map::new();
-        let form = self.ask.endpoint.dialect.more.get("effort_form").map(String::as_str);
-        match think(self.ask) {
-            Think::Unsaid | Think::Off => {}
-            Think::Free => drop(more.insert("thinking".to_owned(), json!({"type": "adaptive"}))),
-            Think::Budget(budget) => {
-                let most = if self.verbatim { u64::MAX } else { self.ask.max_tokens.saturating_sub(1) };
-                if most >= BUDGET_MIN {
-                    let budget = if self.verbatim { budget } else { budget.clamp(BUDGET_MIN, most) };
-                    more.insert("thinking".to_owned(), json!({"type": "enabled", "budget_tokens": budget}));
-                }
-            }
-            Think::Effort(effort) => {
-                let (word, three) = match effort {
-                    Effort::None | Effort::Minimal | Effort::Low => ("low", "low"),
-                    Effort::Medium => ("medium", "medium"),
-                    Effort::High => ("high", "high"),
-                    Effort::XHigh => ("xhigh", "high"),
-                    Effort::Max => ("max", "high"),
+        match (think(self.ask), self.words()) {
+            (Think::Unsaid | Think::Off, _) | (_, None) => {}
+            (think, Some(Words::Thinking)) => self.thinking(think, &mut more),
+            (think, Some(words)) => {
+                let effort = match think {
+                    Think::Effort(effort) => effort,
+                    Think::Budget(budget) => effort_of(budget),
+                    _ => Effort::Medium,
                 };
-                match form {
-                    Some("reasoning_effort") => drop(more.insert("reasoning_effort".to_owned(), three.into())),
-                    Some("reasoningConfig") => {
-                        let config = json!({"type": "enabled", "maxReasoningEffort": three});
-                        more.insert("reasoningConfig".to_owned(), config);
-                    }
+                let word = match effort {
+                    Effort::None | Effort::Minimal | Effort::Low => "low",
+                    Effort::Medium => "medium",
+                    Effort::High | Effort::XHigh | Effort::Max => "high",
+                };
+                match words {
+                    Words::Effort => drop(more.insert("reasoning_effort".to_owned(), word.into())),
                     _ => {
-                        more.insert("thinking".to_owned(), json!({"type": "adaptive"}));
-                        more.insert("output_config".to_owned(), json!({"effort": word}));
+                        let config = json!({"type": "enabled", "maxReasoningEffort": word});
+                        more.insert("reasoningConfig".to_owned(), config);
                     }
                 }
             }
         }
-        if self.ask.card.accepts.sampling {
+        if self.ask.card.accepts.sampling && self.words() == Some(Words::Thinking) {
             put(&mut more, "top_k", self.ask.draft.sampling.top_k);
         }
         let own = self.ask.draft.vendor.field(API, "additionalModelRequestFields").and_then(Value::as_object);
@@ -306,6 +312,41 @@ impl Writer<'_> {
             more.entry(name.clone()).or_insert_with(|| value.clone());
         }
         more
+    }
+
+    fn words(&self) -> Option<Words> {
+        if self.verbatim {
+            return Some(Words::Thinking);
+        }
+        let family = &self.ask.card.family;
+        WORDS.iter().find(|(start, _)| family.starts_with(start)).map(|(_, words)| *words)
+    }
+
+    /// A budget, or as much as the model likes with an effort beside it.
+    fn thinking(&self, think: Think, more: &mut Map<String, Value>) {
+        let most = if self.verbatim { u64::MAX } else { self.ask.max_tokens.saturating_sub(1) };
+        let effort = match think {
+            Think::Budget(budget) => {
+                if most >= BUDGET_MIN {
+                    let budget = if self.verbatim { budget } else { budget.clamp(BUDGET_MIN, most) };
+                    more.insert("thinking".to_owned(), json!({"type": "enabled", "budget_tokens": budget}));
+                }
+                return;
+            }
+            Think::Effort(effort) => effort,
+            _ => Effort::High,
+        };
+        more.insert("thinking".to_owned(), json!({"type": "adaptive"}));
+        if matches!(think, Think::Effort(_)) {
+            let word = match effort {
+                Effort::None | Effort::Minimal | Effort::Low => "low",
+                Effort::Medium => "medium",
+                Effort::High => "high",
+                Effort::XHigh => "xhigh",
+                Effort::Max => "max",
+            };
+            more.insert("output_config".to_owned(), json!({"effort": word}));
+        }
     }
 
     /// The schema of the answer where it has to be asked for as a tool's arguments.

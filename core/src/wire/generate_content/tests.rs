@@ -133,6 +133,7 @@ fn the_path_names_the_model_and_the_mode() {
     check("https://g.invalid/v1beta", Mode::Unary, "/models/gemini-x:generateContent");
     check("https://g.invalid/v1beta", Mode::Stream, "/models/gemini-x:streamGenerateContent?alt=sse");
     check(vertex, Mode::Stream, "/publishers/google/models/gemini-x:streamGenerateContent?alt=sse");
+    check(&format!("{vertex}/publishers/google"), Mode::Unary, "/models/gemini-x:generateContent");
     let lane = request(&rich(), &card(), vertex, Mode::Unary);
     assert!(lane.headers.iter().any(|(name, value)| name.starts_with("x-vertex") && value == "flex"));
 }

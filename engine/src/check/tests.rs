@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
-use crate::backend::cpu::Reference;
+use crate::backend::cpu::{Fast, Reference};
 
 /// The folders of recorded outputs, or none with a word about it.
 #[allow(clippy::print_stdout, reason = "a skipped case is said aloud")]
@@ -21,11 +21,15 @@ pub(crate) fn folders() -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_reference_agrees_with_every_recorded_folder() {
+fn every_backend_agrees_with_every_recorded_folder() {
+    let backends: [Arc<dyn Backend>; 4] =
+        [Arc::new(Reference), Arc::new(Fast::new(1)), Arc::new(Fast::new(3)), Arc::new(Fast::portable(2))];
     for folder in folders() {
-        for prompt in check(&folder, Arc::new(Reference)).unwrap() {
-            assert!(prompt.holds(), "{}: {prompt:?}", folder.display());
-            assert!(prompt.routes.0 > 0 && prompt.greedy.0 > 0, "{}: nothing was compared", folder.display());
+        for backend in &backends {
+            for prompt in check(&folder, backend.clone()).unwrap() {
+                assert!(prompt.holds(), "{} by {}: {prompt:?}", folder.display(), backend.describe());
+                assert!(prompt.routes.0 > 0 && prompt.greedy.0 > 0, "{}: nothing was compared", folder.display());
+            }
         }
     }
 }

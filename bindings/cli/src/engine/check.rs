@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use tierway_engine::EngineError;
 use tierway_engine::backend::Backend;
-use tierway_engine::backend::cpu::Reference;
+use tierway_engine::backend::cpu::{Fast, Reference};
 use tierway_engine::check::{self, LOGITS_ERROR_MAX, PromptCheck};
 
 use crate::Failure;
@@ -25,6 +25,8 @@ pub(crate) struct CheckArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BackendName {
+    /// The processor's vectors, on all cores.
+    Fast,
     /// One number after the other.
     Reference,
 }
@@ -32,6 +34,7 @@ enum BackendName {
 impl BackendName {
     fn build(self) -> Arc<dyn Backend> {
         match self {
+            BackendName::Fast => Arc::new(Fast::new(0)),
             BackendName::Reference => Arc::new(Reference),
         }
     }

@@ -1,0 +1,248 @@
+//! The fast version: the processor's vectors, all its threads, weights read as they lie.
+
+use std::ops::Range;
+
+use super::quantised::Quantised;
+use super::simd::{Crew, Isa, Job, Shared, multiply};
+use crate::backend::{Absorbed, Backend, Gated, GroupedShape, LatentShape, Placed, Projection, Routes, silu};
+use crate::cache::{CacheView, PAGE};
+use crate::limits::THREADS_MAX;
+use crate::weights::Matrix;
+
+mod experts;
+
+/// Computes with the best instructions that the processor has, on a fixed number of threads.
+///
+/// Weights of whole numbers meet rows that are rounded to 8 bits where few rows are decoded: that is as exact as such
+/// weights are, about one part in 200 of a row's largest number. All else is `f32`.
+#[derive(Debug)]
+pub struct Fast {
+    isa: Isa,
+    crew: Crew,
+}
+
+impl Fast {
+    /// On so many threads; zero means as many as there are cores.
+    pub fn new(threads: usize) -> Fast {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if threads == 0 { cores } else { threads };
+        Fast { isa: Isa::detect(), crew: Crew::new(threads.min(THREADS_MAX)) }
+    }
+
+    /// The same without the processor's special instructions, to test what other processors run.
+    pub fn portable(threads: usize) -> Fast {
+        Fast { isa: Isa::Portable, crew: Crew::new(threads.clamp(1, THREADS_MAX)) }
+    }
+
+    /// Calls `task` for each (row of a span, head).
+    fn for_each_row(&self, spans: &[Placed<'_>], heads: usize, task: impl Fn(&Placed<'_>, usize, usize, usize) + Sync) {
+        let rows: Vec<(usize, usize)> =
+            spans.iter().enumerate().flat_map(|(span, placed)| (0..placed.count).map(move |at| (span, at))).collect();
+        self.crew.run(rows.len() * heads, &|number| {
+            // The longest rows come first, so that the threads end together.
+            let (span, at) = rows[rows.len() - 1 - number / heads];
+            let placed = &spans[span];
+            task(placed, placed.row + at, placed.start + at, number % heads);
+        });
+    }
+
+    /// Turns scores into weights that sum to one, and leaves what to multiply the sum's inverse with to the caller.
+    fn softmax(&self, scores: &mut [f32]) -> f32 {
+        let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        1.0 / self.isa.exp_from(most, scores)
+    }
+}
+
+/// Rows of `x` rounded to whole numbers, where any of the weights wants that.
+fn round<'a>(mut weights: impl Iterator<Item = &'a Matrix>, x: &[f32], columns: usize) -> Option<Quantised> {
+    (!x.is_empty() && weights.any(|weight| weight.dtype().is_blocked())).then(|| Quantised::new(x, columns))
+}
+
+impl Backend for Fast {
+    fn describe(&self) -> String {
+        format!("cpu {}, {} threads", self.isa.name(), self.crew.threads())
+    }
+
+    fn project(&self, x: &[f32], outputs: &mut [Projection<'_>], decode: usize) {
+        let Some(columns) = outputs.first().map(|output| output.weight.columns()) else { return };
+        let (few, many) = x.split_at(decode * columns);
+        let rounded = round(outputs.iter().map(|output| output.weight), few, columns);
+        let mut jobs = Vec::with_capacity(2 * outputs.len());
+        for output in outputs {
+            let (y_few, y_many) = output.y.split_at_mut(decode * output.weight.rows());
+            if !few.is_empty() {
+                jobs.push(Job::decode(output.weight, few, rounded.as_ref().map(|rounded| (rounded, 0)), y_few));
+            }
+            if !many.is_empty() {
+                jobs.push(Job::prefill(output.weight, many, y_many));
+            }
+        }
+        multiply(&self.crew, self.isa, &jobs);
+    }
+
+    fn feed_forward(&self, weights: &Gated, x: &[f32], y: &mut [f32], decode: usize) {
+        let (hidden, width) = (weights.gate.columns(), weights.gate.rows());
+        let tokens = x.len() / hidden;
+        let mut gate = vec![0.0; tokens * width];
+        let mut up = vec![0.0; tokens * width];
+        let mut outputs = [Projection::new(&weights.gate, &mut gate), Projection::new(&weights.up, &mut up)];
+        self.project(x, &mut outputs, decode);
+        self.gate(&mut gate, &up);
+        self.project(&gate, &mut [Projection::new(&weights.down, y)], decode);
+    }
+
+    fn experts(&self, experts: &[Gated], x: &[f32], routes: &Routes, y: &mut [f32], decode: usize) {
+        self.run_experts(experts, x, routes, y, decode);
+    }
+
+    fn grouped_attention(
+        &self,
+        shape: &GroupedShape,
+        cache: &CacheView<'_>,
+        spans: &[Placed<'_>],
+        q: &[f32],
+        out: &mut [f32],
+    ) {
+        let (size, values) = (shape.head, shape.kv_heads * shape.head);
+        let group = shape.heads / shape.kv_heads;
+        let out = Shared::new(out);
+        self.for_each_row(spans, shape.kv_heads, |span, row, position, kv_head| {
+            let at = (row * shape.heads + kv_head * group) * size;
+            let q = &q[at..at + group * size];
+            let out = out.cut(at, group * size);
+            let shared = kv_head * size;
+            let first = shape.first_seen(position);
+            let seen = position + 1 - first;
+            let mut scores = vec![0.0; group * seen];
+            for_each_cached(cache, span.pages, first..position + 1, |nth, cached| {
+                let key = &cached[shared..shared + size];
+                for (head, q) in q.chunks_exact(size).enumerate() {
+                    scores[head * seen + nth] = self.isa.dot(q, key) * shape.scale;
+                }
+            });
+            let inverses: Vec<f32> = scores.chunks_exact_mut(seen).map(|scores| self.softmax(scores)).collect();
+            out.fill(0.0);
+            for_each_cached(cache, span.pages, first..position + 1, |nth, cached| {
+                let value = &cached[values + shared..values + shared + size];
+                for (head, out) in out.chunks_exact_mut(size).enumerate() {
+                    self.isa.add_scaled(scores[head * seen + nth], value, out);
+                }
+            });
+            for (out, inverse) in out.chunks_exact_mut(size).zip(inverses) {
+                out.iter_mut().for_each(|out| *out *= inverse);
+            }
+        });
+    }
+
+    fn latent_attention(
+        &self,
+        shape: &LatentShape,
+        weights: &Absorbed<'_>,
+        cache: &CacheView<'_>,
+        spans: &[Placed<'_>],
+        q: &[f32],
+        out: &mut [f32],
+    ) {
+        let LatentShape { heads, latent, nope, rotary, value, scale } = *shape;
+        let out = Shared::new(out);
+        self.for_each_row(spans, heads, |span, row, position, head| {
+            let q = &q[(row * heads + head) * (nope + rotary)..][..nope + rotary];
+            let mut absorbed = vec![0.0; latent + rotary];
+            for (l, absorbed) in absorbed[..latent].iter_mut().enumerate() {
+                *absorbed = self.row_product(weights.key_up, head * latent + l, &q[..nope]);
+            }
+            absorbed[latent..].copy_from_slice(&q[nope..]);
+            let mut scores = vec![0.0; position + 1];
+            for_each_cached(cache, span.pages, 0..position + 1, |nth, cached| {
+                scores[nth] = self.isa.dot(&absorbed, cached) * scale;
+            });
+            let inverse = self.softmax(&mut scores);
+            let mut mixed = vec![0.0; latent];
+            for_each_cached(cache, span.pages, 0..position + 1, |nth, cached| {
+                self.isa.add_scaled(scores[nth], &cached[..latent], &mut mixed);
+            });
+            mixed.iter_mut().for_each(|mixed| *mixed *= inverse);
+            let first = head * (nope + value) + nope;
+            for (v, out) in out.cut((row * heads + head) * value, value).iter_mut().enumerate() {
+                *out = self.row_product(weights.key_value_up, first + v, &mixed);
+            }
+        });
+    }
+
+    fn expanded_attention(
+        &self,
+        shape: &LatentShape,
+        heads: Range<usize>,
+        keys_values: &[f32],
+        cache: &CacheView<'_>,
+        span: &Placed<'_>,
+        q: &[f32],
+        out: &mut [f32],
+    ) {
+        let LatentShape { latent, nope, rotary, value, scale, .. } = *shape;
+        let head_size = nope + value;
+        let stride = heads.len() * head_size;
+        let out = Shared::new(out);
+        self.for_each_row(std::slice::from_ref(span), heads.len(), |span, row, position, nth_head| {
+            let at = row * shape.heads + heads.start + nth_head;
+            let q = &q[at * (nope + rotary)..][..nope + rotary];
+            let of = |p: usize| &keys_values[p * stride + nth_head * head_size..][..head_size];
+            let mut scores = vec![0.0; position + 1];
+            for_each_cached(cache, span.pages, 0..position + 1, |p, cached| {
+                let score = self.isa.dot(&q[..nope], &of(p)[..nope]) + self.isa.dot(&q[nope..], &cached[latent..]);
+                scores[p] = score * scale;
+            });
+            let inverse = self.softmax(&mut scores);
+            let out = out.cut(at * value, value);
+            out.fill(0.0);
+            for (p, score) in scores.iter().enumerate() {
+                self.isa.add_scaled(*score, &of(p)[nope..], out);
+            }
+            out.iter_mut().for_each(|out| *out *= inverse);
+        });
+    }
+}
+
+impl Fast {
+    /// The product of one weight row of any type with numbers that are not rounded.
+    fn row_product(&self, weight: &Matrix, row: usize, x: &[f32]) -> f32 {
+        if let (Some((scales, block)), false) = (weight.row_scales(row), weight.dtype().is_blocked()) {
+            let size = weight.dtype().block().1;
+            let parts = x.chunks(block).zip(weight.row(row).chunks(block * size)).zip(scales);
+            return parts.map(|((x, bytes), scale)| self.isa.dot_plain(weight.dtype(), bytes, x) * scale).sum();
+        }
+        if weight.dtype().is_blocked() {
+            let mut numbers = vec![0.0; x.len()];
+            weight.widen_row(row, &mut numbers);
+            return self.isa.dot(x, &numbers);
+        }
+        self.isa.dot_plain(weight.dtype(), weight.row(row), x)
+    }
+
+    /// `gate = silu(gate) * up`
+    fn gate(&self, gate: &mut [f32], up: &[f32]) {
+        const AT_ONCE: usize = 2_048;
+        let tasks = gate.len().div_ceil(AT_ONCE);
+        let length = gate.len();
+        let gate = Shared::new(gate);
+        self.crew.run(tasks, &|task| {
+            let at = task * AT_ONCE;
+            let count = AT_ONCE.min(length - at);
+            gate.cut(at, count).iter_mut().zip(&up[at..at + count]).for_each(|(g, u)| *g = silu(*g) * u);
+        });
+    }
+}
+
+/// Calls `each` with every cached row of these positions, counted from the first, a page at a time.
+fn for_each_cached(cache: &CacheView<'_>, pages: &[u32], positions: Range<usize>, mut each: impl FnMut(usize, &[f32])) {
+    let start = positions.start;
+    let mut position = start;
+    while position < positions.end {
+        let (rows, width) = cache.page(pages[position / PAGE]);
+        let end = (position / PAGE + 1) * PAGE;
+        for at in position..end.min(positions.end) {
+            each(at - start, &rows[at % PAGE * width..][..width]);
+        }
+        position = end;
+    }
+}

@@ -1,0 +1,120 @@
+//! The inner loops, for each set of instructions that is detected when the program runs, and the threads that share them.
+//!
+//! `portable` says what each loop computes; `avx2` computes it eight numbers at a time. Every loop's result depends on its
+//! arguments alone, never on who calls it or on what else is computed.
+#![allow(unsafe_code)]
+
+use super::quantised::QuantisedRow;
+use crate::weights::Dtype;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod crew;
+mod multiply;
+mod portable;
+mod shared;
+
+pub(super) use crew::Crew;
+pub(super) use multiply::{Job, multiply};
+pub(super) use shared::Shared;
+
+/// Tokens and weight rows of a tile.
+pub(super) const TILE: (usize, usize) = (4, 3);
+
+/// A set of instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Isa {
+    /// What every processor has.
+    Portable,
+    /// 256-bit vectors with fused multiply-add and half-precision loads.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Isa {
+    /// The best that this processor has.
+    pub(super) fn detect() -> Isa {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
+            return Isa::Avx2;
+        }
+        Isa::Portable
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Isa::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => "avx2+fma+f16c",
+        }
+    }
+
+    /// `sum of a * b`
+    pub(super) fn dot(self, a: &[f32], b: &[f32]) -> f32 {
+        assert_eq!(a.len(), b.len());
+        match self {
+            Isa::Portable => portable::dot(a, b),
+            // SAFETY: `detect` alone makes this value, where the processor has the instructions; lengths are equal.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::dot(a, b) },
+        }
+    }
+
+    /// `out += weight * value`
+    pub(super) fn add_scaled(self, weight: f32, value: &[f32], out: &mut [f32]) {
+        assert_eq!(value.len(), out.len());
+        match self {
+            Isa::Portable => portable::add_scaled(weight, value, out),
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::add_scaled(weight, value, out) },
+        }
+    }
+
+    /// `scores = e^(scores - most)`; returns their sum.
+    pub(super) fn exp_from(self, most: f32, scores: &mut [f32]) -> f32 {
+        match self {
+            Isa::Portable => portable::exp_from(most, scores),
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::exp_from(most, scores) },
+        }
+    }
+
+    /// The product of numbers of a plain type with `x`.
+    pub(super) fn dot_plain(self, dtype: Dtype, bytes: &[u8], x: &[f32]) -> f32 {
+        assert_eq!(dtype.bytes(x.len()), Some(bytes.len()));
+        match self {
+            Isa::Portable => portable::dot_plain(dtype, bytes, x),
+            // SAFETY: as in `dot`; the bytes are those of as many numbers as `x` has.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::dot_plain(dtype, bytes, x) },
+        }
+    }
+
+    /// The product of numbers of a block type with a rounded row.
+    pub(super) fn dot_blocks(self, dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
+        assert_eq!(dtype.bytes(x.whole.len()), Some(bytes.len()));
+        match self {
+            Isa::Portable => portable::dot_blocks(dtype, bytes, x),
+            // SAFETY: as in `dot_plain`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::dot_blocks(dtype, bytes, x) },
+        }
+    }
+
+    /// Products of up to four rows of `x` with up to three rows of `w`, each sum made in the same order whatever the tile.
+    ///
+    /// - `x`: up to 4 rows of `columns`, one after the other
+    /// - `w`: up to 3 rows of `columns`, one after the other
+    pub(super) fn tile(self, x: &[f32], w: &[f32], columns: usize) -> [[f32; TILE.1]; TILE.0] {
+        let (rows, of) = (x.len() / columns, w.len() / columns);
+        assert!(rows <= TILE.0 && of <= TILE.1 && rows * columns == x.len() && of * columns == w.len());
+        match self {
+            Isa::Portable => portable::tile(x, w, columns),
+            // SAFETY: as in `dot`; the rows were just counted.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::tile(x, w, columns) },
+        }
+    }
+}

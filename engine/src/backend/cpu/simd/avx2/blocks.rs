@@ -1,0 +1,188 @@
+//! Products of block types with rounded rows: whole numbers of 8 bits multiplied in pairs, summed in 32 bits, scaled a
+//! block at a time.
+//!
+//! A weight is `scale * q + offset` with a `q` that is not negative, so a block's product is
+//! `scale * (whole product) + offset * (sum of the row's block)`. Only `Q8_0` has signed `q`.
+
+use super::*;
+
+/// # Safety
+/// `bytes` holds as many numbers of the type as `x` has.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in super::super) unsafe fn dot_blocks(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match dtype {
+            Dtype::Q8_0 => dot_q8_0(bytes, x),
+            Dtype::Q4_0 => dot_small::<18>(bytes, x, |b| (half(b), -8.0 * half(b), nibbles(b, 2))),
+            Dtype::Q4_1 => dot_small::<20>(bytes, x, |b| (half(b), half(&b[2..]), nibbles(b, 4))),
+            Dtype::Q5_0 => dot_small::<22>(bytes, x, |b| (half(b), -16.0 * half(b), fives(b, 2))),
+            Dtype::Q5_1 => dot_small::<24>(bytes, x, |b| (half(b), half(&b[2..]), fives(b, 4))),
+            Dtype::Q4K => dot_k::<144>(bytes, x),
+            Dtype::Q5K => dot_k::<176>(bytes, x),
+            Dtype::Q6K => dot_q6k(bytes, x),
+            _ => super::super::portable::dot_blocks(dtype, bytes, x),
+        }
+    }
+}
+
+/// The half at the start of `b`, by the processor's own conversion.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn half(b: &[u8]) -> f32 {
+    _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(i32::from(u16::from_le_bytes([b[0], b[1]])))))
+}
+
+/// A row's block of 32.
+///
+/// # Safety
+/// The row has that block.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn block_of(x: &QuantisedRow<'_>, block: usize) -> __m256i {
+    debug_assert!((block + 1) * BLOCK <= x.whole.len());
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_loadu_si256(x.whole.as_ptr().add(block * BLOCK).cast()) }
+}
+
+/// Products of 32 numbers 0 to 127 with 32 signed ones, summed four by four.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn products(q: __m256i, x: __m256i) -> __m256 {
+    let pairs = _mm256_maddubs_epi16(q, x);
+    _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+}
+
+/// 16 bytes from `at` on as 32 numbers of 4 bits, the low ones first.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn nibbles(b: &[u8], at: usize) -> __m256i {
+    let b: &[u8; 16] = b[at..at + 16].try_into().expect("sixteen bytes");
+    // SAFETY: sixteen bytes are read.
+    let q = unsafe { _mm_loadu_si128(b.as_ptr().cast()) };
+    let both = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(q), _mm_srli_epi16::<4>(q));
+    _mm256_and_si256(both, _mm256_set1_epi8(15))
+}
+
+/// 4 bytes of fifth bits from `at` on and 16 of nibbles as 32 numbers of 5 bits.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn fives(b: &[u8], at: usize) -> __m256i {
+    let bits = i32::from_le_bytes(b[at..at + 4].try_into().expect("four bytes"));
+    // Each byte gets the byte of bits that its own is in, then keeps that bit alone.
+    let spread = _mm256_shuffle_epi8(
+        _mm256_set1_epi32(bits),
+        _mm256_setr_epi64x(0, 0x0101_0101_0101_0101, 0x0202_0202_0202_0202, 0x0303_0303_0303_0303),
+    );
+    let own = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64 as i64);
+    let is_set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, own), own);
+    _mm256_or_si256(nibbles(b, at + 4), _mm256_and_si256(is_set, _mm256_set1_epi8(16)))
+}
+
+/// # Safety
+/// `bytes` holds as many blocks as `x` has.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn dot_small<const SIZE: usize>(
+    bytes: &[u8],
+    x: QuantisedRow<'_>,
+    read: impl Fn(&[u8]) -> (f32, f32, __m256i),
+) -> f32 {
+    let mut sums = _mm256_setzero_ps();
+    let mut offsets = 0.0;
+    for (at, block) in bytes.chunks_exact(SIZE).enumerate() {
+        let (scale, offset, q) = read(block);
+        // SAFETY: the caller's promise.
+        let products = products(q, unsafe { block_of(&x, at) });
+        sums = _mm256_fmadd_ps(products, _mm256_set1_ps(scale * x.scales[at]), sums);
+        offsets += offset * x.sums[at];
+    }
+    sum(sums) + offsets
+}
+
+/// # Safety
+/// `bytes` holds as many blocks as `x` has.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn dot_q8_0(bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
+    let mut sums = [_mm256_setzero_ps(); 2];
+    for (at, block) in bytes.chunks_exact(34).enumerate() {
+        // SAFETY: a block has 34 bytes, and the caller's promise.
+        let (q, row) = unsafe { (_mm256_loadu_si256(block.as_ptr().add(2).cast()), block_of(&x, at)) };
+        let products = products(_mm256_abs_epi8(q), _mm256_sign_epi8(row, q));
+        sums[at % 2] = _mm256_fmadd_ps(products, _mm256_set1_ps(half(block) * x.scales[at]), sums[at % 2]);
+    }
+    sum(_mm256_add_ps(sums[0], sums[1]))
+}
+
+/// `Q4K` (144 bytes) and `Q5K` (176): parts of 32 with scales and offsets of their own.
+///
+/// # Safety
+/// `bytes` holds as many numbers as `x` has.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn dot_k<const SIZE: usize>(bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
+    let start = SIZE - 128;
+    let low = _mm256_set1_epi8(15);
+    let mut sums = _mm256_setzero_ps();
+    let mut offsets = 0.0;
+    for (at, block) in bytes.chunks_exact(SIZE).enumerate() {
+        let (scale, offset) = (half(block), half(&block[2..]));
+        for part in 0..8 {
+            // SAFETY: four times 32 bytes of nibbles lie from `start` on, 32 of fifth bits before them.
+            let (both, fifths) = unsafe {
+                let nibbles = _mm256_loadu_si256(block.as_ptr().add(start + 32 * (part / 2)).cast());
+                (nibbles, _mm256_loadu_si256(block.as_ptr().add(16).cast()))
+            };
+            let shifted = if part % 2 == 0 { both } else { _mm256_srli_epi16::<4>(both) };
+            let mut q = _mm256_and_si256(shifted, low);
+            if SIZE == 176 {
+                let bit = _mm256_set1_epi8((1u8 << part) as i8);
+                let is_set = _mm256_cmpeq_epi8(_mm256_and_si256(fifths, bit), bit);
+                q = _mm256_or_si256(q, _mm256_and_si256(is_set, _mm256_set1_epi8(16)));
+            }
+            let (s, m) = k_scale(part, &block[4..16]);
+            let own = at * 8 + part;
+            // SAFETY: the caller's promise.
+            let products = products(q, unsafe { block_of(&x, own) });
+            sums = _mm256_fmadd_ps(products, _mm256_set1_ps(scale * f32::from(s) * x.scales[own]), sums);
+            offsets -= offset * f32::from(m) * x.sums[own];
+        }
+    }
+    sum(sums) + offsets
+}
+
+/// # Safety
+/// `bytes` holds as many numbers as `x` has.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn dot_q6k(bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
+    let (low, pair) = (_mm256_set1_epi8(15), _mm256_set1_epi8(3));
+    let mut sums = _mm256_setzero_ps();
+    for (at, block) in bytes.chunks_exact(210).enumerate() {
+        let scale = half(&block[208..]);
+        for part in 0..8 {
+            let (half, row) = (part / 4, part % 4);
+            // SAFETY: 128 bytes of nibbles, then 64 of upper bits; each read of 32 lies within its half's part.
+            let (both, upper) = unsafe {
+                let nibbles = _mm256_loadu_si256(block.as_ptr().add(64 * half + 32 * (row % 2)).cast());
+                (nibbles, _mm256_loadu_si256(block.as_ptr().add(128 + 32 * half).cast()))
+            };
+            let nibble = _mm256_and_si256(if row < 2 { both } else { _mm256_srli_epi16::<4>(both) }, low);
+            let shift = _mm_cvtsi32_si128(2 * row as i32);
+            let upper = _mm256_and_si256(_mm256_srl_epi16(upper, shift), pair);
+            let q = _mm256_or_si256(nibble, _mm256_slli_epi16::<4>(upper));
+            let q = _mm256_sub_epi8(q, _mm256_set1_epi8(32));
+            let own = at * 8 + part;
+            // SAFETY: the caller's promise.
+            let row_block = unsafe { block_of(&x, own) };
+            let products = products(_mm256_abs_epi8(q), _mm256_sign_epi8(row_block, q));
+            let factors = &block[192 + 2 * part..];
+            let (first, second) = (f32::from(factors[0] as i8), f32::from(factors[1] as i8));
+            let scales = _mm256_set_m128(_mm_set1_ps(second), _mm_set1_ps(first));
+            let scales = _mm256_mul_ps(scales, _mm256_set1_ps(scale * x.scales[own]));
+            sums = _mm256_fmadd_ps(products, scales, sums);
+        }
+    }
+    sum(sums)
+}

@@ -1,0 +1,124 @@
+//! Rows times matrices, shared out among threads by rows of the matrices.
+
+use super::{Crew, Isa, Shared, TILE};
+use crate::backend::cpu::quantised::Quantised;
+use crate::weights::Matrix;
+
+/// Bytes of widened weights that a task works on: they stay in the second-level cache while all tokens pass by.
+const BLOCK_BYTES: usize = 192 << 10;
+
+/// One product: `y[t, r] = sum over c of x[t, c] * weight[r, c]`.
+#[derive(Debug)]
+pub(in crate::backend::cpu) struct Job<'a> {
+    weight: &'a Matrix,
+    /// `[tokens, columns]`
+    x: &'a [f32],
+    rows: Rows<'a>,
+    /// `[tokens, rows]`
+    y: Shared<'a, f32>,
+    rows_at_once: usize,
+}
+
+/// Which arithmetic a job takes.
+#[derive(Debug)]
+enum Rows<'a> {
+    Many,
+    /// Where the weight is of whole numbers: `x` rounded, from this row on.
+    Few(Option<(&'a Quantised, usize)>),
+}
+
+impl<'a> Job<'a> {
+    /// By the arithmetic for many rows.
+    pub(in crate::backend::cpu) fn prefill(weight: &'a Matrix, x: &'a [f32], y: &'a mut [f32]) -> Job<'a> {
+        let fitting = BLOCK_BYTES / (4 * weight.columns()) / TILE.1 * TILE.1;
+        Job::new(weight, x, Rows::Many, y, fitting.max(TILE.1))
+    }
+
+    /// By the arithmetic for few rows. `rounded` holds the rows of `x` from the given one on.
+    pub(in crate::backend::cpu) fn decode(
+        weight: &'a Matrix,
+        x: &'a [f32],
+        rounded: Option<(&'a Quantised, usize)>,
+        y: &'a mut [f32],
+    ) -> Job<'a> {
+        let rounded = rounded.filter(|_| weight.dtype().is_blocked());
+        // Some ten microseconds of reading.
+        let rows_at_once = ((64 << 10) / weight.row_bytes()).clamp(4, 512);
+        Job::new(weight, x, Rows::Few(rounded), y, rows_at_once)
+    }
+
+    fn new(weight: &'a Matrix, x: &'a [f32], rows: Rows<'a>, y: &'a mut [f32], rows_at_once: usize) -> Job<'a> {
+        assert_eq!(
+            x.len() / weight.columns() * weight.rows(),
+            y.len(),
+            "a product has a number for each token and row"
+        );
+        Job { weight, x, rows, y: Shared::new(y), rows_at_once }
+    }
+
+    fn tasks(&self) -> usize {
+        self.weight.rows().div_ceil(self.rows_at_once)
+    }
+
+    fn run(&self, isa: Isa, task: usize) {
+        let first = task * self.rows_at_once;
+        let count = self.rows_at_once.min(self.weight.rows() - first);
+        match &self.rows {
+            Rows::Many => self.run_tiles(isa, first, count),
+            Rows::Few(rounded) => self.run_rows(isa, *rounded, first, count),
+        }
+    }
+
+    /// Few tokens: each weight row is read once, as it is, and meets every token.
+    fn run_rows(&self, isa: Isa, rounded: Option<(&Quantised, usize)>, first: usize, count: usize) {
+        let (rows, columns) = (self.weight.rows(), self.weight.columns());
+        for row in first..first + count {
+            let bytes = self.weight.row(row);
+            for (token, x) in self.x.chunks_exact(columns).enumerate() {
+                let product = match (rounded, self.weight.row_scales(row)) {
+                    (Some((rounded, at)), _) => isa.dot_blocks(self.weight.dtype(), bytes, rounded.row(at + token)),
+                    (None, None) => isa.dot_plain(self.weight.dtype(), bytes, x),
+                    (None, Some((scales, block))) => {
+                        let size = self.weight.dtype().block().1;
+                        let parts = x.chunks(block).zip(bytes.chunks(block * size)).zip(scales);
+                        parts.map(|((x, bytes), scale)| isa.dot_plain(self.weight.dtype(), bytes, x) * scale).sum()
+                    }
+                };
+                self.y.cut(token * rows + row, 1)[0] = product;
+            }
+        }
+    }
+
+    /// Many tokens: a block of weight rows is widened once, and tokens pass by four at a time.
+    fn run_tiles(&self, isa: Isa, first: usize, count: usize) {
+        let (rows, columns) = (self.weight.rows(), self.weight.columns());
+        let mut block = vec![0.0; count * columns];
+        for (row, numbers) in block.chunks_exact_mut(columns).enumerate() {
+            self.weight.widen_row(first + row, numbers);
+        }
+        for (step, x) in self.x.chunks(TILE.0 * columns).enumerate() {
+            for (part, w) in block.chunks(TILE.1 * columns).enumerate() {
+                let products = isa.tile(x, w, columns);
+                let wide = w.len() / columns;
+                for (token, products) in products.iter().enumerate().take(x.len() / columns) {
+                    let at = (step * TILE.0 + token) * rows + first + part * TILE.1;
+                    self.y.cut(at, wide).copy_from_slice(&products[..wide]);
+                }
+            }
+        }
+    }
+}
+
+/// Does all jobs. No two write to the same place, since each has a buffer of its own.
+pub(in crate::backend::cpu) fn multiply(crew: &Crew, isa: Isa, jobs: &[Job<'_>]) {
+    let mut starts = Vec::with_capacity(jobs.len());
+    let mut tasks = 0;
+    for job in jobs {
+        starts.push(tasks);
+        tasks += job.tasks();
+    }
+    crew.run(tasks, &|task| {
+        let job = starts.partition_point(|start| *start <= task) - 1;
+        jobs[job].run(isa, task - starts[job]);
+    });
+}

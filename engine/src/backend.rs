@@ -98,12 +98,19 @@ pub struct Projection<'a> {
     pub weight: &'a Matrix,
     /// `[tokens, rows]`
     pub y: &'a mut [f32],
+    /// Whether rows must not be rounded, as they may be for weights of whole numbers.
+    pub exact: bool,
 }
 
 impl<'a> Projection<'a> {
     /// The product with `weight`, written to `y`.
     pub fn new(weight: &'a Matrix, y: &'a mut [f32]) -> Projection<'a> {
-        Projection { weight, y }
+        Projection { weight, y, exact: false }
+    }
+
+    /// The same from rows that are not rounded: for logits, where a small error chooses another token.
+    pub fn exact(weight: &'a Matrix, y: &'a mut [f32]) -> Projection<'a> {
+        Projection { weight, y, exact: true }
     }
 }
 

@@ -21,6 +21,7 @@ mod usage;
 
 use layer::{Feed, Layer};
 pub use load::Source;
+pub(crate) use load::read_text;
 pub use router::choose;
 pub use turn::Turns;
 pub use usage::ExpertUsage;
@@ -169,7 +170,7 @@ impl Model {
         };
         let shape = self.config.experts.as_ref().expect("layers with experts were checked to have their sizes");
         let mut scores = vec![0.0; batch.positions.len() * shape.count];
-        self.backend.project(h, &mut [Projection::new(&experts.router, &mut scores)], batch.decode);
+        self.backend.project(h, &mut [Projection::exact(&experts.router, &mut scores)], batch.decode);
         let shown = choose(shape, &scores, experts.bias.as_deref());
         self.usage.count(at, &shown);
         if let Some(shared) = &experts.shared {
@@ -207,7 +208,7 @@ impl Model {
             }
         }
         let mut logits = vec![0.0; rows.len() / hidden * self.config.vocabulary];
-        self.backend.project(&rows, &mut [Projection::new(&self.output, &mut logits)], decode);
+        self.backend.project(&rows, &mut [Projection::exact(&self.output, &mut logits)], decode);
         logits
     }
 }

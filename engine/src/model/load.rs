@@ -58,6 +58,12 @@ impl Source {
         Ok(Source { config, checkpoint, metadata: Some(metadata), folder, names: &GGUF })
     }
 
+    /// Of parts that are in memory, under the names of safetensors checkpoints.
+    #[cfg(test)]
+    pub(crate) fn in_memory(config: ModelConfig, checkpoint: Checkpoint, folder: PathBuf) -> Source {
+        Source { config, checkpoint, metadata: None, folder, names: &SAFETENSORS }
+    }
+
     /// Puts the model together, computed by `backend`.
     ///
     /// # Errors

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use tierway_engine::EngineError;
 use tierway_engine::backend::Backend;
 use tierway_engine::backend::cpu::{Fast, Reference};
 use tierway_engine::check::{self, LOGITS_ERROR_MAX, PromptCheck};
 
+use super::failure;
 use crate::Failure;
 
 /// What to check, and with what.
@@ -80,15 +80,4 @@ fn print(out: &mut impl Write, folder: &Path, check: &PromptCheck) -> io::Result
         equal(check.greedy),
         check.hidden_error,
     )
-}
-
-/// Files that cannot be read are told apart from wrong input.
-pub(super) fn failure(error: &EngineError) -> Failure {
-    match error {
-        EngineError::File { source, .. } => Failure::File(format!("{error} ({source})")),
-        EngineError::Malformed { .. } | EngineError::Config { .. } | EngineError::Weight { .. } => {
-            Failure::Input(error.to_string())
-        }
-        other => Failure::Failed(other.to_string()),
-    }
 }

@@ -66,12 +66,13 @@ impl Backend for Fast {
     fn project(&self, x: &[f32], outputs: &mut [Projection<'_>], decode: usize) {
         let Some(columns) = outputs.first().map(|output| output.weight.columns()) else { return };
         let (few, many) = x.split_at(decode * columns);
-        let rounded = round(outputs.iter().map(|output| output.weight), few, columns);
+        let rounded = round(outputs.iter().filter(|output| !output.exact).map(|output| output.weight), few, columns);
         let mut jobs = Vec::with_capacity(2 * outputs.len());
         for output in outputs {
             let (y_few, y_many) = output.y.split_at_mut(decode * output.weight.rows());
             if !few.is_empty() {
-                jobs.push(Job::decode(output.weight, few, rounded.as_ref().map(|rounded| (rounded, 0)), y_few));
+                let rounded = rounded.as_ref().filter(|_| !output.exact).map(|rounded| (rounded, 0));
+                jobs.push(Job::decode(output.weight, few, rounded, y_few));
             }
             if !many.is_empty() {
                 jobs.push(Job::prefill(output.weight, many, y_many));

@@ -105,6 +105,21 @@ fn products_of_every_type_agree() {
 }
 
 #[test]
+fn rows_that_must_not_be_rounded_are_not() {
+    let mut random = Random(7);
+    for (dtype, _) in TYPES {
+        let weight = random.matrix(*dtype, 19, 256);
+        let x = random.floats(3 * 256);
+        let expected = project(&Reference, &weight, &x, 0);
+        for backend in backends() {
+            let mut y = vec![f32::NAN; 3 * 19];
+            backend.project(&x, &mut [Projection::exact(&weight, &mut y)], 3);
+            check(&format!("exact {dtype}"), &expected, &y, 1e-5);
+        }
+    }
+}
+
+#[test]
 fn scales_of_fp8_blocks_count() {
     let mut random = Random(2);
     let scales = Tensor { dtype: Dtype::F32, shape: vec![2, 3], bytes: bytes(&random.floats(6)) };

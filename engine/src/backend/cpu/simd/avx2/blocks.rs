@@ -29,7 +29,7 @@ pub(in super::super) unsafe fn dot_blocks(dtype: Dtype, bytes: &[u8], x: Quantis
 /// The half at the start of `b`, by the processor's own conversion.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn half(b: &[u8]) -> f32 {
+pub(super) fn half(b: &[u8]) -> f32 {
     _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(i32::from(u16::from_le_bytes([b[0], b[1]])))))
 }
 
@@ -40,7 +40,6 @@ fn half(b: &[u8]) -> f32 {
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn block_of(x: &QuantisedRow<'_>, block: usize) -> __m256i {
-    debug_assert!((block + 1) * BLOCK <= x.whole.len());
     // SAFETY: the caller's promise.
     unsafe { _mm256_loadu_si256(x.whole.as_ptr().add(block * BLOCK).cast()) }
 }

@@ -1,0 +1,137 @@
+//! `tierway engine run`: a prompt in, an answer out, as it is written.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::mpsc;
+
+use clap::Args;
+use serde_json::json;
+use tierway_engine::engine::{Event, Options, Request, Summary};
+use tierway_engine::sampler::Sampling;
+
+use super::{failure, start};
+use crate::Failure;
+
+/// What to ask, and how to draw the answer.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// A GGUF file, or a folder with config.json, safetensors and tokenizer.json.
+    #[arg(long, value_name = "PATH")]
+    model: PathBuf,
+    /// The prompt.
+    prompt: String,
+    /// What the model should be, before the prompt.
+    #[arg(long)]
+    system: Option<String>,
+    /// Go on from the prompt as plain text, without the chat template.
+    #[arg(long)]
+    raw: bool,
+    /// Most tokens of the answer.
+    #[arg(long, default_value_t = 256)]
+    max_tokens: usize,
+    /// 0 takes the likeliest token.
+    #[arg(long, default_value_t = 0.0)]
+    temperature: f32,
+    /// Only so many of the likeliest tokens; 0 keeps all.
+    #[arg(long, default_value_t = 0)]
+    top_k: usize,
+    /// The fewest of the likeliest tokens that have this probability together.
+    #[arg(long, default_value_t = 1.0)]
+    top_p: f32,
+    /// Only tokens with at least this share of the likeliest's probability.
+    #[arg(long, default_value_t = 0.0)]
+    min_p: f32,
+    /// For repeatable drawing.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// A text that ends the answer; may be given several times.
+    #[arg(long)]
+    stop: Vec<String>,
+    /// Threads; 0 takes as many as there are cores.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Also show the load of the experts.
+    #[arg(long)]
+    experts: bool,
+}
+
+/// Prints the answer, and to standard error what it took.
+pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let (engine, chat) = start(&args.model, args.threads, Options::default()).map_err(|error| failure(&error))?;
+    let prompt = if args.raw || !chat.has_template() {
+        chat.completion(&args.prompt)
+    } else {
+        let system = args.system.iter().map(|text| json!({"role": "system", "content": text}));
+        let messages: Vec<_> = system.chain([json!({"role": "user", "content": args.prompt})]).collect();
+        chat.prompt(&json!(messages), &serde_json::Map::new())
+    };
+    let prompt = prompt.map_err(|error| failure(&error))?;
+    let sampling = Sampling {
+        temperature: args.temperature,
+        top_k: args.top_k,
+        top_p: args.top_p,
+        min_p: args.min_p,
+        seed: args.seed,
+        ..Sampling::default()
+    };
+    let request = Request {
+        prompt: prompt.tokens,
+        tokens_most: args.max_tokens,
+        sampling,
+        stop_texts: args.stop.clone(),
+        stop_tokens: chat.stop_tokens().clone(),
+        thinking: prompt.thinking,
+    };
+    let (send, events) = mpsc::channel();
+    let ticket = engine.submit(request, Box::new(move |event| send.send(event).is_ok()));
+    let _ticket = ticket.map_err(|error| failure(&error))?;
+    let summary = print(&events)?;
+    report(&summary)?;
+    if args.experts {
+        report_experts(&engine)?;
+    }
+    Ok(())
+}
+
+fn print(events: &mpsc::Receiver<Event>) -> Result<Summary, Failure> {
+    let mut out = io::stdout().lock();
+    for event in events {
+        match event {
+            Event::Text(text) | Event::Thinking(text) => {
+                out.write_all(text.as_bytes())?;
+                out.flush()?;
+            }
+            Event::Done(summary) => {
+                writeln!(out)?;
+                return Ok(summary);
+            }
+            Event::Failed(error) => return Err(failure(&error)),
+            _ => {}
+        }
+    }
+    Err(Failure::Failed("the engine stopped before the answer was whole".into()))
+}
+
+fn report(summary: &Summary) -> Result<(), Failure> {
+    let decoding = (summary.total - summary.first).as_secs_f64();
+    writeln!(
+        io::stderr(),
+        "{} prompt tokens, first token after {:.0} ms; {} tokens, {:.1} tok/s; ended: {:?}",
+        summary.prompt,
+        summary.first.as_secs_f64() * 1e3,
+        summary.output,
+        summary.output.saturating_sub(1) as f64 / decoding.max(1e-9),
+        summary.finish,
+    )?;
+    Ok(())
+}
+
+fn report_experts(engine: &tierway_engine::engine::Engine) -> Result<(), Failure> {
+    let usage = engine.model().usage();
+    for layer in 0..usage.layers() {
+        if let Some(evenness) = usage.evenness(layer) {
+            writeln!(io::stderr(), "layer {layer}: evenness {evenness:.3}, tokens {:?}", usage.load(layer))?;
+        }
+    }
+    Ok(())
+}

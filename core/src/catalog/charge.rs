@@ -140,30 +140,28 @@ fn basis(held: &Held<'_>) -> Basis {
 }
 
 /// How much of a class was used. What is part of a total is taken out of it; parts that a vendor reports beyond their
-/// total are billed as reported.
+/// total are billed as reported, but for images of the prompt: those read from the cache are counted there, and no
+/// vendor says which they are in a way that all share.
 fn quantity(usage: &Usage, class: Class, held: &Held<'_>) -> u64 {
     let count = |part: Option<u64>| part.unwrap_or(0);
     let cached_audio = count(usage.cached_audio).min(count(usage.cached_read));
     let rest =
         |total: Option<u64>, parts: &[u64]| parts.iter().fold(count(total), |left, part| left.saturating_sub(*part));
     let input_audio = count(usage.input_audio).saturating_sub(cached_audio);
+    let writes = [count(usage.cache_write_5m), count(usage.cache_write_1h)];
+    let unread = rest(usage.input, &[count(usage.cached_read), writes[0], writes[1], input_audio]);
+    let input_image = match usage.input {
+        Some(_) => count(usage.input_image).min(unread),
+        None => count(usage.input_image),
+    };
     match class {
-        Class::Input => rest(
-            usage.input,
-            &[
-                count(usage.cached_read),
-                count(usage.cache_write_5m),
-                count(usage.cache_write_1h),
-                input_audio,
-                count(usage.input_image),
-            ],
-        ),
+        Class::Input => unread.saturating_sub(input_image),
         Class::CachedRead => count(usage.cached_read) - cached_audio,
-        Class::CacheWrite5m => count(usage.cache_write_5m),
-        Class::CacheWrite1h => count(usage.cache_write_1h),
+        Class::CacheWrite5m => writes[0],
+        Class::CacheWrite1h => writes[1],
         Class::InputAudio => input_audio,
         Class::CachedAudio => cached_audio,
-        Class::InputImage => count(usage.input_image),
+        Class::InputImage => input_image,
         Class::Output => {
             rest(usage.output, &[count(usage.reasoning), count(usage.output_audio), count(usage.output_image)])
         }

@@ -434,5 +434,4 @@ fn steps(rates: &Rates, above: &[(u64, Rates)], worst: Factor) -> Result<Vec<Ste
 }
 
 #[cfg(test)]
-#[path = "price_tests.rs"]
 mod tests;

@@ -14,6 +14,7 @@ mod budget;
 mod entry;
 mod error;
 mod rate;
+mod rollup;
 mod window;
 
 pub use alert::{Alert, AlertKind};
@@ -27,4 +28,6 @@ pub use entry::{
 };
 pub use error::{LedgerError, OverBudget, OverRate};
 pub use rate::{Rate, RateState};
+pub(crate) use rollup::hour_of;
+pub use rollup::{CellKey, ClassKey, Measure, Rollup, Sums, TagKey, class_of, middle_of};
 pub use window::{Frame, Period, Window, WindowError};

@@ -9,14 +9,18 @@ use async_trait::async_trait;
 
 use crate::id::AttemptId;
 use crate::ledger::{
-    Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Row, Rules, Scope, Settle, Standing, Void,
+    Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing, Void,
 };
 use crate::time::Timestamp;
 
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod tally;
 
 pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Durability, SqliteStore};
 
 /// A ledger that is kept somewhere. All methods may be called at once from many tasks.
 ///
@@ -90,11 +94,35 @@ pub trait Store: Debug + Send + Sync {
     /// That the store failed.
     async fn balances(&self) -> Result<BTreeMap<BalanceKey, Balance>, LedgerError>;
 
+    /// Sums by hour of attempts that have ended.
+    ///
+    /// # Errors
+    /// That the store failed.
+    async fn rollup(&self, stretch: Stretch) -> Result<Rollup, LedgerError>;
+
     /// Writes what is queued and lets go. Reservations that are open stay open.
     ///
     /// # Errors
     /// The first failure of an ending from a destructor, or that the store failed.
     async fn close(&self) -> Result<(), LedgerError>;
+}
+
+/// Which sums to read: whole hours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// Hours that start at this time or later.
+    pub since: Option<Timestamp>,
+    /// Hours that start before this time.
+    pub until: Option<Timestamp>,
+    /// Names of tags whose values are wanted.
+    pub tags: Vec<String>,
+}
+
+impl Stretch {
+    /// Whether an hour lies in it.
+    pub fn has(&self, hour: Timestamp) -> bool {
+        self.since.is_none_or(|since| hour >= since) && self.until.is_none_or(|until| hour < until)
+    }
 }
 
 /// Which attempts to read.

@@ -7,6 +7,7 @@ pub mod conformance;
 mod draws;
 pub mod scripted;
 pub mod server;
+pub mod store;
 pub mod world;
 
 pub use draws::{Draws, seed_of};

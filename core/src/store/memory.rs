@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::tally::{Change, Tally};
-use super::{Page, Store};
+use super::{Page, Store, Stretch};
 use crate::id::AttemptId;
 use crate::ledger::{
-    Balance, BalanceKey, End, Entry, Fate, LedgerError, Posted, Reserve, Row, Rules, Scope, Settle, Standing, Void,
-    conflict, ended,
+    Balance, BalanceKey, End, Entry, Fate, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing,
+    Void, conflict, ended, hour_of,
 };
 use crate::time::Timestamp;
 
@@ -207,6 +207,14 @@ impl Store for MemoryStore {
 
     async fn balances(&self) -> Result<BTreeMap<BalanceKey, Balance>, LedgerError> {
         Ok(self.open()?.tally.balances())
+    }
+
+    async fn rollup(&self, stretch: Stretch) -> Result<Rollup, LedgerError> {
+        let rows = self.open()?.rows.clone();
+        let mut rollup = Rollup::default();
+        rows.iter().filter(|row| stretch.has(hour_of(row.reserve.at))).for_each(|row| rollup.row(row));
+        rollup.tags.retain(|key, _| stretch.tags.contains(&key.name));
+        Ok(rollup)
     }
 
     async fn close(&self) -> Result<(), LedgerError> {

@@ -88,6 +88,46 @@ impl Tally {
         Tally { rules, budgets, rates }
     }
 
+    /// Which balances an attempt draws on: the budget's position, the scope, its own bucket, and the first that counts.
+    pub(super) fn needs(&mut self, reserve: &Reserve) -> Vec<(usize, String, Timestamp, Timestamp)> {
+        let mut needs = Vec::new();
+        for (at, budget) in self.rules.budgets().iter().enumerate() {
+            if budget.draw(&reserve.facts).is_some() {
+                let bucket = self.budgets[at].bucket(budget, reserve.at);
+                let first = if budget.window.is_rolling() { budget.window.counted(reserve.at).0 } else { bucket };
+                needs.push((at, budget.scope(&reserve.facts), bucket, first.min(bucket)));
+            }
+        }
+        needs
+    }
+
+    /// Which rates' buckets an attempt draws on: the rate's position and the scope.
+    pub(super) fn rate_needs(&self, reserve: &Reserve) -> Vec<(usize, String)> {
+        let rates = self.rules.rates().iter().enumerate().filter(|(_, rate)| rate.takes(&reserve.facts));
+        rates.map(|(at, rate)| (at, rate.scope(&reserve.facts))).collect()
+    }
+
+    /// Puts a balance in from elsewhere, unless it is here already.
+    pub(super) fn load(&mut self, budget: usize, scope: &str, bucket: Timestamp, balance: Balance) {
+        self.budgets[budget].scopes.entry(scope.into()).or_default().entry(bucket).or_insert(balance);
+    }
+
+    /// A balance as it stands.
+    pub(super) fn balance(&self, budget: usize, scope: &str, bucket: Timestamp) -> Balance {
+        let buckets = self.budgets[budget].scopes.get(scope);
+        buckets.and_then(|buckets| buckets.get(&bucket)).copied().unwrap_or_default()
+    }
+
+    /// A rate's state as it stands.
+    pub(super) fn rate(&self, rate: usize, scope: &str) -> Option<RateState> {
+        self.rates[rate].get(scope).copied()
+    }
+
+    /// Puts a rate's state in from elsewhere, unless it is here already.
+    pub(super) fn load_rate(&mut self, rate: usize, scope: &str, state: RateState) {
+        self.rates[rate].entry(scope.to_owned()).or_insert(state);
+    }
+
     pub(super) fn rules(&self) -> &Rules {
         &self.rules
     }
@@ -217,7 +257,8 @@ impl Tally {
         Ok(())
     }
 
-    fn give_back(&mut self, reserve: &Reserve, requests: u64, tokens: u64) {
+    /// Gives a rate's places back.
+    pub(super) fn give_back(&mut self, reserve: &Reserve, requests: u64, tokens: u64) {
         for (at, rate) in self.rules.rates().iter().enumerate().filter(|(_, rate)| rate.takes(&reserve.facts)) {
             if let Some(state) = self.rates[at].get_mut(&rate.scope(&reserve.facts)) {
                 *state = rate.give_back(*state, requests, tokens);

@@ -1,0 +1,216 @@
+//! The thread that writes: all entries that wait, in one transaction, answered after one sync.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::batch::{Batch, Known};
+use super::owner::{Owner, Turns};
+use super::{Durability, failure, open};
+use crate::clock::{Clock, SystemClock};
+use crate::ledger::{End, LedgerError, Posted, Reserve, Rules};
+use crate::store::tally::Tally;
+use crate::time::Timestamp;
+
+/// Most entries in one transaction: enough to share a sync among, few enough to answer within milliseconds.
+const BATCH_MAX: usize = 512;
+/// Most balances that are remembered between transactions.
+const REMEMBERED_MAX: usize = 100_000;
+
+type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+/// What the writer is asked to do. The queue is bounded by those who wait for an answer and by open reservations.
+pub(super) enum Command {
+    Reserve(Reserve, Answer<Posted>),
+    End(End, Answer<Posted>),
+    Detached(End),
+    Rules(Rules, Answer<()>),
+    Close(Answer<()>),
+}
+
+/// An entry to write.
+enum Work {
+    Reserve(Reserve),
+    End(End),
+}
+
+pub(super) struct Writer {
+    path: PathBuf,
+    connection: Connection,
+    turns: Arc<Turns>,
+    tally: Arc<Mutex<Tally>>,
+    known: Known,
+    /// SQLite's number of the file's contents: another number means that another process wrote.
+    version: Option<i64>,
+    /// Whether a transaction failed, so that what is open must be read again.
+    is_torn: bool,
+    failed: Option<LedgerError>,
+    _owner: Owner,
+}
+
+impl Writer {
+    pub(super) fn open(
+        path: &Path,
+        rules: Rules,
+        durability: Durability,
+        tally: Arc<Mutex<Tally>>,
+    ) -> Result<Writer, LedgerError> {
+        let turns = Arc::new(Turns::open(path)?);
+        let turn = turns.take()?;
+        let connection = open::connect(path, durability)?;
+        let owner = Owner::new(path)?;
+        let mut known = Known::default();
+        let fail = |error: rusqlite::Error| failure::sqlite(path, "opening the ledger", &error);
+        open::take_over(&connection, path, &owner, &mut known, SystemClock.now()).map_err(fail)?;
+        known.budget_ids = open::adopt(&connection, &rules).map_err(fail)?;
+        load_plain(&connection, &mut known, &mut lock(&tally), SystemClock.now()).map_err(fail)?;
+        drop(turn);
+        let path = path.to_owned();
+        Ok(Writer { path, connection, turns, tally, known, version: None, is_torn: false, failed: None, _owner: owner })
+    }
+
+    /// Works until the store is closed or dropped.
+    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+        let mut waiting = Vec::new();
+        while let Ok(first) = commands.recv() {
+            waiting.push(first);
+            while waiting.len() < BATCH_MAX
+                && let Ok(next) = commands.try_recv()
+            {
+                waiting.push(next);
+            }
+            let mut entries = Vec::new();
+            for command in waiting.drain(..) {
+                match command {
+                    Command::Reserve(entry, answer) => entries.push((Work::Reserve(entry), Some(answer))),
+                    Command::End(end, answer) => entries.push((Work::End(end), Some(answer))),
+                    Command::Detached(end) => entries.push((Work::End(end), None)),
+                    Command::Rules(rules, answer) => {
+                        self.write(std::mem::take(&mut entries));
+                        // Who asked may have gone away.
+                        let _ = answer.send(self.adopt(rules));
+                    }
+                    Command::Close(answer) => {
+                        self.write(std::mem::take(&mut entries));
+                        let failed = self.failed.take();
+                        // The file and its locks are let go before the answer: who closes may open again at once.
+                        drop(self);
+                        let _ = answer.send(failed.map_or(Ok(()), Err));
+                        return;
+                    }
+                }
+            }
+            self.write(entries);
+        }
+    }
+
+    /// Writes entries in one transaction and answers them. Where it fails none is written and all are told.
+    fn write(&mut self, entries: Vec<(Work, Option<Answer<Posted>>)>) {
+        if entries.is_empty() {
+            return;
+        }
+        let (works, answers): (Vec<Work>, Vec<_>) = entries.into_iter().unzip();
+        let count = works.len();
+        let results = self.transact(works).unwrap_or_else(|error| vec![Err(error); count]);
+        for (answer, result) in answers.into_iter().zip(results) {
+            match (answer, result) {
+                // Who asked may have gone away: the entry stands all the same.
+                (Some(answer), result) => drop(answer.send(result)),
+                (None, Err(error)) => drop(self.failed.get_or_insert(error)),
+                (None, Ok(_)) => {}
+            }
+        }
+    }
+
+    fn transact(&mut self, works: Vec<Work>) -> Result<Vec<Result<Posted, LedgerError>>, LedgerError> {
+        let turns = self.turns.clone();
+        let _turn = turns.take()?;
+        let path = self.path.clone();
+        let fail = |doing| {
+            let path = &path;
+            move |error: rusqlite::Error| failure::sqlite(path, doing, &error)
+        };
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(fail("starting to write"))?;
+        let applied = self.apply(works).and_then(|results| {
+            self.connection.execute_batch("COMMIT").map_err(fail("committing entries"))?;
+            Ok(results)
+        });
+        if applied.is_err() {
+            // Where SQLite has rolled back by itself, it answers that there is no transaction: just as well.
+            let _ = self.connection.execute_batch("ROLLBACK");
+            self.version = None;
+            self.is_torn = true;
+        }
+        applied
+    }
+
+    fn apply(&mut self, works: Vec<Work>) -> Result<Vec<Result<Posted, LedgerError>>, LedgerError> {
+        let fail = |error: rusqlite::Error| failure::sqlite(&self.path, "writing entries", &error);
+        let mut tally = lock(&self.tally);
+        let version = self
+            .connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut ask| ask.query_row([], |row| row.get(0)));
+        let version = Some(version.map_err(fail)?);
+        if version != self.version || self.known.size() > REMEMBERED_MAX {
+            self.known.forget();
+            *tally = Tally::new(tally.rules().clone());
+            self.known.seq = open::last_seq(&self.connection).map_err(fail)?;
+            load_plain(&self.connection, &mut self.known, &mut tally, SystemClock.now()).map_err(fail)?;
+            if std::mem::take(&mut self.is_torn) {
+                self.known.reopen(&self.connection).map_err(fail)?;
+            }
+            self.version = version;
+        }
+        let mut batch = Batch::new(&self.connection, &self.path, &mut tally, &mut self.known);
+        let mut results = Vec::with_capacity(works.len());
+        for work in works {
+            let result = match work {
+                Work::Reserve(entry) => batch.reserve(entry),
+                Work::End(end) => batch.end(end),
+            };
+            match result {
+                Err(error) if is_fault(&error) => return Err(error),
+                result => results.push(result),
+            }
+        }
+        batch.finish().map_err(fail)?;
+        Ok(results)
+    }
+
+    fn adopt(&mut self, rules: Rules) -> Result<(), LedgerError> {
+        let turns = self.turns.clone();
+        let _turn = turns.take()?;
+        let fail = |error: rusqlite::Error| failure::sqlite(&self.path, "putting budgets in force", &error);
+        self.known.budget_ids = open::adopt(&self.connection, &rules).map_err(fail)?;
+        self.known.forget();
+        let mut tally = lock(&self.tally);
+        *tally = Tally::new(rules);
+        load_plain(&self.connection, &mut self.known, &mut tally, SystemClock.now()).map_err(fail)
+    }
+}
+
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the store itself failed, and not the entry.
+fn is_fault(error: &LedgerError) -> bool {
+    use LedgerError as E;
+    matches!(error, E::Denied { .. } | E::Full { .. } | E::Io { .. } | E::Corrupt { .. } | E::TooNew { .. })
+}
+
+/// Reads what counts now of the budgets that keep one balance, so that decisions know it from the start.
+fn load_plain(connection: &Connection, known: &mut Known, tally: &mut Tally, now: Timestamp) -> rusqlite::Result<()> {
+    for at in 0..known.budget_ids.len() {
+        let budget = &tally.rules().budgets()[at];
+        if budget.per.is_empty() {
+            let first = budget.window.counted(now).0;
+            known.read_balances(connection, tally, at, String::new(), first)?;
+        }
+    }
+    Ok(())
+}

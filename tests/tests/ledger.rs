@@ -1,0 +1,94 @@
+//! The ledger's stores: one suite for all, histories, races, crashes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tierway::ledger::Rules;
+use tierway::store::{MemoryStore, SqliteStore, Store};
+use tierway::testing::store as suite;
+
+#[path = "ledger/crash.rs"]
+mod crash;
+#[path = "ledger/windows.rs"]
+mod windows;
+
+/// A folder of its own, removed at the end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("tierway-ledger-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn memory(rules: Rules) -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new(rules))
+}
+
+/// Makes a SQLite store in a file of its own each time.
+fn sqlite(folder: &Folder) -> impl Fn(Rules) -> Arc<dyn Store> + Sync {
+    let count = AtomicU64::new(0);
+    let path = folder.0.clone();
+    move |rules| {
+        let file = path.join(format!("{}.db", count.fetch_add(1, Ordering::Relaxed)));
+        Arc::new(SqliteStore::open(file, rules).unwrap())
+    }
+}
+
+fn seed() -> u64 {
+    let seed = std::env::var("TIERWAY_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_124);
+    println!("seed {seed}");
+    seed
+}
+
+#[test]
+fn the_memory_store_conforms() {
+    suite::conforms(&memory, seed(), 5_000);
+}
+
+#[test]
+fn the_sqlite_store_conforms() {
+    let folder = Folder::new();
+    suite::conforms(&sqlite(&folder), seed(), 2_000);
+}
+
+#[test]
+fn a_million_random_entries_agree_with_the_reference_book() {
+    let seed = seed();
+    (0..500).for_each(|history| suite::agrees(&memory, seed + history, 2_000));
+}
+
+#[test]
+fn random_entries_in_sqlite_agree_with_the_reference_book() {
+    let (seed, folder) = (seed(), Folder::new());
+    (0..8).for_each(|history| suite::agrees(&sqlite(&folder), seed + history, 1_500));
+}
+
+#[test]
+fn budgets_hold_under_256_threads() {
+    suite::budget_holds(&memory, 256, 100);
+    let folder = Folder::new();
+    suite::budget_holds(&sqlite(&folder), 256, 5);
+}
+
+#[test]
+fn ten_thousand_ids_from_sixteen_threads_have_one_effect_each() {
+    suite::one_effect(&memory, 16, 10_000);
+    let folder = Folder::new();
+    suite::one_effect(&sqlite(&folder), 16, 500);
+}

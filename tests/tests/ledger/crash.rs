@@ -1,0 +1,194 @@
+//! Processes that are killed, that share a file, that fork: nothing acknowledged is lost.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use tierway::ledger::{Book, Budget, Fate, Frame, LedgerError, Limit, Rules, Window};
+use tierway::store::{Only, Page, SqliteStore, Store};
+use tierway::testing::store::{History, Op, wait};
+
+use crate::Folder;
+
+/// Starts this very test binary as another process that runs `child` on a file.
+fn start(mode: &str, file: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::child", "--nocapture", "--test-threads=1"])
+        .env("TIERWAY_LEDGER_CHILD", mode)
+        .env("TIERWAY_LEDGER_FILE", file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn race_rules() -> Rules {
+    let limit = Limit::Money("1".parse().unwrap());
+    Rules::new(vec![Budget::new("race", limit, Window::utc(Frame::Total))], Vec::new()).unwrap()
+}
+
+/// What another process does, when this binary is started as one; as a test of its own it does nothing.
+#[test]
+fn child() {
+    let Ok(mode) = std::env::var("TIERWAY_LEDGER_CHILD") else { return };
+    let file = std::env::var("TIERWAY_LEDGER_FILE").unwrap();
+    let mut out = std::io::stdout();
+    match mode.split_once(':') {
+        Some(("history", seed)) => {
+            let store = SqliteStore::open(file, Rules::default()).unwrap();
+            let mut history = History::new(seed.parse().unwrap());
+            // Entries of its own, since other processes wrote before.
+            for _ in 0..100_000 {
+                let op = renamed(history.step(), seed);
+                let text = entry_text(&op);
+                if write(&store, op).is_ok_and(|posted| !posted.duplicate) {
+                    writeln!(out, "ok {text}").unwrap();
+                }
+            }
+        }
+        Some(("race", name)) => {
+            let store = SqliteStore::open(file, race_rules()).unwrap();
+            let (mut spent, mut history) = (0, History::new(name.len() as u64));
+            for n in 0..40 {
+                let Op::Reserve(mut entry) = history_reserve(&mut history) else { continue };
+                entry.attempt = format!("{name}.{n}").parse().unwrap();
+                entry.amount = "0.01".parse().unwrap();
+                spent += u32::from(wait(store.reserve(entry)).is_ok());
+            }
+            writeln!(out, "spent {spent}").unwrap();
+        }
+        _ => panic!("unknown mode"),
+    }
+}
+
+fn history_reserve(history: &mut History) -> Op {
+    loop {
+        if let op @ Op::Reserve(_) = history.step() {
+            return op;
+        }
+    }
+}
+
+fn renamed(mut op: Op, prefix: &str) -> Op {
+    use tierway::ledger::End;
+    let id = match &mut op {
+        Op::Reserve(entry) => &mut entry.attempt,
+        Op::End(End::Settle(entry)) => &mut entry.attempt,
+        Op::End(End::Void(entry)) => &mut entry.attempt,
+    };
+    *id = format!("{prefix}.{id}").parse().unwrap();
+    op
+}
+
+fn entry_text(op: &Op) -> String {
+    use tierway::ledger::End;
+    match op {
+        Op::Reserve(entry) => format!("reserve {}", entry.attempt),
+        Op::End(End::Settle(entry)) => format!("settle {}", entry.attempt),
+        Op::End(End::Void(entry)) => format!("void {}", entry.attempt),
+    }
+}
+
+fn write(store: &dyn Store, op: Op) -> Result<tierway::ledger::Posted, LedgerError> {
+    use tierway::ledger::End;
+    match op {
+        Op::Reserve(entry) => wait(store.reserve(entry)),
+        Op::End(End::Settle(entry)) => wait(store.settle(*entry)),
+        Op::End(End::Void(entry)) => wait(store.void(entry)),
+    }
+}
+
+#[test]
+fn killed_a_hundred_times_nothing_acknowledged_is_lost() {
+    let folder = Folder::new();
+    let file = folder.file("killed.db");
+    let mut told: Vec<String> = Vec::new();
+    let mut random = History::new(crate::seed());
+    for round in 0..100 {
+        let mut child = start(&format!("history:{round}"), &file);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let enough = 1 + random.below(60);
+        for _ in 0..enough {
+            match lines.by_ref().map_while(Result::ok).find(|line| line.contains("ok ")) {
+                Some(line) => told.push(line),
+                None => panic!("round {round}: the child ended by itself"),
+            }
+        }
+        child.kill().unwrap();
+        told.extend(lines.map_while(Result::ok).filter(|line| line.contains("ok ")));
+        child.wait().unwrap();
+    }
+    let store = SqliteStore::open(&file, History::rules()).unwrap();
+    let rows = wait(store.rows(Page { limit: usize::MAX, ..Page::default() })).unwrap();
+    let fates: std::collections::HashMap<String, Fate> =
+        rows.iter().map(|row| (row.reserve.attempt.to_string(), row.fate.clone())).collect();
+    for line in &told {
+        let (what, id) = line.split_once("ok ").unwrap().1.split_once(' ').unwrap();
+        let fate = fates.get(id).unwrap_or_else(|| panic!("lost: {line}"));
+        match what {
+            "settle" => assert!(matches!(fate, Fate::Settled(_)), "{line}: {fate:?}"),
+            "void" => assert!(matches!(fate, Fate::Voided(_)), "{line}: {fate:?}"),
+            _ => assert!(!matches!(fate, Fate::Open), "{line}: its owner is dead: {fate:?}"),
+        }
+    }
+    let journal = wait(store.journal(0, usize::MAX)).unwrap();
+    let replayed = Book::replay(History::rules(), &journal).unwrap();
+    assert_eq!(wait(store.balances()).unwrap(), replayed.balances());
+    let unknown = wait(store.rows(Page { limit: usize::MAX, only: Only::Unknown, ..Page::default() })).unwrap();
+    println!("{} entries told, {} rows, {} unknown", told.len(), rows.len(), unknown.len());
+    assert!(!unknown.is_empty() && told.len() > 1_000);
+}
+
+#[test]
+fn four_processes_share_a_budget_and_overshoot_nothing() {
+    for _ in 0..5 {
+        let folder = Folder::new();
+        let file = folder.file("shared.db");
+        let mut children: Vec<Child> = (0..4).map(|n| start(&format!("race:p{n}"), &file)).collect();
+        let mut spent = Vec::new();
+        for child in &mut children {
+            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let counts = lines
+                .map_while(Result::ok)
+                .filter_map(|line| Some(line.split_once("spent ")?.1.parse::<u32>().unwrap()));
+            spent.push(counts.sum::<u32>());
+            assert!(child.wait().unwrap().success());
+        }
+        assert_eq!(spent.iter().sum::<u32>(), 100, "{spent:?}");
+        let store = SqliteStore::open(&file, race_rules()).unwrap();
+        let balance = wait(store.balances()).unwrap().into_values().next().unwrap();
+        assert_eq!((balance.posted, balance.held), (0, 1_000_000_000_000));
+    }
+}
+
+#[test]
+fn files_that_are_no_ledger_are_left_alone_and_named() {
+    let folder = Folder::new();
+    let text = folder.file("text.db");
+    std::fs::write(&text, "this is a shopping list, and a long one: ".repeat(100)).unwrap();
+    let error = SqliteStore::open(&text, Rules::default()).unwrap_err();
+    assert!(matches!(error, LedgerError::Corrupt { .. }), "{error}");
+    let nowhere = folder.file("no/such/folder/ledger.db");
+    let error = SqliteStore::open(&nowhere, Rules::default()).unwrap_err();
+    assert!(matches!(error, LedgerError::Io { .. }), "{error}");
+    assert!(error.to_string().contains("No such file"), "{error}");
+}
+
+#[test]
+fn a_store_that_is_dropped_can_be_opened_again() {
+    let folder = Folder::new();
+    let file = folder.file("again.db");
+    for round in 0..5 {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&file, Rules::default()).unwrap());
+        let mut history = History::new(round);
+        let Op::Reserve(mut entry) = history_reserve(&mut history) else { unreachable!() };
+        entry.attempt = format!("round{round}").parse().unwrap();
+        wait(store.reserve(entry)).unwrap();
+        if round % 2 == 0 {
+            wait(store.close()).unwrap();
+        }
+    }
+    let store = SqliteStore::open(&file, Rules::default()).unwrap();
+    assert_eq!(wait(store.rows(Page::default())).unwrap().len(), 5);
+}

@@ -33,7 +33,7 @@ pub fn conforms(make: Make<'_>, seed: u64, ops: usize) {
         tracing::debug!(case = name, "ledger conformance");
         case(make);
     }
-    history::agrees(make, seed, ops);
+    history::agrees(make, &History::rules(), seed, ops);
     races::budget_holds(make, 8, 25);
     races::one_effect(make, 8, 20);
 }
@@ -54,12 +54,12 @@ pub fn one_effect(make: Make<'_>, threads: usize, ids: usize) {
     races::one_effect(make, threads, ids);
 }
 
-/// A random history of `ops` entries from `seed`, answer by answer against the reference book.
+/// A random history of `ops` entries from `seed` under these rules, answer by answer against the reference book.
 ///
 /// # Panics
 /// Where an answer, a balance or a row differs.
-pub fn agrees(make: Make<'_>, seed: u64, ops: usize) {
-    history::agrees(make, seed, ops);
+pub fn agrees(make: Make<'_>, rules: &Rules, seed: u64, ops: usize) {
+    history::agrees(make, rules, seed, ops);
 }
 
 struct Unpark(Thread);

@@ -28,9 +28,17 @@ fn anchor(frame: Frame, day: i64) -> i64 {
     }
 }
 
-/// The first instant, to the minute, at which a window with this anchor or a later one has begun.
+/// Every instant from one on at which a window may begin: since 1980 zones change by quarters of an hour, at quarters of
+/// an hour or a minute after.
+fn edges(from: i64) -> impl Iterator<Item = i64> {
+    let quarter = 15 * MINUTE;
+    let first = from.div_euclid(quarter) * quarter;
+    (0..).flat_map(move |n| [first + n * quarter, first + n * quarter + MINUTE]).filter(move |at| *at >= from)
+}
+
+/// The first instant at which a window with this anchor or a later one has begun.
 fn first_with(zone: &TimeZone, frame: Frame, wanted: i64, from: i64) -> i64 {
-    (0..).map(|n| from + n * MINUTE).find(|ms| anchor(frame, local_day(zone, *ms)) >= wanted).unwrap()
+    edges(from).find(|ms| anchor(frame, local_day(zone, *ms)) >= wanted).unwrap()
 }
 
 #[track_caller]
@@ -41,7 +49,7 @@ fn check(name: &str, zone: &TimeZone, frame: Frame, ms: i64) {
     // The highest anchor seen so far is the one in force: a clock set back does not reopen a window.
     let back = 50 * 60 * MINUTE;
     let aligned = (ms - back).div_euclid(MINUTE) * MINUTE;
-    let in_force = (0..).map(|n| aligned + n * MINUTE).take_while(|at| *at <= ms);
+    let in_force = edges(aligned).take_while(|at| *at <= ms);
     let wanted = in_force.map(|at| anchor(frame, local_day(zone, at))).max().unwrap();
     let span = match frame {
         Frame::Day => 3,
@@ -55,7 +63,7 @@ fn check(name: &str, zone: &TimeZone, frame: Frame, ms: i64) {
     let end = period.end.unwrap().ms();
     assert!(end - period.start.ms() <= span * 86_400_000, "{name} {frame} {ms}: {period:?}");
     assert!(anchor(frame, local_day(zone, end)) > wanted, "{name} {frame} {ms}: end");
-    let before = (0..180).map(|n| end - 1 - n * MINUTE);
+    let before = edges(end - 180 * MINUTE).take_while(|at| *at < end);
     let last = before.map(|at| anchor(frame, local_day(zone, at))).max().unwrap();
     assert!(last <= wanted, "{name} {frame} {ms}: it ends late");
     let next = window.bucket(Timestamp::from_ms(end));
@@ -74,7 +82,7 @@ fn windows_of_every_zone_equal_a_count_by_the_minute() {
             .take(3)
             .chain(zone.following(from).take(2))
             .map(|change| change.timestamp().as_millisecond())
-            .filter(|ms| *ms > -2_000_000_000_000)
+            .filter(|ms| *ms > 320_000_000_000)
             .flat_map(|ms| [ms - 1, ms, ms + 59 * MINUTE])
             .collect();
         instants.push(1_772_323_199_000);

@@ -123,7 +123,7 @@ impl History {
             endpoint: "main".parse().expect("a name"),
             tier,
             purpose: Purpose::ALL[self.below(Purpose::ALL.len() as u64) as usize],
-            key: Some("k1".to_owned()).filter(|_| self.count % 3 == 0),
+            key: Some("k1".to_owned()).filter(|_| self.count.is_multiple_of(3)),
             tags: Arc::new(tags),
         };
         let reserve = Reserve {
@@ -133,7 +133,7 @@ impl History {
             facts,
             amount: Usd::from_pico(self.below(90_000_000_000) as i64 + 1),
             tokens_max: self.below(9_000),
-            baseline: Some("anthropic/claude".parse().expect("a name")).filter(|_| self.count % 2 == 0),
+            baseline: Some("anthropic/claude".parse().expect("a name")).filter(|_| self.count.is_multiple_of(2)),
         };
         self.open.push(reserve.clone());
         reserve
@@ -162,8 +162,9 @@ impl History {
             basis: Basis::ALL[self.below(Basis::ALL.len() as u64) as usize],
             ending: endings[self.below(4) as usize],
             latency: Span::from_ms(self.below(30_000)),
-            first_token: Some(Span::from_ms(self.below(3_000))).filter(|_| self.count % 2 == 0),
-            baseline_cost: Some(Usd::from_pico(self.below(200_000_000_000) as i64)).filter(|_| self.count % 5 > 0),
+            first_token: Some(Span::from_ms(self.below(3_000))).filter(|_| self.count.is_multiple_of(2)),
+            baseline_cost: Some(Usd::from_pico(self.below(200_000_000_000) as i64))
+                .filter(|_| !self.count.is_multiple_of(5)),
         };
         Op::End(End::Settle(Box::new(settle)))
     }
@@ -208,9 +209,9 @@ fn judge(book: &mut Book, op: &Op) -> Result<Posted, crate::ledger::LedgerError>
     }
 }
 
-pub(super) fn agrees(make: Make<'_>, seed: u64, ops: usize) {
-    let store = make(History::rules());
-    let mut book = Book::new(History::rules());
+pub(super) fn agrees(make: Make<'_>, rules: &Rules, seed: u64, ops: usize) {
+    let store = make(rules.clone());
+    let mut book = Book::new(rules.clone());
     let mut history = History::new(seed);
     for at in 0..ops {
         let op = history.step();
@@ -225,17 +226,17 @@ pub(super) fn agrees(make: Make<'_>, seed: u64, ops: usize) {
             assert_eq!(got.tier_cap, want.tier_cap, "seed {seed}, entry {at}");
         }
     }
-    compare(&*store, &book, seed);
+    compare(&*store, &book, rules, seed);
     wait(store.close()).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
 }
 
 /// Everything that a store can tell, against the book.
-fn compare(store: &dyn Store, book: &Book, seed: u64) {
+fn compare(store: &dyn Store, book: &Book, rules: &Rules, seed: u64) {
     let told = |what: &str| format!("seed {seed}: {what}");
     assert_eq!(wait(store.balances()).expect("balances"), book.balances(), "{}", told("balances"));
     let journal = wait(store.journal(0, usize::MAX)).expect("journal");
     assert_eq!(journal, book.journal(), "{}", told("journal"));
-    let replayed = Book::replay(History::rules(), &journal).expect("the journal replays");
+    let replayed = Book::replay(rules.clone(), &journal).expect("the journal replays");
     assert_eq!(replayed.balances(), book.balances(), "{}", told("replay"));
     let page = |only| Page { limit: usize::MAX, only, ..Page::default() };
     let plain = |rows: &[Row]| rows.iter().map(|row| (row.reserve.clone(), row.fate.clone())).collect::<Vec<_>>();

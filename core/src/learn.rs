@@ -3,10 +3,14 @@
 //!
 //! All of it is pure: the random numbers come from a seed, so that the same data give the same result bit for bit.
 
+mod feedback;
 mod forest;
+mod promise;
 mod random;
 mod ridge;
 
+pub use feedback::{BadMark, Experience, Tally};
 pub use forest::{Averages, Forest, Growth, Table};
+pub use promise::{Promise, Trial, Verdict, p_value, test};
 pub use random::Seeded;
 pub use ridge::Ridge;

@@ -14,6 +14,7 @@ mod bill;
 mod chain;
 mod fixed;
 mod judge;
+mod question;
 mod record;
 mod state;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use answer::{Answer, AnswerForm};
 pub use bill::{Prices, Rate};
 pub use chain::Chain;
 pub use judge::{Judged, Learnt, Options, TARGETS, judge, learn};
+pub use question::{KindLine, QuestionCurve, Threshold, apgr, question};
 pub use record::{BadRecord, Field, Record};
 
 /// How a policy fared.

@@ -38,6 +38,8 @@ use cues::Cues;
 
 /// Logistic slope of the common scale.
 const SLOPE: f64 = 1.2;
+/// Nothing is easier or harder than this on the common scale.
+const PLACES: (f64, f64) = (-4.0, 6.0);
 
 /// How a model is expected to do at a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,7 +97,7 @@ impl Scorer {
         difficulty::add_parts(&ask, kind, &mut parts);
         Complexity {
             kind,
-            place: parts.sum().clamp(-4.0, 6.0),
+            place: parts.sum().clamp(PLACES.0, PLACES.1),
             parts,
             output: output::words_and_tokens(&ask, kind, needs),
             thinking: request.reasoning.as_ref().and_then(|ask| match ask.budget_tokens {
@@ -104,6 +106,15 @@ impl Scorer {
             }),
             abilities: self.abilities.clone(),
         }
+    }
+
+    /// The kind and difficulty of a text of any length that stands for a whole request.
+    pub fn assess_text(&self, text: &str) -> (TaskKind, f64) {
+        let ask = Ask::of_text(text, &self.cues);
+        let kind = kind::of(&ask);
+        let mut parts = Parts::default();
+        difficulty::add_parts(&ask, kind, &mut parts);
+        (kind, logistic(parts.sum().clamp(PLACES.0, PLACES.1) - 1.0))
     }
 
     /// What a text is made of, as numbers for models that learn: lengths, shares of signs, and cues.

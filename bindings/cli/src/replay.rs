@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use tierway::replay::{self, Field, Judged, Options, Prices, Rate, Record};
+use tierway::replay::{self, Field, Judged, Options, Outcome, Prices, QuestionCurve, Rate, Record};
 use tierway::score::Scorer;
 
 use crate::Failure;
+
+mod page;
+use page::Chart;
 
 /// Most bytes of a data file after decompression.
 const FILE_BYTES_MAX: u64 = 2 << 30;
@@ -62,7 +65,151 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<(), Failure> {
         return Err(Failure::Input("--caution is a number such as 0.5, --effort from 1 to 50".to_owned()));
     }
     let prices = args.prices.as_deref().map(read_prices).transpose()?.unwrap_or_default();
-    if args.train.is_empty() { Err(Failure::Input("name --train and --test".to_owned())) } else { judge(args, &prices) }
+    if args.train.is_empty() { question(args, &prices) } else { judge(args, &prices) }
+}
+
+/// The question score on each file.
+fn question(args: &ReplayArgs, prices: &Prices) -> Result<(), Failure> {
+    if !matches!(args.models.len(), 0 | 2) {
+        return Err(Failure::Input(
+            "--models names the cheap model and the frontier; leave it out to have two chosen".to_owned(),
+        ));
+    }
+    let scorer = Scorer::builtin();
+    let mut found = Vec::new();
+    for file in &args.files {
+        let rows = read_all(std::slice::from_ref(file))?;
+        let models = if args.models.is_empty() { choose_pair(&rows, file)? } else { args.models.clone() };
+        let mut prices = prices.clone();
+        let has_cost = |model: &String| rows.iter().any(|row| row.cost.get(model).is_some_and(Option::is_some));
+        let assumed = models.iter().any(|model| !prices.contains_key(model) && !has_cost(model));
+        if assumed {
+            prices.insert(models[0].clone(), ASSUMED.0);
+            prices.insert(models[1].clone(), ASSUMED.1);
+        }
+        let field = Field::new(models, rows);
+        if field.rows.is_empty() {
+            return Err(Failure::Input(format!("{}: no row has a label for both models", file.display())));
+        }
+        let curve = replay::question(&field, &prices, &scorer);
+        let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        found.push(Found {
+            name,
+            models: field.models,
+            rows: field.rows.len(),
+            left_out: field.left_out,
+            assumed,
+            curve,
+        });
+    }
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &json!({ "files": found }))?;
+        writeln!(out)?;
+    } else {
+        found.iter().try_for_each(|found| write_curve(&mut out, found))?;
+    }
+    if let Some(path) = &args.html {
+        let charts: Vec<Chart> = found.iter().map(Found::chart).collect();
+        std::fs::write(path, page::render("What the question alone tells", &charts))
+            .map_err(|error| Failure::file(path, &error))?;
+    }
+    Ok(())
+}
+
+/// Prices where none are given: those of a small and a frontier model in 2024.
+const ASSUMED: (Rate, Rate) = (Rate { input: 0.15, output: 0.60 }, Rate { input: 3.0, output: 15.0 });
+
+/// What was found in a file.
+#[derive(serde::Serialize)]
+struct Found {
+    name: String,
+    models: Vec<String>,
+    rows: usize,
+    left_out: usize,
+    assumed: bool,
+    #[serde(flatten)]
+    curve: QuestionCurve,
+}
+
+impl Found {
+    fn chart(&self) -> Chart {
+        let point = |outcome: &Outcome| (outcome.saving, outcome.quality);
+        let others = |policy: &str| -> Vec<(f64, f64)> {
+            self.curve.others.iter().filter(|one| one.policy == policy).map(point).collect()
+        };
+        let ours = self.curve.thresholds.iter().map(|step| point(&step.outcome)).collect();
+        Chart {
+            title: self.name.clone(),
+            note: format!(
+                "{} against {}, {} prompts, APGR {:.3}",
+                self.models[0], self.models[1], self.rows, self.curve.apgr
+            ),
+            series: vec![
+                ("question score".to_owned(), ours),
+                ("random".to_owned(), others("random")),
+                ("oracle".to_owned(), others("oracle")),
+            ],
+        }
+    }
+}
+
+/// The best model, and the one whose quality is nearest three quarters of it: a choice for data without prices.
+fn choose_pair(rows: &[Record], file: &Path) -> Result<Vec<String>, Failure> {
+    let mut sums: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
+    for (model, label) in rows.iter().flat_map(|row| &row.labels) {
+        if let Some(label) = label {
+            let entry = sums.entry(model).or_default();
+            *entry = (entry.0 + 1, entry.1 + label);
+        }
+    }
+    let full = sums.values().map(|(count, _)| *count).max().unwrap_or(0);
+    let means: Vec<(&str, f64)> = sums
+        .into_iter()
+        .filter(|(_, (count, _))| count * 10 >= full * 9)
+        .map(|(model, (count, sum))| (model, sum / count as f64))
+        .collect();
+    let best = means.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    let pair = best.and_then(|best| {
+        let off = |mean: f64| (mean - 0.75 * best.1).abs();
+        let others = means.iter().filter(|(model, _)| *model != best.0);
+        let cheap = others.min_by(|a, b| off(a.1).total_cmp(&off(b.1)))?;
+        Some(vec![cheap.0.to_owned(), best.0.to_owned()])
+    });
+    pair.ok_or_else(|| Failure::Input(format!("{}: needs labels of two models", file.display())))
+}
+
+fn write_curve(out: &mut impl Write, found: &Found) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}: {} against {}, {} prompts ({} left out)\nAPGR {:.3} (0.5 is a coin){}",
+        found.name,
+        found.models[0],
+        found.models[1],
+        found.rows,
+        found.left_out,
+        found.curve.apgr,
+        if found.assumed { "; no prices given: $0.15/$0.60 and $3/$15 assumed" } else { "" }
+    )?;
+    writeln!(out, "\n{:<34} {:>10} {:>9} {:>9} {:>9}", "policy", "threshold", "quality", "saving", "frontier")?;
+    let line = |threshold: String, outcome: &Outcome| {
+        let percent = [outcome.quality, outcome.saving, outcome.frontier_share].map(|share| share * 100.0);
+        format!(
+            "{:<34} {threshold:>10} {:>7.2} % {:>7.2} % {:>7.2} %",
+            outcome.policy, percent[0], percent[1], percent[2]
+        )
+    };
+    for step in found.curve.thresholds.iter().step_by(2) {
+        writeln!(out, "{}", line(format!("{:.3}", step.difficulty), &step.outcome))?;
+    }
+    for outcome in found.curve.others.iter().filter(|one| one.policy != "random") {
+        writeln!(out, "{}", line("-".to_owned(), outcome))?;
+    }
+    writeln!(out, "\n{:<16} {:>7} {:>8} {:>9} {:>11}", "kind", "rows", "cheap", "frontier", "difficulty")?;
+    for (kind, of) in &found.curve.kinds {
+        writeln!(out, "{kind:<16} {:>7} {:>8.3} {:>9.3} {:>11.3}", of.rows, of.cheap, of.frontier, of.difficulty)?;
+    }
+    writeln!(out)
 }
 
 /// Learns on one part, judges on the other.
@@ -95,7 +242,28 @@ fn judge(args: &ReplayArgs, prices: &Prices) -> Result<(), Failure> {
     } else {
         write_table(&mut out, &judged, &train, &test)?;
     }
+    if let Some(path) = &args.html {
+        let text = page::render("A cascade, learnt and judged", &[chart_of(&judged)]);
+        std::fs::write(path, text).map_err(|error| Failure::file(path, &error))?;
+    }
     Ok(())
+}
+
+/// Every policy over its targets.
+fn chart_of(judged: &Judged) -> Chart {
+    let mut series: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
+    for outcome in judged.outcomes.iter().filter(|outcome| outcome.target_quality.is_some()) {
+        let point = (outcome.saving, outcome.quality);
+        match series.iter_mut().find(|(name, _)| *name == outcome.policy) {
+            Some((_, points)) => points.push(point),
+            None => series.push((outcome.policy.clone(), vec![point])),
+        }
+    }
+    Chart {
+        title: "Saving against quality".to_owned(),
+        note: format!("learnt on {} rows, judged on {} others", judged.trained, judged.judged),
+        series,
+    }
 }
 
 fn as_json(judged: &Judged, train: &Field, test: &Field) -> Value {

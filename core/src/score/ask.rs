@@ -42,6 +42,11 @@ pub(super) struct Ask {
 }
 
 impl Ask {
+    /// A text alone.
+    pub(super) fn of_text(text: &str, cues: &Cues) -> Ask {
+        Ask { turn: Signals::of(text, cues), material: text.len() as u64, user_turns: 1, ..Ask::default() }
+    }
+
     /// Reads the parts of a request once, and the text of its last turns.
     pub(super) fn of(request: &Request, needs: &Needs, cues: &Cues) -> Ask {
         let mut ask = Ask { tools: request.tools.len() as u32, ..Ask::default() };

@@ -54,8 +54,8 @@ fn paces() -> Vec<Case> {
         pace("right", 16, 0),
         pace("one character an event", 1, 0),
         pace("one event", 10_000, 0),
-        pace("three bytes a write", 16, 3),
-        pace("seven bytes a write", 5, 7),
+        pace("three bytes a write", 120, 3),
+        pace("seven bytes a write", 40, 7),
     ]
 }
 
@@ -101,6 +101,7 @@ fn connections() -> Vec<Case> {
     use Again::{Here, Somewhere};
     let stall = |after_bytes| Fault::Stall { after_bytes };
     let late = || Want::Error(&[Kind::Timeout], Somewhere);
+    let one_event = Pace { piece_chars: 400, ..Pace::default() };
     let slow = Pace { before_ms: Span::from_ms(120), between_ms: Span::from_ms(1), ..Pace::default() };
     vec![
         Case::both("hangs up", Fault::HangUp, Want::Error(&[Kind::Network], Here)),
@@ -110,7 +111,7 @@ fn connections() -> Vec<Case> {
         Case::both("stalls after the head", stall(0), late()),
         Case::both("stalls after 40 bytes", stall(40), late()),
         Case::both("stalls after 150 bytes", stall(150), late()),
-        Case::both("trickles", Fault::Trickle { gap_ms: Span::ZERO }, Want::Answer),
+        Case { pace: one_event, ..Case::both("trickles", Fault::Trickle { gap_ms: Span::ZERO }, Want::Answer) },
         Case::both("trickles past the total limit", Fault::Trickle { gap_ms: Span::from_ms(60) }, late()),
         Case { name: "slow".to_owned(), fault: None, pace: slow, whole: Want::Answer, stream: Want::Answer },
     ]
@@ -156,4 +157,4 @@ fn bodies() -> Vec<Case> {
 }
 
 /// A bomb is refused as such, or, where its ratio is low, read as the nonsense that it is.
-const BOMB: &[Kind] = &[Kind::ReplyTooLarge];
+const BOMB: &[Kind] = &[Kind::ReplyTooLarge, Kind::Protocol];

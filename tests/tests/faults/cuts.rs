@@ -10,13 +10,13 @@ use tierway::clock::SystemClock;
 use tierway::id::ProviderId;
 use tierway::message::ToolCall;
 use tierway::reply::Reply;
+use tierway::secrets::Secret;
 use tierway::testing::server::{Answer, Pace, Server};
-use tierway::testing::world;
 use tierway::transport::{HttpProvider, HttpTransport, Incoming, Outgoing, Transport};
-use tierway::{Content, Kind, Part, ProviderError, Usage};
+use tierway::{Call, Content, Kind, Part, ProviderError, Usage};
 use tokio::sync::Mutex;
 
-use super::rig::{Format, PROMPT, TEXT, fold};
+use super::rig::{Format, call, fold};
 
 /// Passes a call on to HTTP and keeps the answer's head and bytes.
 #[derive(Debug, Default)]
@@ -66,29 +66,24 @@ impl Transport for Player {
 
 /// Three answers: a text, reasoning before a text, two tool calls.
 fn answers() -> Vec<Answer> {
-    let call = |id: &str, arguments: &str| {
+    let tool = |id: &str, arguments: &str| {
         Part::new(Content::ToolCall(ToolCall { id: id.into(), name: "look_up".into(), arguments: arguments.into() }))
     };
     let reasoning = Part::new(Content::Reasoning { text: "Erst überlegen, dann reden.".into() });
     let usage = Usage::of(31, 27);
     let of = |parts| Answer::of(Reply { parts, usage: usage.clone(), ..Reply::default() });
     vec![
-        of(vec![Part::text(TEXT)]),
+        of(vec![Part::text("Größe: 12 µm; 漢字. \"Twice\".")]),
         of(vec![reasoning, Part::text("Ja: 漢字.")]),
-        of(vec![call("c1", "{\"word\":\"Öl\"}"), call("c2", "{\"word\":\"tree\",\"n\":2}")]),
+        of(vec![tool("c1", "{\"w\":\"Öl\"}"), tool("c2", "{\"n\":2}")]),
     ]
 }
 
-async fn ask(format: &Format, base: &str, transport: Arc<dyn Transport>) -> Result<Reply, ProviderError> {
-    let mut endpoint = world::endpoint("acme", format.api, base).expect("a plain word is an id");
-    endpoint.auth = tierway::model::Auth::None;
-    let request = world::ask(PROMPT).expect("it is short");
-    let card = world::card("acme/fox-1").expect("it is a model id");
-    let call = world::call(&request, card, endpoint, 100).expect("an open policy admits it");
+async fn ask(format: &Format, call: &Call, transport: Arc<dyn Transport>) -> Result<Reply, ProviderError> {
     let wire = tierway::wire::for_api(format.api).expect("every format has a wire");
     let id = ProviderId::new("acme").expect("a plain word is an id");
-    let provider = HttpProvider::new(id, wire, transport, Arc::new(SystemClock), None);
-    fold(&provider, &call).await
+    let key = Secret::new("canary-key").expect("it is plain text");
+    fold(&HttpProvider::new(id, wire, transport, Arc::new(SystemClock), Some(key)), call).await
 }
 
 /// What must be the same, however the bytes are cut.
@@ -106,15 +101,16 @@ async fn a_stream_is_the_same_however_it_is_cut_and_never_whole_when_it_is_not()
         for format in Format::all() {
             let base = format!("{}/x{}", server.url(), format.base);
             let recorder = Arc::new(Recorder::default());
-            let whole = ask(&format, &base, recorder.clone()).await.expect("the stream is right");
+            let call = call(&format, &base);
+            let whole = ask(&format, &call, recorder.clone()).await.expect("the stream is right");
             let tape = recorder.heard.lock().await.clone().expect("it was recorded");
             for at in 0..=tape.body.len() {
                 let split = Player { tape: tape.clone(), at, goes_on: true };
-                let again = ask(&format, &base, Arc::new(split)).await;
+                let again = ask(&format, &call, Arc::new(split)).await;
                 let again = again.unwrap_or_else(|error| panic!("{} split at {at}: {error}", format.api));
                 assert_eq!(essence(&again), essence(&whole), "{} split at {at}", format.api);
                 let cut = Player { tape: tape.clone(), at, goes_on: false };
-                check_cut(&format, at, &whole, ask(&format, &base, Arc::new(cut)).await);
+                check_cut(&format, at, &whole, ask(&format, &call, Arc::new(cut)).await);
                 cuts += 2;
             }
             streams += 1;

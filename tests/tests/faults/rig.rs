@@ -13,7 +13,7 @@ use tierway::testing::server::Answer;
 use tierway::testing::world;
 use tierway::time::{Span, Timeouts};
 use tierway::transport::{HttpProvider, HttpTransport};
-use tierway::{Kind, Provider, ProviderError, Retry, Usage};
+use tierway::{Call, Kind, Provider, ProviderError, Retry, Usage};
 
 /// What the server says where it says it rightly.
 pub(crate) const TEXT: &str = "Größe: 12 µm; 漢字とかな. The quick brown fox jumps over the lazy dog, \"twice\", and then \\ rests \
@@ -24,10 +24,10 @@ pub(crate) const PROMPT: &str = "promptcanary: where does the fox rest?";
 pub(crate) const MAX_TOKENS: u64 = 321;
 /// The time limits of every case.
 pub(crate) const LIMITS: Timeouts = Timeouts {
-    connect: Span::from_ms(1_000),
-    first_byte: Span::from_ms(1_500),
-    idle: Span::from_ms(1_500),
-    total: Span::from_ms(3_000),
+    connect: Span::from_ms(3_000),
+    first_byte: Span::from_ms(2_500),
+    idle: Span::from_ms(2_500),
+    total: Span::from_ms(6_000),
 };
 /// How long past its limit a case may take on a busy machine.
 const GRACE: Duration = Duration::from_secs(3);
@@ -92,12 +92,7 @@ impl Rig {
 
     /// Asks in a format at an address with a key.
     pub(crate) async fn ask(&self, format: &Format, base: &str, key: &str, is_stream: bool) -> Outcome {
-        let mut endpoint = world::endpoint("acme", format.api, base).expect("a plain word is an id");
-        endpoint.auth = format.auth.clone();
-        let request = world::ask(PROMPT).expect("it is short");
-        let card = world::card("acme/fox-1").expect("it is a model id");
-        let call = world::call(&request, card, endpoint, MAX_TOKENS).expect("an open policy admits it");
-        let call = call.with_timeouts(LIMITS);
+        let call = call(format, base);
         let wire = tierway::wire::for_api(format.api).unwrap_or_else(|| panic!("no wire speaks {}", format.api));
         let id = ProviderId::new("acme").expect("a plain word is an id");
         let key = Secret::new(key).expect("it is plain text");
@@ -111,8 +106,18 @@ impl Rig {
     }
 }
 
+/// The call that every case makes.
+pub(crate) fn call(format: &Format, base: &str) -> Call {
+    let mut endpoint = world::endpoint("acme", format.api, base).expect("a plain word is an id");
+    endpoint.auth = format.auth.clone();
+    let request = world::ask(PROMPT).expect("it is short");
+    let card = world::card("acme/fox-1").expect("it is a model id");
+    let call = world::call(&request, card, endpoint, MAX_TOKENS).expect("an open policy admits it");
+    call.with_timeouts(LIMITS)
+}
+
 /// A stream's pieces as one reply; nothing may follow an error.
-pub(crate) async fn fold(provider: &HttpProvider, call: &tierway::Call) -> Result<Reply, ProviderError> {
+pub(crate) async fn fold(provider: &HttpProvider, call: &Call) -> Result<Reply, ProviderError> {
     let mut pieces = provider.stream(call).await?;
     let mut assembler = Assembler::new();
     while let Some(piece) = pieces.next().await {

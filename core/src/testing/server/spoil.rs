@@ -26,6 +26,12 @@ pub(super) fn spoil(rendered: &mut Rendered, fault: &Fault, heard: &Heard) {
         Fault::GzipBomb { bytes } => bomb(rendered, *bytes),
         Fault::Html { status } => *rendered = Rendered::whole(*status, "text/html; charset=utf-8", PAGE.into()),
         Fault::EmptyBody => rendered.frames.clear(),
+        Fault::EmptyChoices if is_binary(rendered) => {
+            // The message's start and end stay, its blocks go.
+            let ends = rendered.frames.len().saturating_sub(2);
+            rendered.frames.drain(1..ends.max(1));
+        }
+        Fault::MissingUsage if is_binary(rendered) => drop(rendered.frames.pop()),
         Fault::EmptyChoices => map_json(rendered, empty_choices),
         Fault::WrongContentType => rendered.set_header("content-type", "text/plain"),
         Fault::DuplicateEnd => {
@@ -49,6 +55,11 @@ pub(super) fn spoil(rendered: &mut Rendered, fault: &Fault, heard: &Heard) {
         Fault::TrailingGarbage => rendered.frames.push(Frame::from("\n}}garbage\u{0}{[\n\n")),
         _ => {}
     }
+}
+
+/// Whether the body is an AWS event stream, whose last message holds the counts.
+fn is_binary(rendered: &Rendered) -> bool {
+    rendered.headers.iter().any(|(name, value)| name == "content-type" && value.contains("amazon.eventstream"))
 }
 
 fn retry_header(after: RetryAfter) -> (String, String) {
@@ -105,7 +116,7 @@ fn bomb(rendered: &mut Rendered, bytes: usize) {
     rendered.set_header("content-encoding", "gzip");
 }
 
-/// Rewrites every JSON value in the body; binary events are left as they are.
+/// Rewrites every JSON value in the body.
 fn map_json(rendered: &mut Rendered, change: impl Fn(&mut Value)) {
     for frame in &mut rendered.frames {
         let Ok(text) = std::str::from_utf8(&frame.bytes) else { continue };

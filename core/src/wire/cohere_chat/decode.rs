@@ -190,7 +190,7 @@ impl State {
                 out.push(Delta::Arguments { part: CALLS_AT + index, text: more.unwrap_or_default().to_owned() });
             }
             "citation-start" => self.citations.extend(field(message, "citations").cloned()),
-            "message-end" => self.end(event, out),
+            "message-end" => self.end(event, out)?,
             "content-end" | "tool-call-end" | "citation-end" | "debug" => {}
             _ => {
                 if let Some(error) = errors::of_body(event, 200, &[]) {
@@ -217,8 +217,12 @@ impl State {
         }
     }
 
-    fn end(&mut self, event: &Value, out: &mut Vec<Delta>) {
+    fn end(&mut self, event: &Value, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         self.has_ended = true;
+        let word = at(event, &["delta", "finish_reason"]).and_then(Value::as_str);
+        if word == Some("ERROR") {
+            return Err(failed(event));
+        }
         let mut fields = VendorFields::new();
         if !self.citations.is_empty() {
             fields.set(API, "citations", std::mem::take(&mut self.citations).into());
@@ -233,8 +237,17 @@ impl State {
         if !fields.is_empty() {
             out.push(Delta::Vendor { fields });
         }
-        if let Some(word) = at(event, &["delta", "finish_reason"]).and_then(Value::as_str) {
-            out.push(Delta::Stop { reason: stop_reason(word) });
-        }
+        out.extend(word.map(|word| Delta::Stop { reason: stop_reason(word) }));
+        Ok(())
     }
+}
+
+/// The vendor failed inside while it wrote: what it counted until then is billed.
+fn failed(event: &Value) -> ProviderError {
+    let words = at(event, &["delta", "error"]).and_then(Value::as_str).unwrap_or("the vendor failed inside");
+    let complaint = errors::Complaint { message: words.to_owned(), ..errors::Complaint::default() };
+    let mut error = errors::classify(&complaint, 500, &[]);
+    error.status = None;
+    error.usage = at(event, &["delta", "usage"]).map(|used| Box::new(usage(used)));
+    error
 }

@@ -107,7 +107,8 @@ fn crc32(bytes: &[u8]) -> u32 {
 pub(super) fn error_type(status: u16) -> &'static str {
     match status {
         400 => "ValidationException",
-        401 | 403 => "AccessDeniedException",
+        401 => "UnrecognizedClientException",
+        403 => "AccessDeniedException",
         404 => "ResourceNotFoundException",
         408 => "ModelTimeoutException",
         424 => "ModelErrorException",

@@ -33,7 +33,7 @@ fn whole(content: &Content) -> Option<Value> {
     })
 }
 
-/// The stream's values: text in pieces, a call whole, the reason to stop with the last of them.
+/// The stream's values: text in pieces, a call whole, and the reason to stop with an empty text.
 fn values(speech: &Speech<'_>) -> Vec<Value> {
     let mut parts = Vec::new();
     for part in &speech.reply.parts {
@@ -47,9 +47,8 @@ fn values(speech: &Speech<'_>) -> Vec<Value> {
             content => parts.extend(whole(content)),
         }
     }
-    let last = parts.pop();
     let mut values: Vec<Value> = parts.into_iter().map(|part| chunk(speech, vec![part], false)).collect();
-    values.push(chunk(speech, last.into_iter().collect(), true));
+    values.push(chunk(speech, vec![json!({ "text": "" })], true));
     values
 }
 

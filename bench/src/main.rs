@@ -1,2 +1,167 @@
-fn main(){}
-mod peers; mod server;
+//! Measures what Tierway costs beside bare reqwest + serde_json and the genai crate, in one run on one core.
+//!
+//! `cargo run --release --manifest-path bench/Cargo.toml` prints a table, with `--json` all figures. The server runs in a
+//! process of its own, so that the processor time is the client's alone.
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+mod measure;
+mod ours;
+mod peers;
+mod server;
+
+use measure::{Taken, calls, least, work};
+use ours::Tierway;
+use peers::{Bare, Genai};
+use server::{CHUNKS, Server};
+
+/// Measurements of each call, of which the least counts.
+const ROUNDS: usize = 5;
+
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Print all figures as JSON.
+    #[arg(long)]
+    json: bool,
+    /// A tenth of the calls: to see that it works.
+    #[arg(long)]
+    quick: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until killed (used by the benchmark itself).
+    Serve,
+}
+
+/// All figures.
+#[derive(Serialize)]
+struct Figures {
+    decisions: Vec<Decision>,
+    calls: Vec<Row>,
+}
+
+/// How long a decision takes.
+#[derive(Serialize)]
+struct Decision {
+    chars: usize,
+    p50_us: f64,
+    p99_us: f64,
+    bar_us: Option<f64>,
+}
+
+/// How long a kind of call takes with one of the libraries.
+#[derive(Serialize)]
+struct Row {
+    what: String,
+    with: &'static str,
+    #[serde(flatten)]
+    taken: Taken,
+    /// Processor time above bare reqwest's: of a call, or of a chunk.
+    over_bare_us: f64,
+}
+
+fn main() {
+    let args = Args::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    if let Some(Command::Serve) = args.command {
+        return runtime.block_on(server::serve());
+    }
+    let server = Server::start();
+    let scale = if args.quick { 10 } else { 1 };
+    let figures = runtime.block_on(async {
+        let (bare, genai) = (Bare::new(&server.base_url), Genai::new(&server.base_url));
+        let (one, all) = (Tierway::with_one_model(&server.base_url), Tierway::with_all_models(&server.base_url));
+        let decisions = decisions(&all, scale);
+        let mut rows = Vec::new();
+        rows.extend(compare("unary call", 2_000 / scale, 1, Peers { bare: &bare, genai: &genai, one: &one, all: &all }).await);
+        rows.extend(compare_streams(100 / scale, Peers { bare: &bare, genai: &genai, one: &one, all: &all }).await);
+        for at_once in [32, 128] {
+            let what = format!("{at_once} calls at once");
+            let peers = Peers { bare: &bare, genai: &genai, one: &one, all: &all };
+            rows.extend(compare(&what, 4_000 / scale, at_once, peers).await);
+        }
+        Figures { decisions, calls: rows }
+    });
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&figures).expect("figures are JSON")),
+        false => print(&figures),
+    }
+}
+
+/// Whom to compare.
+#[derive(Clone, Copy)]
+struct Peers<'a> {
+    bare: &'a Bare,
+    genai: &'a Genai,
+    one: &'a Tierway,
+    all: &'a Tierway,
+}
+
+const NAMES: [&str; 4] = ["reqwest + serde_json", "genai", "tierway, one model", "tierway, all models"];
+
+/// Measures unary calls in turns, so that all see the same machine.
+async fn compare(what: &str, count: usize, at_once: usize, peers: Peers<'_>) -> Vec<Row> {
+    let mut rounds: [Vec<Taken>; 4] = Default::default();
+    for _ in 0..ROUNDS {
+        rounds[0].push(calls(count, at_once, || peers.bare.send()).await);
+        rounds[1].push(calls(count, at_once, || peers.genai.send()).await);
+        rounds[2].push(calls(count, at_once, || peers.one.send()).await);
+        rounds[3].push(calls(count, at_once, || peers.all.send()).await);
+    }
+    rows(what, rounds, 1)
+}
+
+/// Measures streams of 100 chunks in turns.
+async fn compare_streams(count: usize, peers: Peers<'_>) -> Vec<Row> {
+    let mut rounds: [Vec<Taken>; 4] = Default::default();
+    for _ in 0..ROUNDS {
+        rounds[0].push(calls(count, 1, || peers.bare.stream()).await);
+        rounds[1].push(calls(count, 1, || peers.genai.stream()).await);
+        rounds[2].push(calls(count, 1, || peers.one.stream()).await);
+        rounds[3].push(calls(count, 1, || peers.all.stream()).await);
+    }
+    rows(&format!("stream of {CHUNKS} chunks"), rounds, CHUNKS)
+}
+
+fn rows(what: &str, rounds: [Vec<Taken>; 4], pieces: usize) -> Vec<Row> {
+    let taken = rounds.map(least);
+    let over = |taken: &Taken, bare: &Taken| (taken.cpu_us - bare.cpu_us) / pieces as f64;
+    let row = |(with, own): (&'static str, &Taken)| Row {
+        what: what.to_owned(),
+        with,
+        taken: *own,
+        over_bare_us: over(own, &taken[0]),
+    };
+    NAMES.into_iter().zip(&taken).map(row).collect()
+}
+
+fn decisions(all: &Tierway, scale: usize) -> Vec<Decision> {
+    let measure = |(chars, bar_us, count): (usize, Option<f64>, usize)| {
+        let request = ours::request(&ours::prompt(chars));
+        let (p50_us, p99_us) = work(count / scale, || all.decide(&request));
+        Decision { chars, p50_us, p99_us, bar_us }
+    };
+    [(30, None, 20_000), (375, Some(20.0), 20_000), (18_000, Some(100.0), 4_000)].into_iter().map(measure).collect()
+}
+
+fn print(figures: &Figures) {
+    println!("decision over the built-in catalogue");
+    for decision in &figures.decisions {
+        let bar = decision.bar_us.map_or(String::new(), |bar| format!("   bar {bar:.0} µs"));
+        let Decision { chars, p50_us, p99_us, .. } = decision;
+        println!("  {chars:>6} characters   p50 {p50_us:>7.1} µs   p99 {p99_us:>7.1} µs{bar}");
+    }
+    println!("\n{:<24} {:<22} {:>9} {:>10} {:>10} {:>9} {:>12}", "", "", "CPU µs", "p50 µs", "p99 µs", "a second", "over bare");
+    for row in &figures.calls {
+        let Row { what, with, taken, over_bare_us } = row;
+        let Taken { cpu_us, wall_p50_us, wall_p99_us, per_second } = taken;
+        println!(
+            "{what:<24} {with:<22} {cpu_us:>9.1} {wall_p50_us:>10.1} {wall_p99_us:>10.1} {per_second:>9.0} {over_bare_us:>9.2} µs"
+        );
+    }
+    println!("\n'over bare' is CPU time of a call, in a stream of a chunk, above that of reqwest + serde_json.");
+}

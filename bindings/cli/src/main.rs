@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 mod catalogue;
 mod chat;
+mod demo;
 mod engine;
 mod explain;
 mod failure;
@@ -33,6 +34,7 @@ struct Cli {
 enum Command {
     Chat(chat::ChatArgs),
     Explain(explain::ExplainArgs),
+    Demo(demo::DemoArgs),
     /// Print the JSON Schema of requests, replies and decisions.
     Schema,
     /// Run and check models in this process.
@@ -64,6 +66,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Chat(args) => chat::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Schema => schema::run(),
         Command::Engine(args) => engine::run(args),
         Command::Loopback(args) => loopback::run(&args),

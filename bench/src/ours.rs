@@ -1,0 +1,98 @@
+//! The same calls with Tierway: decision, ledger in memory, HTTP, decoding.
+
+use tierway::catalog::{Catalog, CatalogFile};
+use tierway::id::EndpointId;
+use tierway::model::{Api, Auth};
+use tierway::secrets::Secret;
+use tierway::{Client, Message, Request};
+
+use crate::peers::PROMPT;
+
+/// One model at one endpoint, beside nothing else.
+const ROWS: &str = r#"
+vendor = "bench"
+
+[[endpoints]]
+id = "bench"
+api = "chat_completions"
+base_url = "http://127.0.0.1:1/v1"
+region = "us"
+auth = "bearer"
+key_env = "BENCH_API_KEY"
+
+[[models]]
+id = "bench/bench-model"
+family = "bench-model"
+tier = "economy"
+context_window = 128000
+max_output = 16000
+capabilities = ["tools", "json_mode", "json_schema", "streaming"]
+source = "made up for the benchmark"
+date = "2026-01-01"
+[[models.prices]]
+rates = { input = "0.10", output = "0.40" }
+"#;
+
+/// A client of ours.
+pub struct Tierway {
+    client: Client,
+    request: Request,
+}
+
+impl Tierway {
+    /// One model to choose from: what a call costs beside deciding.
+    pub fn with_one_model(base_url: &str) -> Tierway {
+        let catalog = Catalog::default().with_files(&[CatalogFile { name: "bench", text: ROWS }]).expect("the rows are valid");
+        Tierway::new(catalog, base_url)
+    }
+
+    /// Every model of the built-in catalogue that is sold in the format that the server speaks.
+    pub fn with_all_models(base_url: &str) -> Tierway {
+        Tierway::new(Catalog::builtin().clone(), base_url)
+    }
+
+    fn new(catalog: Catalog, base_url: &str) -> Tierway {
+        let usable: Vec<EndpointId> = catalog
+            .endpoints()
+            .iter()
+            .filter(|endpoint| endpoint.api == Api::ChatCompletions && endpoint.auth != Auth::None)
+            .map(|endpoint| endpoint.id.clone())
+            .collect();
+        let mut builder = Client::builder().catalog(catalog);
+        for endpoint in usable {
+            let key = Secret::new("sk-bench").expect("it is plain text");
+            builder = builder.base_url(endpoint.clone(), base_url).key(endpoint, key);
+        }
+        Tierway { client: builder.build().expect("the settings are valid"), request: request(PROMPT) }
+    }
+
+    pub async fn send(&self) -> usize {
+        self.client.send(&self.request).await.expect("loopback answers").text().len()
+    }
+
+    pub async fn stream(&self) -> usize {
+        let mut stream = self.client.stream(&self.request).await.expect("loopback answers");
+        let mut length = 0;
+        while let Some(delta) = stream.next().await {
+            if let tierway::Delta::Text { text, .. } = delta.expect("the stream is whole") {
+                length += text.len();
+            }
+        }
+        length
+    }
+
+    /// Decides who would answer a prompt.
+    pub fn decide(&self, request: &Request) -> usize {
+        self.client.route(request).expect("some model may see it").candidates().len()
+    }
+}
+
+/// One message of a user, answered in at most 400 tokens.
+pub fn request(text: &str) -> Request {
+    Request::builder().message(Message::user(text)).max_tokens(400).build().expect("it is short")
+}
+
+/// A prompt of so many characters: the common one, repeated or cut.
+pub fn prompt(chars: usize) -> String {
+    PROMPT.chars().cycle().take(chars).collect()
+}

@@ -11,6 +11,9 @@ use crate::policy::Policy;
 use crate::time::{Span, Timeouts};
 
 mod apply;
+mod budgets;
+
+pub use budgets::{BudgetConfig, EnforceConfig, OneOrMore, RateConfig};
 
 /// The name of the file that is looked for in the working folder.
 pub const FILE_NAME: &str = "tierway.toml";
@@ -25,6 +28,12 @@ pub struct Config {
     pub policy: Policy,
     /// Where the account is kept.
     pub ledger: LedgerConfig,
+    /// Limits on what may be spent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetConfig>,
+    /// Limits on how fast.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateConfig>,
     /// Time limits.
     pub timeouts: TimeoutConfig,
     /// How often to try.
@@ -66,7 +75,7 @@ pub struct RouterConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LedgerConfig {
-    /// A SQLite file; `:memory:` keeps nothing after the process; `tierway.db` in the working folder by default.
+    /// A SQLite file; the account is kept in memory where it is `:memory:` or not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
 }

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -105,6 +107,24 @@ pub trait Store: Debug + Send + Sync {
     /// # Errors
     /// The first failure of an ending from a destructor, or that the store failed.
     async fn close(&self) -> Result<(), LedgerError>;
+}
+
+/// Opens the ledger in this file; in memory for `:memory:` and where there is none.
+///
+/// # Errors
+/// Where the file cannot be opened, or this build knows no file format.
+pub fn open(path: Option<&Path>, rules: Rules) -> Result<Arc<dyn Store>, LedgerError> {
+    match path.filter(|path| path.as_os_str() != ":memory:") {
+        None => Ok(Arc::new(MemoryStore::new(rules))),
+        #[cfg(feature = "sqlite")]
+        Some(path) => Ok(Arc::new(SqliteStore::open(path, rules)?)),
+        #[cfg(not(feature = "sqlite"))]
+        Some(path) => Err(LedgerError::Io {
+            place: path.display().to_string(),
+            doing: "opening the ledger",
+            reason: "this build has no file format: turn on the feature `sqlite`".to_owned(),
+        }),
+    }
 }
 
 /// Which sums to read: whole hours.

@@ -25,7 +25,8 @@ pub(crate) struct ChatArgs {
 
 pub(crate) fn run(args: &ChatArgs) -> Result<(), Failure> {
     let request = args.ask.request()?;
-    let config = args.ask.settings()?;
+    let mut config = args.ask.settings()?;
+    config.ledger.path.get_or_insert_with(|| crate::report::FILE_NAME.into());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let client = args.ask.builder(config).build().map_err(of_client)?;

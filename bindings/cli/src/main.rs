@@ -12,10 +12,13 @@ mod demo;
 mod engine;
 mod explain;
 mod failure;
+mod ledger;
 mod loopback;
 mod models;
 mod price;
 mod replay;
+mod report;
+mod report_page;
 mod schema;
 mod setup;
 mod table;
@@ -47,6 +50,8 @@ enum Command {
     Price(price::PriceArgs),
     /// Judge ways of routing on labelled data or your own log.
     Replay(replay::ReplayArgs),
+    Report(report::ReportArgs),
+    Ledger(ledger::LedgerArgs),
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -73,6 +78,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Models(args) => models::run(args),
         Command::Price(args) => price::run(args),
         Command::Replay(args) => replay::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Ledger(args) => ledger::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tierway", &mut std::io::stdout());
             Ok(())

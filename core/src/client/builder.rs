@@ -15,7 +15,7 @@ use crate::provider::Provider;
 use crate::score::Scorer;
 use crate::secrets::{Keyring, Secret};
 use crate::snapshot::{HealthBook, HealthRules, Keys, Offers};
-use crate::store::{MemoryStore, Store};
+use crate::store::Store;
 use crate::transport::Transport;
 
 use super::check::{Check, Wellformed};
@@ -151,9 +151,11 @@ impl ClientBuilder {
         self.check(Arc::new(Wellformed))
     }
 
-    /// Makes the client. Nothing is opened yet: the first call does that.
+    /// Makes the client. No connection is opened yet: the first call does that. Where the settings name a ledger file
+    /// and no store was given, the file is opened; without either, the account is kept in memory.
     ///
     /// # Errors
+    /// `Error::Ledger` where the ledger cannot be opened.
     /// `Error::Config` where a key or a catalogue file is not valid, or a model in the settings is unknown.
     pub fn build(self) -> Result<Client, Error> {
         let builtin = Catalog::builtin();
@@ -192,7 +194,11 @@ impl ClientBuilder {
             rules: self.rules.unwrap_or_else(|| self.config.rules()),
             scorer: Scorer::builtin(),
             providers,
-            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
+            store: match self.store {
+                Some(store) => store,
+                None => crate::store::open(self.config.ledger.path.as_deref(), self.config.ledger_rules()?)
+                    .map_err(Error::Ledger)?,
+            },
             clock,
             checks: self.checks,
             health: Mutex::new(Arc::new(HealthBook::new(self.health_rules))),

@@ -1,0 +1,157 @@
+//! `tierway report` and `tierway ledger` on a ledger that was written here.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tierway::ledger::{End, Rules};
+use tierway::store::{SqliteStore, Store};
+use tierway::testing::store::{History, Op, wait};
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("tierway-report-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A ledger of three days; returns the exact sum of all costs in pico-dollars.
+fn fill(file: &Path) -> i128 {
+    let store = SqliteStore::open(file, Rules::default()).unwrap();
+    let mut history = History::new(11);
+    let mut total = 0;
+    for _ in 0..2_000 {
+        match history.step() {
+            Op::Reserve(mut entry) => {
+                entry.at =
+                    tierway::time::Timestamp::from_ms(1_780_000_000_000 + (entry.at.ms() - 1_780_000_000_000) * 6);
+                let _ = wait(store.reserve(entry));
+            }
+            Op::End(End::Settle(entry)) => {
+                let cost = i128::from(entry.cost.pico());
+                if wait(store.settle(*entry)).is_ok_and(|posted| !posted.duplicate) {
+                    total += cost;
+                }
+            }
+            Op::End(End::Void(entry)) => drop(wait(store.void(entry))),
+        }
+    }
+    wait(store.close()).unwrap();
+    total
+}
+
+fn tierway(folder: &Folder, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tierway"));
+    command.args(args).current_dir(&folder.0).env_remove("TIERWAY_CONFIG").output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn pico(text: &str) -> i128 {
+    tierway::money::parse_decimal(text, 12).unwrap()
+}
+
+#[test]
+fn every_division_adds_up_to_the_exact_total() {
+    let folder = Folder::new("sums");
+    let total = fill(&folder.0.join("tierway.db"));
+    let by = ["day", "tier", "model", "vendor", "purpose", "ending", "basis", "user", "team"];
+    let mut args = vec!["report", "--json", "--zone", "Europe/Berlin"];
+    by.iter().for_each(|by| args.extend(["--by", *by]));
+    let report: serde_json::Value = serde_json::from_str(&text(&tierway(&folder, &args))).unwrap();
+    assert_eq!(pico(report["total"]["cost"].as_str().unwrap()), total);
+    for group in report["groups"].as_array().unwrap() {
+        let lines = group["lines"].as_array().unwrap();
+        let sum: i128 = lines.iter().map(|line| pico(line["cost"].as_str().unwrap())).sum();
+        assert_eq!(sum, total, "{}", group["by"]);
+    }
+    assert_eq!(report["groups"].as_array().unwrap().len(), by.len());
+    assert!(report["groups"][0]["lines"].as_array().unwrap().len() >= 3, "days");
+    assert!(report["held"]["unknown"].as_u64().unwrap() > 0, "their process has ended");
+}
+
+#[test]
+fn prints_tables_csv_and_one_page() {
+    let folder = Folder::new("page");
+    fill(&folder.0.join("tierway.db"));
+    let out = text(&tierway(&folder, &["report", "--html", "report.html"]));
+    assert!(out.contains("attempts cost $") && out.contains("anthropic/claude"), "{out}");
+    let csv = text(&tierway(&folder, &["report", "--csv", "--by", "user"]));
+    assert!(csv.contains("\"bob, \\ = x\""), "{csv}");
+    let page = std::fs::read_to_string(folder.0.join("report.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("prefers-color-scheme"));
+    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"), "it needs no other");
+    let hostile = text(&tierway(&folder, &["report", "--by", "team", "--html", "team.html"]));
+    assert!(hostile.contains("DROP TABLE"));
+    let one =
+        text(&tierway(&folder, &["report", "--csv", "--by", "day", "--since", "2026-05-30", "--until", "2026-05-30"]));
+    assert_eq!(one.lines().count(), 2, "{one}");
+    let bad = tierway(&folder, &["report", "--since", "2026-02-31"]);
+    assert_eq!(bad.status.code(), Some(2));
+    let none = tierway(&folder, &["report", "--db", "nowhere.db"]);
+    assert_eq!(none.status.code(), Some(4));
+    assert!(!folder.0.join("nowhere.db").exists());
+}
+
+#[test]
+fn an_export_is_compared_line_by_line() {
+    let folder = Folder::new("export");
+    fill(&folder.0.join("tierway.db"));
+    let csv = text(&tierway(&folder, &["report", "--csv", "--by", "day"]));
+    let day = csv.lines().nth(1).unwrap().split(',').nth(1).unwrap().to_owned();
+    let model = text(&tierway(&folder, &["report", "--csv", "--by", "model", "--since", &day, "--until", &day]));
+    let mut export = "Date,Model,Cost (USD)\n".replace("Cost (USD)", "cost_usd");
+    let mut lines = 0;
+    for line in model.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let name = fields[1].split('/').next_back().unwrap();
+        // A snapshot's date after the name, and the cost in two lines, as vendors do.
+        export.push_str(&format!("{day},{name}-2026-01-01,{}\n{day}T10:00:00Z,{name},0\n", fields[7]));
+        lines += 1;
+    }
+    std::fs::write(folder.0.join("same.csv"), &export).unwrap();
+    let same = text(&tierway(&folder, &["ledger", "reconcile", "--usage-export", "same.csv"]));
+    assert_eq!(same.matches("equal").count(), lines, "{same}");
+    std::fs::write(folder.0.join("more.csv"), export + &format!("{day},claude,0.5\n{day},other-model,1\n")).unwrap();
+    let more = tierway(&folder, &["ledger", "reconcile", "--usage-export", "more.csv", "--json"]);
+    assert_eq!(more.status.code(), Some(1));
+    let more: serde_json::Value = serde_json::from_slice(&more.stdout).unwrap();
+    assert_eq!(more["differing"], 2);
+    let verdicts: Vec<_> = more["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| (line["verdict"].as_str().unwrap(), line["difference"].as_str().unwrap()))
+        .collect();
+    assert!(
+        verdicts.contains(&("charged more", "0.5")) && verdicts.contains(&("not in the ledger", "1")),
+        "{verdicts:?}"
+    );
+}
+
+#[test]
+fn an_unknown_attempt_is_settled_once() {
+    let folder = Folder::new("unknown");
+    fill(&folder.0.join("tierway.db"));
+    let list = text(&tierway(&folder, &["ledger", "unknown"]));
+    let ids: Vec<&str> = list.lines().skip(1).take(2).map(|line| line.split_whitespace().next().unwrap()).collect();
+    text(&tierway(&folder, &["ledger", "settle", ids[0], "--cost", "0.001"]));
+    assert_eq!(tierway(&folder, &["ledger", "settle", ids[0], "--cost", "0.002"]).status.code(), Some(2));
+    text(&tierway(&folder, &["ledger", "void", ids[1], "--because", "the vendor never saw it"]));
+    let after = text(&tierway(&folder, &["ledger", "unknown"]));
+    assert!(ids.iter().all(|id| !after.contains(&format!("{id} "))), "{after}");
+    assert!(text(&tierway(&folder, &["ledger", "check"])).contains("replay"));
+}

@@ -7,7 +7,7 @@ use tierway::Usd;
 
 use super::drive::{Answered, Fate, Outcome};
 use super::plot::{Bar, Line, bars, escaped, histogram, lines};
-use super::summary::Summary;
+use super::summary::{HeldBack, Summary, TierShare};
 use super::table::grouped;
 use super::workload::Difficulty;
 
@@ -138,16 +138,25 @@ fn tiers_by_difficulty(summary: &Summary) -> String {
         .map(|part| format!("<span><i class=\"{0}\"></i>{0}: {1}</span>", part.tier.as_str(), part.answers))
         .collect();
     let row = |difficulty: Difficulty, name: &str| {
-        let count = |part: &super::summary::TierShare| part.by_difficulty.get(&difficulty).copied().unwrap_or(0);
+        let count = |part: &TierShare| part.by_difficulty.get(&difficulty).copied().unwrap_or(0);
         let all: usize = summary.tiers.iter().map(count).sum();
         let part = |part| (class_of(part), count(part) as f64 / all.max(1) as f64);
         Bar { name: name.to_owned(), parts: summary.tiers.iter().map(part).collect(), note: format!("{all} answers") }
     };
     let rows = [row(Difficulty::Easy, "easy"), row(Difficulty::Medium, "medium"), row(Difficulty::Hard, "hard")];
-    format!("<div class=\"key\">{key}</div>{}", bars(&rows))
+    format!("<div class=\"key\">{key}</div>{}{}", bars(&rows), tier_table(summary))
 }
 
-fn class_of(part: &super::summary::TierShare) -> &'static str {
+fn tier_table(summary: &Summary) -> String {
+    let row = |part: &TierShare| {
+        let (share, paid, full) = (100.0 * part.share, part.spent.short(), part.baseline.short());
+        format!("<tr><td>{}</td><td></td><td>{share:.1} %</td><td>{paid}</td><td>{full}</td></tr>", part.tier.as_str())
+    };
+    let rows: String = summary.tiers.iter().map(row).collect();
+    format!("<table><tr><th>tier</th><th></th><th>of answers</th><th>cost</th><th>at frontier</th></tr>{rows}</table>")
+}
+
+fn class_of(part: &TierShare) -> &'static str {
     part.tier.as_str()
 }
 
@@ -167,7 +176,7 @@ fn by_category(summary: &Summary) -> String {
 }
 
 fn held_back(summary: &Summary) -> String {
-    let row = |(rule, held): (&&'static str, &super::summary::HeldBack)| {
+    let row = |(rule, held): (&&'static str, &HeldBack)| {
         let each = held.models as f64 / held.requests.max(1) as f64;
         let refused = if held.refused > 0 { format!(", {} of all", held.refused) } else { String::new() };
         Bar {
@@ -222,7 +231,7 @@ fn account(summary: &Summary) -> String {
         ("voided, not a byte sent", grouped(account.voided)),
         ("open", grouped(account.open)),
         ("above their reservation", grouped(account.overruns)),
-        ("spent on attempts that failed", dollars(account.spent_on_failures)),
+        ("spent on attempts that failed", account.spent_on_failures.short()),
         ("entries in the journal", grouped(account.journal)),
     ];
     let row = |(name, value): (&str, String)| format!("<tr><td>{name}</td><td></td><td>{value}</td></tr>");

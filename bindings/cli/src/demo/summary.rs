@@ -65,6 +65,9 @@ pub(super) struct HeldBack {
     pub(super) refused: usize,
 }
 
+/// Rules that hold the same models back in every request: they say nothing of the day.
+const QUIET: [&str; 4] = ["retired", "key", "unpriced", "asked"];
+
 /// What went wrong and was made good.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Trouble {
@@ -101,7 +104,7 @@ impl Summary {
             if let Some(model) = baseline {
                 *baselines.entry(model).or_insert(0) += 1;
             }
-            for (rule, models) in &outcome.held_back {
+            for (rule, models) in outcome.held_back.iter().filter(|(rule, _)| !QUIET.contains(*rule)) {
                 let entry = held_back.entry(rule).or_default();
                 entry.requests += 1;
                 entry.models += models;
@@ -159,7 +162,7 @@ fn tiers(outcomes: &[Outcome]) -> Vec<TierShare> {
         part.share = part.answers as f64 / answered as f64;
         part
     };
-    Tier::ALL.into_iter().map(share).filter(|part| part.answers > 0).collect()
+    Tier::ALL.into_iter().map(share).filter(|part| part.answers > 0 || part.tier == Tier::Frontier).collect()
 }
 
 fn trouble(outcomes: &[Outcome]) -> Trouble {

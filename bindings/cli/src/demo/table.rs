@@ -58,7 +58,7 @@ fn write_tokens(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
 }
 
 fn write_policy(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
-    let mut rules: Vec<_> = summary.held_back.iter().filter(|(rule, _)| !QUIET.contains(*rule)).collect();
+    let mut rules: Vec<_> = summary.held_back.iter().collect();
     rules.sort_by(|a, b| b.1.requests.cmp(&a.1.requests).then(a.0.cmp(b.0)));
     for (at, (rule, held)) in rules.into_iter().enumerate() {
         let head = if at == 0 { "held back" } else { "" };
@@ -68,9 +68,6 @@ fn write_policy(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     }
     Ok(())
 }
-
-/// Rules that hold the same models back in every request: they say nothing of the day.
-const QUIET: [&str; 4] = ["retired", "key", "unpriced", "asked"];
 
 fn write_trouble(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     let trouble = &summary.trouble;

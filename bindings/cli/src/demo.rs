@@ -186,16 +186,20 @@ fn progress(length: usize, quiet: bool) -> ProgressBar {
     bar
 }
 
-/// Removes an earlier demo's ledger with the files that SQLite keeps beside it.
+/// Removes an earlier demo's ledger with what the store keeps beside it.
 fn remove_ledger(path: &Path) -> Result<(), Failure> {
-    for end in ["", "-wal", "-shm", ".lock", "-lock"] {
+    let beside = |end: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(end);
-        match fs::remove_file(&name) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Failure::file(Path::new(&name), &error));
-            }
-            _ => {}
+        PathBuf::from(name)
+    };
+    let files = ["", "-wal", "-shm", "-lock"].map(|end| (fs::remove_file(beside(end)), beside(end)));
+    let owners = (fs::remove_dir_all(beside("-owners")), beside("-owners"));
+    for (removed, name) in files.into_iter().chain([owners]) {
+        if let Err(error) = removed
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(Failure::file(&name, &error));
         }
     }
     Ok(())

@@ -13,7 +13,7 @@ mod server;
 
 use measure::{Taken, calls, least, work};
 use ours::Tierway;
-use peers::{Bare, Genai};
+use peers::{Bare, Format, Genai};
 use server::{CHUNKS, Server};
 
 /// Measurements of each call, of which the least counts.
@@ -26,6 +26,9 @@ struct Args {
     /// Print all figures as JSON.
     #[arg(long)]
     json: bool,
+    /// The format in which all speak.
+    #[arg(long, value_enum, default_value_t = Format::Messages)]
+    format: Format,
     /// A tenth of the calls: to see that it works.
     #[arg(long)]
     quick: bool,
@@ -40,6 +43,7 @@ enum Command {
 /// All figures.
 #[derive(Serialize)]
 struct Figures {
+    format: Format,
     decisions: Vec<Decision>,
     calls: Vec<Row>,
 }
@@ -73,18 +77,19 @@ fn main() {
     let server = Server::start();
     let scale = if args.quick { 10 } else { 1 };
     let figures = runtime.block_on(async {
-        let (bare, genai) = (Bare::new(&server.base_url), Genai::new(&server.base_url));
-        let (one, all) = (Tierway::with_one_model(&server.base_url), Tierway::with_all_models(&server.base_url));
+        let (url, format) = (server.base_url.as_str(), args.format);
+        let (bare, genai) = (Bare::new(url, format), Genai::new(url, format));
+        let (one, all) = (Tierway::with_one_model(url, format), Tierway::with_all_models(url, format));
         let decisions = decisions(&all, scale);
         let mut rows = Vec::new();
-        rows.extend(compare("unary call", 2_000 / scale, 1, Peers { bare: &bare, genai: &genai, one: &one, all: &all }).await);
-        rows.extend(compare_streams(100 / scale, Peers { bare: &bare, genai: &genai, one: &one, all: &all }).await);
+        let peers = Peers { bare: &bare, genai: &genai, one: &one, all: &all };
+        rows.extend(compare("unary call", 2_000 / scale, 1, peers).await);
+        rows.extend(compare_streams(100 / scale, peers).await);
         for at_once in [32, 128] {
             let what = format!("{at_once} calls at once");
-            let peers = Peers { bare: &bare, genai: &genai, one: &one, all: &all };
             rows.extend(compare(&what, 4_000 / scale, at_once, peers).await);
         }
-        Figures { decisions, calls: rows }
+        Figures { format, decisions, calls: rows }
     });
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&figures).expect("figures are JSON")),

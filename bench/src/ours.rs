@@ -1,12 +1,12 @@
 //! The same calls with Tierway: decision, ledger in memory, HTTP, decoding.
 
-use tierway::catalog::{Catalog, CatalogFile};
+use tierway::catalog::Catalog;
 use tierway::id::EndpointId;
 use tierway::model::{Api, Auth};
 use tierway::secrets::Secret;
 use tierway::{Client, Message, Request};
 
-use crate::peers::PROMPT;
+use crate::peers::{Format, PROMPT};
 
 /// One model at one endpoint, beside nothing else.
 const ROWS: &str = r#"
@@ -14,11 +14,11 @@ vendor = "bench"
 
 [[endpoints]]
 id = "bench"
-api = "chat_completions"
+api = "API"
 base_url = "http://127.0.0.1:1/v1"
 region = "us"
 auth = "bearer"
-key_env = "BENCH_API_KEY"
+key_env = "BENCH_KEY"
 
 [[models]]
 id = "bench/bench-model"
@@ -41,21 +41,22 @@ pub struct Tierway {
 
 impl Tierway {
     /// One model to choose from: what a call costs beside deciding.
-    pub fn with_one_model(base_url: &str) -> Tierway {
-        let catalog = Catalog::default().with_files(&[CatalogFile { name: "bench", text: ROWS }]).expect("the rows are valid");
-        Tierway::new(catalog, base_url)
+    pub fn with_one_model(base_url: &str, format: Format) -> Tierway {
+        let rows = ROWS.replace("API", api(format).as_str());
+        let catalog = Catalog::parse(&rows, "bench").expect("the rows are valid");
+        Tierway::new(catalog, base_url, format)
     }
 
     /// Every model of the built-in catalogue that is sold in the format that the server speaks.
-    pub fn with_all_models(base_url: &str) -> Tierway {
-        Tierway::new(Catalog::builtin().clone(), base_url)
+    pub fn with_all_models(base_url: &str, format: Format) -> Tierway {
+        Tierway::new(Catalog::builtin().clone(), base_url, format)
     }
 
-    fn new(catalog: Catalog, base_url: &str) -> Tierway {
+    fn new(catalog: Catalog, base_url: &str, format: Format) -> Tierway {
         let usable: Vec<EndpointId> = catalog
             .endpoints()
             .iter()
-            .filter(|endpoint| endpoint.api == Api::ChatCompletions && endpoint.auth != Auth::None)
+            .filter(|endpoint| endpoint.api == api(format) && endpoint.auth != Auth::None)
             .map(|endpoint| endpoint.id.clone())
             .collect();
         let mut builder = Client::builder().catalog(catalog);
@@ -84,6 +85,13 @@ impl Tierway {
     /// Decides who would answer a prompt.
     pub fn decide(&self, request: &Request) -> usize {
         self.client.route(request).expect("some model may see it").candidates().len()
+    }
+}
+
+fn api(format: Format) -> Api {
+    match format {
+        Format::Chat => Api::ChatCompletions,
+        Format::Messages => Api::Messages,
     }
 }
 

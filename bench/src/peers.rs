@@ -12,22 +12,35 @@ the three cups inside is broken. She is polite, has bought from us eleven times,
 before her mother's birthday on Saturday. Please write a short, friendly answer that apologises, promises a replacement by \
 Friday and offers free delivery on her next order.";
 
+/// The format in which all speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+pub enum Format {
+    /// Anthropic Messages.
+    Messages,
+    /// OpenAI chat completions.
+    Chat,
+}
+
 /// A bare reqwest client.
 pub struct Bare {
     client: reqwest::Client,
     url: String,
+    format: Format,
 }
 
 impl Bare {
-    pub fn new(base_url: &str) -> Bare {
-        Bare { client: reqwest::Client::new(), url: format!("{base_url}/chat/completions") }
+    pub fn new(base_url: &str, format: Format) -> Bare {
+        let path = if format == Format::Chat { "chat/completions" } else { "messages" };
+        Bare { client: reqwest::Client::new(), url: format!("{base_url}/{path}"), format }
     }
 
     fn body(&self, stream: bool) -> Value {
         let mut body = json!({"model": "bench-model", "messages": [{"role": "user", "content": PROMPT}], "max_tokens": 400});
         if stream {
             body["stream"] = true.into();
-            body["stream_options"] = json!({"include_usage": true});
+            if self.format == Format::Chat {
+                body["stream_options"] = json!({"include_usage": true});
+            }
         }
         body
     }
@@ -36,7 +49,11 @@ impl Bare {
     pub async fn send(&self) -> usize {
         let sent = self.client.post(&self.url).bearer_auth("sk-bench").json(&self.body(false)).send().await;
         let reply: Value = sent.expect("loopback answers").json().await.expect("it is JSON");
-        reply["choices"][0]["message"]["content"].as_str().expect("it has text").len()
+        let text = match self.format {
+            Format::Chat => &reply["choices"][0]["message"]["content"],
+            Format::Messages => &reply["content"][0]["text"],
+        };
+        text.as_str().expect("it has text").len()
     }
 
     /// A streamed answer, every chunk's text read.
@@ -51,7 +68,11 @@ impl Bare {
                 break;
             }
             let chunk: Value = serde_json::from_str(&event.data).expect("it is JSON");
-            length += chunk["choices"][0]["delta"]["content"].as_str().map_or(0, str::len);
+            let text = match self.format {
+                Format::Chat => &chunk["choices"][0]["delta"]["content"],
+                Format::Messages => &chunk["delta"]["text"],
+            };
+            length += text.as_str().map_or(0, str::len);
         }
         length
     }
@@ -63,10 +84,14 @@ pub struct Genai {
 }
 
 impl Genai {
-    pub fn new(base_url: &str) -> Genai {
+    pub fn new(base_url: &str, format: Format) -> Genai {
+        let kind = match format {
+            Format::Chat => genai::adapter::AdapterKind::OpenAI,
+            Format::Messages => genai::adapter::AdapterKind::Anthropic,
+        };
         let base = format!("{base_url}/");
         let resolver = ServiceTargetResolver::from_resolver_fn(move |target: ServiceTarget| -> Result<_, genai::resolver::Error> {
-            let model = ModelIden::new(genai::adapter::AdapterKind::OpenAI, target.model.model_name);
+            let model = ModelIden::new(kind, target.model.model_name);
             Ok(ServiceTarget { endpoint: Endpoint::from_owned(base.clone()), auth: AuthData::from_single("sk-bench"), model })
         });
         Genai { client: genai::Client::builder().with_service_target_resolver(resolver).build().expect("the options are valid") }

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -11,12 +12,19 @@ use tokio::net::TcpStream;
 /// Chunks in a stream.
 pub const CHUNKS: usize = 100;
 
-const UNARY: &str = concat!(
+const UNARY_CHAT: &str = concat!(
     r#"{"id":"chatcmpl-1","object":"chat.completion","created":1763640366,"model":"bench-model","choices":[{"index":0,"#,
     r#""message":{"role":"assistant","content":"The capital of France is Paris, which lies on the Seine in the north of "#,
     r#"the country and has been its seat of government for most of its history.","refusal":null},"logprobs":null,"#,
     r#""finish_reason":"stop"}],"usage":{"prompt_tokens":120,"completion_tokens":31,"total_tokens":151,"#,
     r#""prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}"#
+);
+
+const UNARY_MESSAGES: &str = concat!(
+    r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-bench","content":[{"type":"text","text":"The "#,
+    r#"capital of France is Paris, which lies on the Seine in the north of the country and has been its seat of "#,
+    r#"government for most of its history."}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":120,"#,
+    r#""cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":31,"service_tier":"standard"}}"#
 );
 
 /// The server's process; it is stopped when this is dropped.
@@ -51,18 +59,51 @@ pub async fn serve() {
     std::io::stdout().flush().expect("the parent reads");
     listener.set_nonblocking(true).expect("tokio needs it");
     let listener = tokio::net::TcpListener::from_std(listener).expect("tokio takes it");
-    let stream = streamed();
+    let streams = streamed();
     loop {
         let Ok((socket, _)) = listener.accept().await else { continue };
-        tokio::spawn(answer(socket, stream.clone()));
+        tokio::spawn(answer(socket, streams.clone()));
     }
 }
 
-/// Each chunk of a streamed answer, HTTP framing included.
-fn streamed() -> std::sync::Arc<Vec<Vec<u8>>> {
-    let frame = |text: String| format!("{:x}\r\n{text}\r\n", text.len()).into_bytes();
+/// Each chunk of a streamed answer, HTTP framing included, in both formats.
+#[derive(Clone)]
+struct Streams {
+    chat: Arc<Vec<Vec<u8>>>,
+    messages: Arc<Vec<Vec<u8>>>,
+}
+
+fn frame(text: &str) -> Vec<u8> {
+    format!("{:x}\r\n{text}\r\n", text.len()).into_bytes()
+}
+
+fn streamed() -> Streams {
+    Streams { chat: Arc::new(streamed_chat()), messages: Arc::new(streamed_messages()) }
+}
+
+fn streamed_messages() -> Vec<Vec<u8>> {
+    let event = |name: &str, data: &str| frame(&format!("event: {name}\ndata: {data}\n\n"));
+    let usage = r#"{"input_tokens":120,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1}"#;
+    let start = format!(
+        r#"{{"type":"message_start","message":{{"id":"msg_1","type":"message","role":"assistant","model":"claude-bench","content":[],"stop_reason":null,"stop_sequence":null,"usage":{usage}}}}}"#
+    );
+    let block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+    let mut all = vec![event("message_start", &start), event("content_block_start", block)];
+    all.extend((0..CHUNKS).map(|at| {
+        let data = format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":" word{at}"}}}}"#);
+        event("content_block_delta", &data)
+    }));
+    let end = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":100}}"#;
+    all.push(event("content_block_stop", r#"{"type":"content_block_stop","index":0}"#));
+    all.push(event("message_delta", end));
+    all.push(event("message_stop", r#"{"type":"message_stop"}"#));
+    all.push(b"0\r\n\r\n".to_vec());
+    all
+}
+
+fn streamed_chat() -> Vec<Vec<u8>> {
     let chunk = |delta: &str, finish: &str| {
-        frame(format!(
+        frame(&format!(
             "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1763640366,\"model\":\"bench-model\",\
              \"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{finish}}}]}}\n\n"
         ))
@@ -71,32 +112,32 @@ fn streamed() -> std::sync::Arc<Vec<Vec<u8>>> {
     all.push(chunk("{}", "\"stop\""));
     all.push(frame(
         "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1763640366,\"model\":\"bench-model\",\
-         \"choices\":[],\"usage\":{\"prompt_tokens\":120,\"completion_tokens\":100,\"total_tokens\":220}}\n\n"
-            .into(),
+         \"choices\":[],\"usage\":{\"prompt_tokens\":120,\"completion_tokens\":100,\"total_tokens\":220}}\n\n",
     ));
-    all.push(frame("data: [DONE]\n\n".into()));
+    all.push(frame("data: [DONE]\n\n"));
     all.push(b"0\r\n\r\n".to_vec());
-    std::sync::Arc::new(all)
+    all
 }
 
-async fn answer(mut socket: TcpStream, stream: std::sync::Arc<Vec<Vec<u8>>>) {
+async fn answer(mut socket: TcpStream, streams: Streams) {
     let _ = socket.set_nodelay(true);
     let mut buffer = Vec::with_capacity(64 << 10);
     loop {
-        let Some(request) = read_request(&mut socket, &mut buffer).await else { return };
+        let Some((is_chat, request)) = read_request(&mut socket, &mut buffer).await else { return };
         let is_stream = find(&request, b"\"stream\":true").is_some() || find(&request, b"\"stream\": true").is_some();
         let sent = if is_stream {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
             let mut sent = socket.write_all(head.as_bytes()).await;
-            for chunk in stream.iter() {
+            for chunk in if is_chat { streams.chat.iter() } else { streams.messages.iter() } {
                 if sent.is_ok() {
                     sent = socket.write_all(chunk).await;
                 }
             }
             sent
         } else {
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", UNARY.len());
-            socket.write_all(&[head.as_bytes(), UNARY.as_bytes()].concat()).await
+            let body = if is_chat { UNARY_CHAT } else { UNARY_MESSAGES };
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+            socket.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await
         };
         if sent.is_err() {
             return;
@@ -104,17 +145,18 @@ async fn answer(mut socket: TcpStream, stream: std::sync::Arc<Vec<Vec<u8>>>) {
     }
 }
 
-/// The body of the next request with a content-length, or `None` at the connection's end.
-async fn read_request(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
+/// Whether the next request is of chat completions, and its body, or `None` at the connection's end.
+async fn read_request(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(bool, Vec<u8>)> {
     loop {
         if let Some(end) = find(buffer, b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+            let is_chat = head.lines().next().is_some_and(|line| line.contains("/chat/completions"));
             let length = head.split("content-length:").nth(1).and_then(|rest| rest.lines().next());
             let length: usize = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
             if buffer.len() >= end + 4 + length {
                 let body = buffer[end + 4..end + 4 + length].to_vec();
                 buffer.drain(..end + 4 + length);
-                return Some(body);
+                return Some((is_chat, body));
             }
         }
         if socket.read_buf(buffer).await.ok()? == 0 {

@@ -16,6 +16,8 @@ use tierway::testing::store as suite;
 
 #[path = "ledger/crash.rs"]
 mod crash;
+#[path = "ledger/fault.rs"]
+mod fault;
 #[path = "ledger/windows.rs"]
 mod windows;
 

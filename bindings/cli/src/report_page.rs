@@ -16,7 +16,7 @@ p{margin:0 0 16px}.soft{color:var(--soft)}section{background:var(--card);border:
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}th,td{padding:5px 10px 5px 0;text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:500;border-bottom:1px solid var(--rule)}tr+tr td{border-top:1px solid var(--rule)}
 svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font:12px system-ui,sans-serif}.paid{fill:var(--paid)}.base{fill:var(--base)}
-.rule{stroke:var(--rule)}.key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em;vertical-align:-1px}
+@media (max-width:560px){svg text{font-size:22px}}.rule{stroke:var(--rule)}.key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em;vertical-align:-1px}
 .bars{display:grid;grid-template-columns:minmax(80px,auto) 1fr auto;gap:6px 12px;align-items:center;font-size:.9rem;margin-bottom:14px}
 .bars .name{overflow-wrap:anywhere}.bars .bar{position:relative;height:16px}.bars i{position:absolute;left:0;top:0;height:100%;border-radius:3px}
 .bars i.b{background:var(--base)}.bars i.p{background:var(--paid);top:3px;height:10px}.bars .n{text-align:right;font-variant-numeric:tabular-nums}

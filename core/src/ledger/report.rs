@@ -134,9 +134,9 @@ impl Line {
         Pico(self.baseline.0 - self.cost.0)
     }
 
-    fn add(&mut self, sums: &Sums, is_failed: bool) {
+    fn add(&mut self, sums: &Sums) {
         self.attempts += sums.attempts;
-        self.failed += if is_failed { sums.attempts } else { 0 };
+        self.failed += sums.failed;
         self.input = self.input.saturating_add(sums.input);
         self.cached = self.cached.saturating_add(sums.cached);
         self.output = self.output.saturating_add(sums.output);
@@ -217,10 +217,6 @@ pub struct ReportAsk {
     pub day: Window,
 }
 
-fn is_failed(ending: &str) -> bool {
-    !matches!(ending, "answered" | "cancelled" | "voided")
-}
-
 impl Report {
     /// The local date of an hour in the zone of a window.
     pub fn date_of(day: &Window, hour: Timestamp) -> String {
@@ -242,7 +238,7 @@ impl Report {
         for (key, sums) in &rollup.cells {
             match key.ending.as_str() {
                 "voided" => report.voided += sums.attempts,
-                ending => report.total.add(sums, is_failed(ending)),
+                _ => report.total.add(sums),
             }
         }
         report.groups = ask.by.iter().map(|by| group(by, rollup, &ask.day, &report.total)).collect();
@@ -256,7 +252,7 @@ fn group(by: &By, rollup: &Rollup, day: &Window, total: &Line) -> Group {
     let mut day_of = |hour: Timestamp| days.entry(hour).or_insert_with(|| date(day, hour)).clone();
     if let By::Tag(name) = by {
         for (key, sums) in rollup.tags.iter().filter(|(key, _)| key.name == *name) {
-            lines.entry(key.value.clone()).or_default().add(sums, false);
+            lines.entry(key.value.clone()).or_default().add(sums);
         }
         let tagged: Sums = lines.values().fold(Sums::default(), |mut sums, line| {
             sums.attempts += line.attempts;
@@ -264,11 +260,13 @@ fn group(by: &By, rollup: &Rollup, day: &Window, total: &Line) -> Group {
             sums.baseline += line.baseline.0;
             sums.input += line.input;
             sums.output += line.output;
+            sums.failed += line.failed;
             sums
         });
         if total.attempts > tagged.attempts {
             let rest = lines.entry("(without)".to_owned()).or_default();
             rest.attempts += total.attempts - tagged.attempts;
+            rest.failed += total.failed.saturating_sub(tagged.failed);
             rest.cost.0 += total.cost.0 - tagged.cost;
             rest.baseline.0 += total.baseline.0 - tagged.baseline;
             rest.input += total.input.saturating_sub(tagged.input);
@@ -277,7 +275,7 @@ fn group(by: &By, rollup: &Rollup, day: &Window, total: &Line) -> Group {
     } else {
         for (key, sums) in rollup.cells.iter().filter(|(key, _)| key.ending != "voided") {
             let name = if *by == By::Day { day_of(key.hour) } else { column(by, key).to_owned() };
-            lines.entry(name).or_default().add(sums, is_failed(&key.ending));
+            lines.entry(name).or_default().add(sums);
         }
     }
     let mut lines: Vec<Line> = lines.into_iter().map(|(name, line)| Line { name, ..line }).collect();

@@ -61,12 +61,14 @@ pub struct Sums {
     pub reasoning: u64,
     /// How many cost more than was reserved.
     pub overruns: u64,
+    /// How many failed or were cut off.
+    pub failed: u64,
 }
 
 impl Sums {
     /// Adds other sums.
     pub fn add(&mut self, other: &Sums) {
-        let Sums { attempts, cost, baseline, input, cached, output, reasoning, overruns } = *other;
+        let Sums { attempts, cost, baseline, input, cached, output, reasoning, overruns, failed } = *other;
         self.attempts += attempts;
         self.cost += cost;
         self.baseline += baseline;
@@ -75,6 +77,7 @@ impl Sums {
         self.output = self.output.saturating_add(output);
         self.reasoning = self.reasoning.saturating_add(reasoning);
         self.overruns += overruns;
+        self.failed += failed;
     }
 
     fn of(reserve: &Reserve, entry: &Settle) -> Sums {
@@ -88,6 +91,7 @@ impl Sums {
             output: tokens(entry.usage.output),
             reasoning: tokens(entry.usage.reasoning),
             overruns: u64::from(reserve.is_overrun_by(entry)),
+            failed: u64::from(entry.ending.is_failure()),
         }
     }
 }

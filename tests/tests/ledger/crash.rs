@@ -47,6 +47,7 @@ fn child() {
                 }
             }
         }
+        Some(("few", seed)) => few(&file, seed),
         Some(("race", name)) => {
             let store = SqliteStore::open(file, race_rules()).unwrap();
             let (mut spent, mut history) = (0, History::new(name.len() as u64));
@@ -59,6 +60,33 @@ fn child() {
             writeln!(out, "spent {spent}").unwrap();
         }
         _ => panic!("unknown mode"),
+    }
+}
+
+/// Forty entries, each told with what came of it; for the tests of faults also how long the log of writes was by then.
+fn few(file: &str, seed: &str) {
+    let mut out = std::io::stdout();
+    let log = std::env::var("FEW_SIZES").ok();
+    let mut tell = |line: &str| match &log {
+        Some(log) => writeln!(out, "told {} {line}", std::fs::metadata(log).map_or(0, |file| file.len())).unwrap(),
+        None => writeln!(out, "told {line}").unwrap(),
+    };
+    let store = match SqliteStore::open(file, Rules::default()) {
+        Ok(store) => store,
+        Err(error) => return tell(&format!("error {error}")),
+    };
+    let mut history = History::new(seed.parse().unwrap());
+    for _ in 0..40 {
+        let op = history.step();
+        let text = entry_text(&op);
+        match write(&store, op) {
+            Ok(_) => tell(&format!("ok {text}")),
+            Err(error @ (LedgerError::Io { .. } | LedgerError::Full { .. } | LedgerError::Denied { .. })) => {
+                tell(&format!("error {error}"));
+            }
+            // A wrong entry of the history, or one whose reservation was refused.
+            Err(_) => {}
+        }
     }
 }
 

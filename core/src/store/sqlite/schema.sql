@@ -95,6 +95,7 @@ CREATE TABLE hours (
     output      INTEGER NOT NULL,
     reasoning   INTEGER NOT NULL,
     overruns    INTEGER NOT NULL,
+    failed      INTEGER NOT NULL,
     PRIMARY KEY (hour_ms, model, vendor, endpoint, tier, purpose, ending, basis)
 ) STRICT, WITHOUT ROWID;
 
@@ -112,6 +113,7 @@ CREATE TABLE tag_hours (
     output      INTEGER NOT NULL,
     reasoning   INTEGER NOT NULL,
     overruns    INTEGER NOT NULL,
+    failed      INTEGER NOT NULL,
     PRIMARY KEY (name, hour_ms, value)
 ) STRICT, WITHOUT ROWID;
 

@@ -14,15 +14,16 @@ const ADD: &str = "attempts = attempts + excluded.attempts,
     baseline_hi = baseline_hi + excluded.baseline_hi + (baseline_lo + excluded.baseline_lo) / 1000000000000,
     baseline_lo = (baseline_lo + excluded.baseline_lo) % 1000000000000,
     input = input + excluded.input, cached = cached + excluded.cached, output = output + excluded.output,
-    reasoning = reasoning + excluded.reasoning, overruns = overruns + excluded.overruns";
-const SUMS: &str = "attempts, cost_hi, cost_lo, baseline_hi, baseline_lo, input, cached, output, reasoning, overruns";
+    reasoning = reasoning + excluded.reasoning, overruns = overruns + excluded.overruns, failed = failed + excluded.failed";
+const SUMS: &str =
+    "attempts, cost_hi, cost_lo, baseline_hi, baseline_lo, input, cached, output, reasoning, overruns, failed";
 
 /// Adds what a batch settled.
 pub(super) fn write(c: &Connection, rollup: &Rollup) -> rusqlite::Result<()> {
     for (key, sums) in &rollup.cells {
         let (cost, baseline) = (split(sums.cost), split(sums.baseline));
         c.prepare_cached(&format!(
-            "INSERT INTO hours VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+            "INSERT INTO hours VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
              ON CONFLICT DO UPDATE SET {ADD}"
         ))?
         .execute(params![
@@ -43,13 +44,14 @@ pub(super) fn write(c: &Connection, rollup: &Rollup) -> rusqlite::Result<()> {
             sums.cached as i64,
             sums.output as i64,
             sums.reasoning as i64,
-            sums.overruns as i64
+            sums.overruns as i64,
+            sums.failed as i64
         ])?;
     }
     for (key, sums) in &rollup.tags {
         let (cost, baseline) = (split(sums.cost), split(sums.baseline));
         c.prepare_cached(&format!(
-            "INSERT INTO tag_hours VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            "INSERT INTO tag_hours VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT DO UPDATE SET {ADD}"
         ))?
         .execute(params![
@@ -65,7 +67,8 @@ pub(super) fn write(c: &Connection, rollup: &Rollup) -> rusqlite::Result<()> {
             sums.cached as i64,
             sums.output as i64,
             sums.reasoning as i64,
-            sums.overruns as i64
+            sums.overruns as i64,
+            sums.failed as i64
         ])?;
     }
     for (key, attempts) in &rollup.classes {
@@ -97,6 +100,7 @@ fn sums_of(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Sums> {
         output: count(7)?,
         reasoning: count(8)?,
         overruns: count(9)?,
+        failed: count(10)?,
     })
 }
 

@@ -283,7 +283,8 @@ impl Reading {
                     self.progress = Progress::Stopped(soon);
                 }
                 Delta::Start { .. } | Delta::Usage { .. } | Delta::Vendor { .. } => {}
-                _ if self.progress == Progress::Silent => self.progress = Progress::Begun,
+                // Some answers go on after a first end.
+                _ if self.progress != Progress::Begun => self.progress = Progress::Begun,
                 _ => {}
             }
             self.ready.push_back(Ok(delta));

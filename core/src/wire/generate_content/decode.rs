@@ -27,6 +27,7 @@ pub(super) fn answer(response: HttpResponse<'_>) -> Result<Reply, ProviderError>
     let body = json::body(response.body)?;
     let (mut chunks, mut out) = (Chunks { merges: body.is_array(), ..Chunks::default() }, Vec::new());
     chunks.take_all(&body, response.status, response.headers, &mut out)?;
+    chunks.release(&mut out);
     if !chunks.is_answer {
         return Err(ProviderError::protocol("the answer has neither candidates nor usage"));
     }
@@ -60,6 +61,7 @@ impl StreamDecoder for Decoder {
         if sse.events() == 0 && !sse.stray().is_empty() {
             chunks.take_all(&json::body(sse.stray())?, 200, &[], out)?;
         }
+        chunks.release(out);
         if chunks.has_ended { Ok(()) } else { Err(errors::incomplete()) }
     }
 }
@@ -82,6 +84,10 @@ struct Answer {
     /// Whether the last part is text that may grow, and of which kind.
     open: Option<Kin>,
     calls: u32,
+    /// Whether the vendor runs tools of its own for this answer, after which a stream may end its turn and go on.
+    runs_tools: bool,
+    /// The end of such an answer, held back until the stream is over.
+    held: Option<StopReason>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -125,8 +131,9 @@ impl Chunks {
             self.is_answer = true;
             out.push(Delta::Usage { usage });
         }
-        let mut rest = object.clone();
-        ["candidates", "modelVersion", "responseId"].iter().for_each(|name| drop(rest.shift_remove(*name)));
+        let known = ["candidates", "modelVersion", "responseId"];
+        let others = object.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+        let mut rest: Map<String, Value> = others.map(|(name, value)| (name.clone(), value.clone())).collect();
         for (at, candidate) in list(chunk, "candidates").iter().take(CANDIDATES_MAX).enumerate() {
             self.is_answer = true;
             let index = json::count(candidate, &["index"]).and_then(|index| usize::try_from(index).ok()).unwrap_or(at);
@@ -145,6 +152,18 @@ impl Chunks {
                 Err(error)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Gives out the ends that were held back.
+    fn release(&mut self, out: &mut Vec<Delta>) {
+        for (at, answer) in self.answers.iter_mut().enumerate() {
+            let Some(reason) = answer.held.take() else { continue };
+            let stop = Delta::Stop { reason };
+            out.push(match u32::try_from(at) {
+                Ok(0) | Err(_) => stop,
+                Ok(index) => Delta::Alternative { index, delta: Box::new(stop) },
+            });
         }
     }
 
@@ -173,7 +192,10 @@ impl Chunks {
         if let Some(word) = field(candidate, "finishReason").and_then(stop_reason) {
             self.has_ended = true;
             let reason = if word == StopReason::End && answer.calls > 0 { StopReason::ToolUse } else { word };
-            pieces.push(Delta::Stop { reason });
+            match answer.runs_tools && self.merges {
+                true => answer.held = Some(reason),
+                false => pieces.push(Delta::Stop { reason }),
+            }
         }
         if index == 0 {
             let more = candidate.as_object().into_iter().flatten();
@@ -221,6 +243,7 @@ impl Answer {
                 whole.vendor.set(API, "functionCall", call.into());
             }
         }
+        self.runs_tools |= whole.content == Content::Vendor;
         let whole = whole.with_vendor(VendorFields::of(API, part));
         self.give(whole, out);
     }

@@ -298,6 +298,31 @@ fn a_stream_is_read_alike_however_it_is_cut() {
 }
 
 #[test]
+fn an_answer_that_goes_on_after_its_first_end_is_read_to_its_last() {
+    let chunk = |parts: Value, reason: Option<&str>| {
+        let candidate = json!({"content": {"parts": parts}, "finishReason": reason});
+        format!("data: {}\n\n", json!({"candidates": [candidate], "responseId": "r"}))
+    };
+    let code = json!([{"executableCode": {"language": "PYTHON", "code": "1"}}]);
+    let text = [
+        chunk(code, Some("STOP")),
+        chunk(json!([{"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}}]), None),
+        chunk(json!([{"text": "One."}]), Some("MAX_TOKENS")),
+    ]
+    .concat();
+    let (mut decoder, mut out) = (GenerateContent.decoder(&Dialect::default()), Vec::new());
+    decoder.feed(text.as_bytes(), &mut out).unwrap();
+    let stops = |out: &[crate::reply::Delta]| {
+        out.iter().filter(|delta| matches!(delta, crate::reply::Delta::Stop { .. })).count()
+    };
+    assert_eq!(stops(&out), 0, "a reader would take it for the end");
+    decoder.finish(&mut out).unwrap();
+    assert_eq!(stops(&out), 1);
+    let reply = recorded::read(GenerateContent.decoder(&Dialect::default()), [text.as_bytes()]).unwrap();
+    assert_eq!((reply.text().as_str(), reply.stop), ("One.", Some(StopReason::MaxTokens)));
+}
+
+#[test]
 fn a_cut_or_failing_stream_is_a_typed_error_with_what_came() {
     let text = stream();
     let cut = &text[..text.rfind("data:").unwrap()];

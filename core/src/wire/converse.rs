@@ -19,7 +19,7 @@ mod stream;
 mod tests;
 mod write;
 
-pub(super) use decode::{reply, usage};
+pub(super) use decode::{refused, reply, usage};
 pub(super) use stream::{Events, failure};
 
 /// Our note on reasoning that came from this format, signed or not.

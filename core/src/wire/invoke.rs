@@ -55,7 +55,7 @@ impl Wire for Invoke {
 
     fn decode(&self, response: HttpResponse<'_>, _dialect: &Dialect) -> Result<Reply, ProviderError> {
         if response.status >= 400 {
-            return Err(errors::of_response(&response));
+            return Err(converse::refused(&response));
         }
         let body = json::body(response.body)?;
         let mut reply = match () {

@@ -9,6 +9,7 @@ use crate::model::Api;
 use crate::reply::{Delta, Reply, StopReason, TokenLogprob};
 use crate::usage::Usage;
 use crate::vendor_fields::VendorFields;
+use crate::wire::errors::Complaint;
 use crate::wire::json::{self, at, count, field, list, text};
 use crate::wire::sse::SseParser;
 use crate::wire::{HttpResponse, StreamDecoder, errors};
@@ -25,6 +26,9 @@ pub(super) fn answer(response: HttpResponse<'_>) -> Result<Reply, ProviderError>
         let error = errors::of_body(&body, response.status, response.headers);
         return Err(error.unwrap_or_else(|| ProviderError::protocol("the answer has no message")));
     };
+    if let Some(error) = failure(&body, None) {
+        return Err(error);
+    }
     let mut parts: Vec<Part> = Vec::new();
     if let Some(plan) = text(message, "tool_plan").filter(|plan| !plan.is_empty()) {
         parts.push(plan_of(plan));
@@ -86,6 +90,19 @@ fn stop_reason(word: &str) -> StopReason {
         "ERROR_LIMIT" => StopReason::ContextFull,
         other => StopReason::Other(other.to_ascii_lowercase()),
     }
+}
+
+/// The error that an answer's end is: the vendor failed, or gave up in time. What was used is kept.
+fn failure(end: &Value, said: Option<&str>) -> Option<ProviderError> {
+    let word = text(end, "finish_reason").unwrap_or_default();
+    if said.is_none() && !["ERROR", "TIMEOUT"].contains(&word) {
+        return None;
+    }
+    let complaint = Complaint { message: said.unwrap_or_default().to_owned(), ..Complaint::default() };
+    let mut error = errors::classify(&complaint, 500, &[]).with_code(word);
+    error.status = None;
+    error.usage = field(end, "usage").map(|used| Box::new(usage(used)));
+    Some(error)
 }
 
 /// Tokens of one text piece: their joined text and one probability each.
@@ -220,8 +237,9 @@ impl State {
     fn end(&mut self, event: &Value, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         self.has_ended = true;
         let word = at(event, &["delta", "finish_reason"]).and_then(Value::as_str);
-        if word == Some("ERROR") {
-            return Err(failed(event));
+        let end = field(event, "delta").unwrap_or(&Value::Null);
+        if let Some(error) = failure(end, text(end, "error")) {
+            return Err(error);
         }
         let mut fields = VendorFields::new();
         if !self.citations.is_empty() {
@@ -231,23 +249,10 @@ impl State {
             out.push(Delta::Usage { usage: usage(used) });
             fields.set(API, "usage", used.clone());
         }
-        if let Some(error) = at(event, &["delta", "error"]) {
-            fields.set(API, "error", error.clone());
-        }
         if !fields.is_empty() {
             out.push(Delta::Vendor { fields });
         }
         out.extend(word.map(|word| Delta::Stop { reason: stop_reason(word) }));
         Ok(())
     }
-}
-
-/// The vendor failed inside while it wrote: what it counted until then is billed.
-fn failed(event: &Value) -> ProviderError {
-    let words = at(event, &["delta", "error"]).and_then(Value::as_str).unwrap_or("the vendor failed inside");
-    let complaint = errors::Complaint { message: words.to_owned(), ..errors::Complaint::default() };
-    let mut error = errors::classify(&complaint, 500, &[]);
-    error.status = None;
-    error.usage = at(event, &["delta", "usage"]).map(|used| Box::new(usage(used)));
-    error
 }

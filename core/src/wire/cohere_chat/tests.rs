@@ -178,6 +178,11 @@ fn a_stream_is_read_alike_however_it_is_cut() {
     let cut = &text[..text.find("event: message-end").unwrap()];
     let error = recorded::read(CohereChat.decoder(&Dialect::default()), [cut.as_bytes()]).unwrap_err();
     assert_eq!((error.kind, error.partial.unwrap().text().as_str()), (Kind::Incomplete, "H\u{e9}llo"));
+    let end = json!({"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "no room",
+        "usage": {"billed_units": {"input_tokens": 5}}}});
+    let failing = format!("{cut}data: {end}\n\n");
+    let error = recorded::read(CohereChat.decoder(&Dialect::default()), [failing.as_bytes()]).unwrap_err();
+    assert_eq!((error.kind, error.message.as_str(), error.usage.unwrap().input), (Kind::Server, "no room", Some(5)));
 }
 
 #[test]

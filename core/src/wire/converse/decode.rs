@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::media;
 use super::parse::{reasoning_part, tool_use};
-use crate::error::ProviderError;
+use crate::error::{Kind, ProviderError};
 use crate::message::{Content, Part};
 use crate::model::Api;
 use crate::reply::{Reply, StopReason};
@@ -18,13 +18,22 @@ use crate::wire::{HttpResponse, errors};
 /// Reads a whole answer, an error included.
 pub(super) fn answer(response: HttpResponse<'_>) -> Result<Reply, ProviderError> {
     if response.status >= 400 {
-        return Err(errors::of_response(&response));
+        return Err(refused(&response));
     }
     let body = json::body(response.body)?;
     if let Some(error) = errors::of_body(&body, response.status, response.headers) {
         return Err(error);
     }
     reply(body, Api::Converse)
+}
+
+/// The error of a failing status. Access is denied both to a key that is not known, with 401, and to one that may not.
+pub(in crate::wire) fn refused(response: &HttpResponse<'_>) -> ProviderError {
+    let mut error = errors::of_response(response);
+    if response.status == 401 && error.kind == Kind::Permission {
+        error.kind = Kind::Auth;
+    }
+    error
 }
 
 /// An answer's object as a reply; `api` names the vendor fields for what our reply has no field for.

@@ -41,23 +41,25 @@ pub(super) fn answer(response: HttpResponse<'_>) -> Result<Reply, ProviderError>
 pub(super) struct Decoder {
     sse: SseParser,
     chunks: Chunks,
+    /// The last piece that ended the answer: some proxies send it twice.
+    last: String,
 }
 
 impl Decoder {
     pub(super) fn new() -> Decoder {
-        Decoder { sse: SseParser::new(), chunks: Chunks { merges: true, ..Chunks::default() } }
+        Decoder { sse: SseParser::new(), chunks: Chunks { merges: true, ..Chunks::default() }, last: String::new() }
     }
 }
 
 impl StreamDecoder for Decoder {
     fn feed(&mut self, bytes: &[u8], out: &mut Vec<Delta>) -> Result<(), ProviderError> {
-        let Decoder { sse, chunks } = self;
-        sse.feed(bytes, |event| chunks.take_all(&json::event(event.data)?, 200, &[], out))
+        let Decoder { sse, chunks, last } = self;
+        sse.feed(bytes, |event| chunks.event(event.data, last, out))
     }
 
     fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
-        let Decoder { sse, chunks } = self;
-        sse.finish(|event| chunks.take_all(&json::event(event.data)?, 200, &[], out))?;
+        let Decoder { sse, chunks, last } = self;
+        sse.finish(|event| chunks.event(event.data, last, out))?;
         if sse.events() == 0 && !sse.stray().is_empty() {
             chunks.take_all(&json::body(sse.stray())?, 200, &[], out)?;
         }
@@ -97,6 +99,17 @@ enum Kin {
 }
 
 impl Chunks {
+    fn event(&mut self, data: &str, last: &mut String, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        if self.has_ended && (data == last || data.trim() == "[DONE]") {
+            return Ok(());
+        }
+        self.take_all(&json::event(data)?, 200, &[], out)?;
+        if self.has_ended {
+            data.clone_into(last);
+        }
+        Ok(())
+    }
+
     fn take_all(
         &mut self,
         body: &Value,

@@ -18,6 +18,7 @@ pub mod schema;
 pub mod sse;
 pub mod verbatim;
 
+mod chat_completions;
 mod cohere_chat;
 mod converse;
 mod dial;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Wire;
+use super::chat_completions::{self, ChatCompletions};
 use super::cohere_chat::{self, CohereChat};
 use super::converse::{self, Converse};
 use super::generate_content::{self, GenerateContent};
@@ -15,6 +16,7 @@ use crate::usage::Usage;
 /// The wire that speaks a format; none for the engine, which needs no bytes, and for formats without a chat.
 pub fn for_api(api: Api) -> Option<&'static dyn Wire> {
     match api {
+        Api::ChatCompletions => Some(&ChatCompletions),
         Api::Messages => Some(&Messages),
         Api::CohereChat => Some(&CohereChat),
         Api::OllamaChat => Some(&OllamaChat),
@@ -29,8 +31,8 @@ pub fn for_api(api: Api) -> Option<&'static dyn Wire> {
 
 /// Reads a usage object alone, as it stands in a reply of this format: for bills that were stored.
 pub fn usage_of(api: Api, usage: &Value, dialect: &Dialect) -> Option<Usage> {
-    let _ = dialect;
     match api {
+        Api::ChatCompletions => Some(chat_completions::read_usage(usage, dialect)),
         Api::Messages => Some(messages::usage(usage)),
         Api::CohereChat => Some(cohere_chat::usage(usage)),
         Api::OllamaChat | Api::OllamaGenerate => Some(ollama_chat::usage(usage)),

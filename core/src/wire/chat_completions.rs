@@ -1,0 +1,97 @@
+//! OpenAI chat completions, and the many vendors that copy it.
+//!
+//! What the copies do differently is data: `Dialect` fields, and these entries of `Dialect::more`:
+//! - `schema = plain`: schemas go as they are; otherwise a strict one is told in OpenAI's strict dialect
+//! - `developer_role = yes`: the role `developer` is known; otherwise it is written `system`
+//! - `reasoning = effort | object | thinking`: how to ask for thought: `reasoning_effort` (the default), OpenRouter's
+//!   `reasoning` object, or a `thinking` switch
+//! - `cache_control = yes`: parts take Anthropic's cache marks; otherwise they are left out
+//! - `file_url = yes`: a file may be given by its address
+//! - `tool_media = yes`: results of tools may hold pictures; otherwise these follow in a message of the user
+//!
+//! A note whose name starts with `$` in the vendor fields records how a body wrote something that has several spellings.
+
+use serde_json::{Map, Value};
+
+use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, errors, json};
+use crate::error::ProviderError;
+use crate::model::{Api, Dialect};
+use crate::reply::Reply;
+
+mod chunk;
+mod decode;
+mod logprobs;
+mod parse;
+mod parse_message;
+mod stream;
+mod usage;
+mod write;
+mod write_message;
+
+pub(super) use usage::read as read_usage;
+
+const API: Api = Api::ChatCompletions;
+
+/// The chat completions format.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ChatCompletions;
+
+impl Wire for ChatCompletions {
+    fn api(&self) -> Api {
+        API
+    }
+
+    fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
+        let body = write::body(ask, mode)?;
+        Ok(HttpRequest {
+            path: path(ask, "/chat/completions"),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: Value::Object(body).to_string().into_bytes(),
+        })
+    }
+
+    fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {
+        parse::body(body)
+    }
+
+    fn decode(&self, response: HttpResponse<'_>, dialect: &Dialect) -> Result<Reply, ProviderError> {
+        if !(200..300).contains(&response.status) {
+            return Err(errors::of_response(&response));
+        }
+        let body = json::body(response.body)?;
+        decode::reply(body, response.status, response.headers, dialect)
+    }
+
+    fn decoder(&self, dialect: &Dialect) -> Box<dyn StreamDecoder> {
+        Box::new(stream::Decoder::new(dialect.clone()))
+    }
+}
+
+/// The path of a request: the dialect's own, with the model's wire name in it, or `stock`.
+pub(super) fn path(ask: &Ask<'_>, stock: &str) -> String {
+    let path = ask.endpoint.dialect.path.as_deref().unwrap_or(stock);
+    path.replace("{model}", &ask.card.wire_name)
+}
+
+/// Removes fields that hold nothing: null, `""`, `[]`, `{}`.
+fn drop_empty(fields: &mut Map<String, Value>) {
+    fields.retain(|_, value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(inner) => !inner.is_empty(),
+        _ => true,
+    });
+}
+
+/// Adds the fields of `more` that are not there yet.
+fn add_missing(object: &mut Map<String, Value>, more: &Map<String, Value>) {
+    for (name, value) in more {
+        if !object.contains_key(name) {
+            object.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

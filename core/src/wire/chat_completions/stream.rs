@@ -1,0 +1,280 @@
+//! A stream of the chat completions format.
+//!
+//! Every answer has one reasoning part, one text part and one refusal, as the whole reply would; tool calls follow in
+//! the order in which they begin. Fields that grow over chunks and only make sense whole (reasoning details, extras of
+//! the message) are gathered and given out when the answer ends.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{API, chunk, decode, logprobs};
+use crate::error::ProviderError;
+use crate::message::{Content, Part};
+use crate::model::Dialect;
+use crate::reply::{Delta, StopReason};
+use crate::vendor_fields::VendorFields;
+use crate::wire::json::{field, list, text};
+use crate::wire::sse::{Event, SseParser};
+use crate::wire::{StreamDecoder, errors, json};
+
+mod answer;
+use answer::Answer;
+
+/// Most answers that are followed in one stream: more were never asked for.
+const ANSWERS_MAX: usize = 16;
+
+/// Top-level fields that are read apart, or that say nothing.
+const TOP: [&str; 8] = ["id", "model", "choices", "object", "usage", "obfuscation", "p", "error"];
+
+/// Reads a stream.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    parser: SseParser,
+    state: State,
+}
+
+/// What is known of the reply so far.
+#[derive(Debug)]
+struct State {
+    dialect: Dialect,
+    /// Whether ordinary chunks may take the short way; tests turn it off to compare.
+    is_quick: bool,
+    started: bool,
+    done: bool,
+    answers: Vec<Answer>,
+    vendor: Map<String, Value>,
+}
+
+impl Decoder {
+    pub(super) fn new(dialect: Dialect) -> Decoder {
+        let state =
+            State { dialect, is_quick: true, started: false, done: false, answers: Vec::new(), vendor: Map::new() };
+        Decoder { parser: SseParser::new(), state }
+    }
+
+    /// The same, reading every chunk as a tree.
+    #[cfg(test)]
+    pub(super) fn unhurried(mut self) -> Decoder {
+        self.state.is_quick = false;
+        self
+    }
+}
+
+impl StreamDecoder for Decoder {
+    fn feed(&mut self, bytes: &[u8], out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        let Decoder { parser, state } = self;
+        parser.feed(bytes, |event| state.take(event, out))
+    }
+
+    fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        let Decoder { parser, state } = self;
+        let last = parser.finish(|event| state.take(event, out));
+        if parser.events() == 0 && !parser.stray().is_empty() {
+            return state.take_whole(parser.stray(), out);
+        }
+        for (index, answer) in state.answers.iter_mut().enumerate() {
+            answer.close(index, out);
+        }
+        let ended = state.done || state.answers.first().is_some_and(Answer::has_ended);
+        match last {
+            // A last event that was cut cannot be read: the stream is cut, and that is all there is to say.
+            Err(error) if ended || error.kind != crate::error::Kind::Protocol => Err(error),
+            _ if ended => Ok(()),
+            _ => Err(errors::incomplete()),
+        }
+    }
+}
+
+impl State {
+    fn take(&mut self, event: Event<'_>, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        if self.started && self.is_quick && event.name.is_empty() && self.take_quickly(event.data, out) {
+            return Ok(());
+        }
+        match event.data.trim() {
+            "" => return Ok(()),
+            "[DONE]" => {
+                self.done = true;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let chunk = json::event(event.data)?;
+        if let Some(error) = failure(&chunk, event.name) {
+            return Err(error);
+        }
+        self.take_chunk(&chunk, out);
+        Ok(())
+    }
+
+    /// Takes an ordinary chunk; false where it is not one, with nothing taken.
+    fn take_quickly(&mut self, data: &str, out: &mut Vec<Delta>) -> bool {
+        let Ok(chunk) = serde_json::from_str::<chunk::Chunk>(data) else { return false };
+        let [choice] = chunk.choices;
+        let Some(answer) = self.answers.get_mut(choice.index as usize) else { return false };
+        let at = choice.index as usize;
+        if let Some([fragment]) = &choice.delta.tool_calls
+            && !answer.has_call(fragment.index)
+        {
+            return false;
+        }
+        let named = [("reasoning_content", choice.delta.reasoning_content), ("reasoning", choice.delta.reasoning)];
+        let shown = named.into_iter().find_map(|(name, words)| Some((name, words.filter(|words| !words.is_empty())?)));
+        if let Some((name, words)) = shown {
+            answer.reasoning(at, name, words, out);
+        }
+        answer.text(at, choice.delta.content.unwrap_or_default(), out);
+        if let Some([fragment]) = choice.delta.tool_calls {
+            answer.arguments(at, fragment.index, fragment.function.arguments, out);
+        }
+        true
+    }
+
+    fn take_chunk(&mut self, chunk: &Value, out: &mut Vec<Delta>) {
+        self.take_top(chunk, out);
+        for (place, choice) in list(chunk, "choices").iter().enumerate() {
+            let at = json::count(choice, &["index"]).map_or(place, |index| index as usize);
+            if at >= ANSWERS_MAX {
+                continue;
+            }
+            if self.answers.len() <= at {
+                self.answers.resize_with(at + 1, Answer::default);
+            }
+            take_choice(&mut self.answers[at], at, choice, out);
+        }
+        let used = decode::usage_of_body(chunk, &self.dialect);
+        if field(chunk, "usage").is_some() || field(chunk, "x_groq").is_some_and(|x| x.get("usage").is_some()) {
+            out.push(Delta::Usage { usage: used });
+        } else if let Some(lane) = used.service_tier.filter(|_| !self.vendor.contains_key("service_tier")) {
+            let usage = crate::usage::Usage { service_tier: Some(lane), ..crate::usage::Usage::default() };
+            out.push(Delta::Usage { usage });
+        }
+        self.take_vendor(chunk, out);
+    }
+
+    /// The id and the model, from the first chunk that names one.
+    fn take_top(&mut self, chunk: &Value, out: &mut Vec<Delta>) {
+        let named = |name: &str| text(chunk, name).filter(|word| !word.is_empty()).map(str::to_owned);
+        let (id, model) = (named("id"), named("model"));
+        // Azure opens with a chunk of filter results that names neither.
+        if !self.started && (id.is_some() || model.is_some() || !list(chunk, "choices").is_empty()) {
+            self.started = true;
+            out.push(Delta::Start { id, model });
+        }
+    }
+
+    /// Fields of the vendor's own, each when it first comes or changes.
+    fn take_vendor(&mut self, chunk: &Value, out: &mut Vec<Delta>) {
+        let mut fresh = decode::rest_of(chunk, &TOP);
+        if let Some(usage) = field(chunk, "usage") {
+            fresh.insert("usage".to_owned(), usage.clone());
+        }
+        fresh.retain(|name, value| self.vendor.get(name) != Some(value));
+        if !fresh.is_empty() {
+            self.vendor.extend(fresh.clone());
+            out.push(Delta::Vendor { fields: VendorFields::of(API, fresh) });
+        }
+    }
+
+    /// A JSON body in place of a stream: an error, or the whole answer of a server that does not stream.
+    fn take_whole(&mut self, body: &[u8], out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        let body = json::body(body)?;
+        out.extend(decode::reply(body, 200, &[], &self.dialect)?.into_deltas());
+        Ok(())
+    }
+}
+
+/// The error that an event is, if it is one.
+fn failure(chunk: &Value, event_name: &str) -> Option<ProviderError> {
+    let is_named = event_name == "error";
+    if !is_named && field(chunk, "error").is_none() && chunk.get("choices").is_some() {
+        return None;
+    }
+    let unnamed = || is_named.then(|| ProviderError::protocol("the vendor sent an error event without an error in it"));
+    errors::of_body(chunk, 200, &[]).or_else(unnamed)
+}
+
+fn take_choice(answer: &mut Answer, at: usize, choice: &Value, out: &mut Vec<Delta>) {
+    let message = field(choice, "delta").or_else(|| field(choice, "message")).unwrap_or(&Value::Null);
+    answer.details(at, list(message, "reasoning_details"), out);
+    let named = ["reasoning_content", "reasoning"].into_iter();
+    let shown = named.filter_map(|name| Some((name, text(message, name)?))).find(|(_, words)| !words.is_empty());
+    if let Some((name, words)) = shown {
+        answer.reasoning(at, name, words.to_owned(), out);
+    }
+    match message.get("content") {
+        Some(Value::String(words)) => answer.text(at, words.clone(), out),
+        Some(Value::Array(pieces)) => pieces.iter().for_each(|piece| take_piece(answer, at, piece, out)),
+        _ => {}
+    }
+    if let Some(words) = text(message, "refusal") {
+        answer.refusal(at, words, out);
+    }
+    for call in list(message, "tool_calls") {
+        answer.call(at, call, out);
+    }
+    if let Some(call) = field(message, "function_call") {
+        answer.legacy_call(at, call, out);
+    }
+    answer.extras(decode::rest_of(message, &decode::MESSAGE));
+    let tokens = logprobs::read(field(choice, "logprobs"));
+    if !tokens.is_empty() {
+        answer.push(at, Delta::Logprobs { tokens }, out);
+    }
+    if let Some(reason) = decode::stop_reason(choice) {
+        let refused = answer.has_refused() && reason == StopReason::End;
+        answer.stop(at, if refused { StopReason::Refusal } else { reason }, out);
+    }
+}
+
+/// A piece of a content list (Mistral): thinking grows the reasoning, text the text.
+fn take_piece(answer: &mut Answer, at: usize, piece: &Value, out: &mut Vec<Delta>) {
+    let part = decode::piece(piece);
+    match &part.content {
+        Content::Text { text } => answer.text(at, text.clone(), out),
+        Content::Reasoning { text } => answer.reasoning(at, "thinking", text.clone(), out),
+        _ => answer.whole(at, part, out),
+    }
+}
+
+/// Gathers pieces of `reasoning_details`: those of the same index and kind are one that grows.
+#[derive(Debug, Default)]
+struct Details(Vec<Map<String, Value>>, BTreeMap<(u64, String), usize>);
+
+impl Details {
+    fn add(&mut self, piece: &Value) {
+        let Some(piece) = piece.as_object() else { return };
+        let kind = piece.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let index = piece.get("index").and_then(Value::as_u64);
+        let key = index.map(|index| (index, kind));
+        let place = key.as_ref().and_then(|key| self.1.get(key).copied());
+        if let Some(whole) = place.and_then(|place| self.0.get_mut(place)) {
+            grow(whole, piece);
+        } else if self.0.len() < crate::limits::REPLY_PARTS_MAX {
+            self.1.extend(key.map(|key| (key, self.0.len())));
+            self.0.push(piece.clone());
+        }
+    }
+
+    fn into_list(self) -> Value {
+        self.0.into_iter().map(Value::Object).collect()
+    }
+}
+
+/// Appends the texts of `piece` to those of `whole`, and takes over what else it says.
+fn grow(whole: &mut Map<String, Value>, piece: &Map<String, Value>) {
+    for (name, value) in piece {
+        match (whole.get_mut(name), value) {
+            (_, Value::Null) => {}
+            (Some(Value::String(old)), Value::String(more)) if ["text", "summary", "data"].contains(&name.as_str()) => {
+                old.push_str(more);
+            }
+            (_, value) => drop(whole.insert(name.clone(), value.clone())),
+        }
+    }
+}
+
+/// A part of this format alone, with everything it holds.
+fn message_part(extras: Map<String, Value>) -> Option<Part> {
+    decode::extras_part(extras)
+}

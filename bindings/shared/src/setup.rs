@@ -1,0 +1,201 @@
+//! A client's settings as JSON, and what the host brings besides.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+use tierway::catalog::{Catalog, CatalogFile};
+use tierway::client::{Client, ClientBuilder};
+use tierway::config::{
+    BudgetConfig, CatalogConfig, Config, LedgerConfig, RateConfig, RetryConfig, RouterConfig, TimeoutConfig,
+    TransportConfig,
+};
+use tierway::id::{EndpointId, ProviderId};
+use tierway::policy::Policy;
+use tierway::secrets::Secret;
+use tierway::transport::Transport;
+
+use crate::foreign::{Answerer, Judge};
+use crate::{Failure, ForeignCheck, ForeignProvider, json};
+
+const CODE: &str = "invalid_config";
+
+/// A client's settings. Every field may be left out; one that is not known is an error.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Setup {
+    /// A `tierway.toml` to start from; an empty text looks for one in the working folder. What is said here besides
+    /// takes the place of its sections.
+    pub file: Option<PathBuf>,
+    /// How models are chosen, as `[router]` in the file.
+    pub router: Option<RouterConfig>,
+    /// What may go where, as `[policy]`.
+    pub policy: Option<Policy>,
+    /// Where the account is kept, as `[ledger]`: in memory where no path is said.
+    pub ledger: Option<LedgerConfig>,
+    /// Limits on what may be spent, as `[[budgets]]`.
+    pub budgets: Option<Vec<BudgetConfig>>,
+    /// Limits on how fast, as `[[rates]]`.
+    pub rates: Option<Vec<RateConfig>>,
+    /// Time limits, as `[timeouts]`.
+    pub timeouts: Option<TimeoutConfig>,
+    /// How often to try, as `[retry]`.
+    pub retry: Option<RetryConfig>,
+    /// How to reach the network, as `[transport]`.
+    pub transport: Option<TransportConfig>,
+    /// Files of rows, as `[catalog]`.
+    pub catalog: Option<CatalogConfig>,
+    /// Rows as text, each in the format of a catalogue file, by a name for errors.
+    pub catalog_texts: BTreeMap<String, String>,
+    /// Rows as data: each has `vendor`, `endpoints` and `models` as a catalogue file does.
+    pub rows: Vec<Value>,
+    /// Whether to read keys from the environment.
+    pub environment: bool,
+    /// Environment variables that hold keys, by endpoint: in place of the catalogue's names.
+    pub key_env: BTreeMap<String, String>,
+    /// Other addresses, by endpoint.
+    pub base_urls: BTreeMap<EndpointId, String>,
+    /// Whether to decide as if every endpoint had its key.
+    pub assume_keys: bool,
+    /// Whether to check answers for what can be seen without knowing the subject.
+    pub check_wellformed: bool,
+    /// What tests script.
+    #[cfg(feature = "testing")]
+    pub testing: crate::testing::Script,
+}
+
+/// What a host brings that no JSON can say.
+#[derive(Clone, Default)]
+pub struct Host {
+    /// Providers by the endpoint of the catalogue that they answer for.
+    pub providers: BTreeMap<String, Arc<dyn ForeignProvider>>,
+    /// Checks, in their order.
+    pub checks: Vec<Arc<dyn ForeignCheck>>,
+    /// How bytes are moved, in place of the library's own HTTP.
+    pub transport: Option<Arc<dyn Transport>>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("providers", &self.providers.keys()).finish_non_exhaustive()
+    }
+}
+
+/// A client and what it was made with.
+pub(crate) struct Made {
+    pub(crate) client: Client,
+    pub(crate) catalog: Catalog,
+    #[cfg(feature = "testing")]
+    pub(crate) loopback: Option<crate::testing::Loopback>,
+}
+
+/// Makes a client of the settings' JSON: `{"keys": {"openai": "..."}, "router": {"quality": 0.9}, ...}`.
+pub(crate) fn make(text: &str, host: Host) -> Result<Made, Failure> {
+    let mut value: Value = json::read(text, "settings", CODE)?;
+    // Keys are taken out first: nothing that could quote them reads them.
+    let keys = value.as_object_mut().and_then(|fields| fields.remove("keys"));
+    let setup: Setup = json::take(value, "settings", CODE)?;
+    let config = config(&setup)?;
+    let catalog = catalog(&setup, &config)?;
+    let mut builder = Client::builder().catalog(catalog.clone());
+    for (endpoint, key) in read_keys(keys, &catalog)? {
+        builder = builder.key(endpoint, key);
+    }
+    for (endpoint, url) in &setup.base_urls {
+        known(&catalog, endpoint.as_str(), "base_urls")?;
+        builder = builder.base_url(endpoint.clone(), url.clone());
+    }
+    if setup.environment {
+        builder = builder.environment();
+    }
+    if setup.assume_keys {
+        builder = builder.assume_keys();
+    }
+    if setup.check_wellformed {
+        builder = builder.check_wellformed();
+    }
+    builder = bring(builder, host, &catalog)?;
+    #[cfg(feature = "testing")]
+    let (mut builder, loopback) = setup.testing.apply(builder, &catalog)?;
+    builder = builder.config(config);
+    Ok(Made {
+        client: builder.build()?,
+        catalog,
+        #[cfg(feature = "testing")]
+        loopback,
+    })
+}
+
+fn config(setup: &Setup) -> Result<Config, Failure> {
+    let mut config = match &setup.file {
+        None => Config::default(),
+        Some(path) if path.as_os_str().is_empty() => Config::find()?,
+        Some(path) => Config::load(path)?,
+    };
+    macro_rules! take_over {
+        ($($section:ident),+) => {
+            $(if let Some(section) = &setup.$section { config.$section = section.clone(); })+
+        };
+    }
+    take_over!(router, policy, ledger, budgets, rates, timeouts, retry, transport, catalog);
+    config.keys.extend(setup.key_env.clone());
+    Ok(config)
+}
+
+fn catalog(setup: &Setup, config: &Config) -> Result<Catalog, Failure> {
+    let mut texts: Vec<(String, String)> = setup.catalog_texts.clone().into_iter().collect();
+    for (at, rows) in setup.rows.iter().enumerate() {
+        texts.push((format!("rows[{at}]"), crate::toml_text::file(rows)?));
+    }
+    let base = config.catalog.load(Catalog::builtin())?;
+    if texts.is_empty() {
+        return Ok(base);
+    }
+    let files: Vec<CatalogFile<'_>> = texts.iter().map(|(name, text)| CatalogFile { name, text }).collect();
+    base.with_files(&files).map_err(|error| Failure::new(CODE, error.to_string()).with_field("catalog"))
+}
+
+fn read_keys(keys: Option<Value>, catalog: &Catalog) -> Result<Vec<(EndpointId, Secret)>, Failure> {
+    let wrong = |field: String, reason: String| Failure::new(CODE, format!("{field}: {reason}")).with_field(field);
+    let keys = match keys {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Object(keys)) => keys,
+        Some(_) => return Err(wrong("keys".to_owned(), "expected an object of keys by endpoint".to_owned())),
+    };
+    let mut found = Vec::with_capacity(keys.len());
+    for (name, key) in keys {
+        let field = format!("keys.{name}");
+        let endpoint = known(catalog, &name, "keys")?;
+        let Value::String(key) = key else { return Err(wrong(field, "expected the key as a text".to_owned())) };
+        found.push((endpoint, Secret::new(key).map_err(|error| wrong(field, error.to_string()))?));
+    }
+    Ok(found)
+}
+
+/// The endpoint of the catalogue that is named.
+fn known(catalog: &Catalog, name: &str, section: &str) -> Result<EndpointId, Failure> {
+    let field = format!("{section}.{name}");
+    let refuse = |reason: String| Failure::new(CODE, format!("{field}: {reason}")).with_field(field.clone());
+    let id = EndpointId::new(name).map_err(|error| refuse(error.to_string()))?;
+    match catalog.endpoint(&id) {
+        Some(_) => Ok(id),
+        None => Err(refuse("no endpoint of the catalogue has this id: correct it, or add its row".to_owned())),
+    }
+}
+
+fn bring(mut builder: ClientBuilder, host: Host, catalog: &Catalog) -> Result<ClientBuilder, Failure> {
+    for (name, provider) in host.providers {
+        let endpoint = known(catalog, &name, "providers")?;
+        let id = ProviderId::new(endpoint.as_str()).expect("an endpoint's id is a provider's");
+        builder = builder.provider(endpoint, Arc::new(Answerer::new(id, provider)));
+    }
+    for check in host.checks {
+        builder = builder.check(Arc::new(Judge(check)));
+    }
+    if let Some(transport) = host.transport {
+        builder = builder.transport(transport);
+    }
+    Ok(builder)
+}

@@ -1,0 +1,148 @@
+//! An answer piece by piece for hosts: pulled, and closed at any time from any thread.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use tierway::client::ResponseStream;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::openai::{self, Chunks};
+use crate::{Cancel, Failure, json};
+
+/// In which words a stream speaks.
+pub(crate) enum Shape {
+    /// Our own deltas and response.
+    Native,
+    /// OpenAI's chunks and completion.
+    Chat {
+        /// Whether a chunk with the usage comes last.
+        include_usage: bool,
+    },
+}
+
+/// An answer piece by piece. Dropping it, or `close`, cancels the call and settles what was delivered.
+pub struct StreamHandle {
+    state: Mutex<State>,
+    closed: Cancel,
+    route: String,
+}
+
+struct State {
+    /// Taken at the end, on an error and on `close`.
+    stream: Option<ResponseStream>,
+    chunks: Option<Chunks>,
+    ready: VecDeque<String>,
+    response: Option<String>,
+}
+
+impl fmt::Debug for StreamHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamHandle").field("is_closed", &self.closed.is_cancelled()).finish_non_exhaustive()
+    }
+}
+
+impl StreamHandle {
+    pub(crate) fn new(stream: ResponseStream, shape: Shape) -> StreamHandle {
+        let route = stream.route();
+        let chunks = match shape {
+            Shape::Native => None,
+            Shape::Chat { include_usage } => Some(Chunks::new(&route, include_usage)),
+        };
+        let state = State { stream: Some(stream), chunks, ready: VecDeque::new(), response: None };
+        StreamHandle { state: Mutex::new(state), closed: Cancel::new(), route: json::write(&route) }
+    }
+
+    /// The next piece as JSON; `None` after the last one and after `close`.
+    ///
+    /// # Errors
+    /// `incomplete` with what had come where the answer broke off; nothing comes after an error.
+    pub async fn next(&self) -> Result<Option<String>, Failure> {
+        let Some(mut state) = self.open().await else { return Ok(None) };
+        loop {
+            if let Some(piece) = state.ready.pop_front() {
+                return Ok(Some(piece));
+            }
+            if state.stream.is_none() {
+                return Ok(None);
+            }
+            let stepped = tokio::select! {
+                biased;
+                () = self.closed.cancelled() => Ok(false),
+                stepped = state.step() => stepped,
+            };
+            match stepped {
+                Ok(true) => {}
+                Ok(false) => {
+                    state.let_go();
+                    return Ok(None);
+                }
+                Err(failure) => {
+                    state.let_go();
+                    return Err(failure);
+                }
+            }
+        }
+    }
+
+    /// The whole response as JSON, after the last piece.
+    pub fn response(&self) -> Option<String> {
+        self.state.try_lock().ok()?.response.clone()
+    }
+
+    /// Who answers, as JSON.
+    pub fn route(&self) -> &str {
+        &self.route
+    }
+
+    /// Ends the stream: a `next` that waits brings `None` at once, and what was delivered is settled. It never blocks.
+    pub fn close(&self) {
+        self.closed.cancel();
+        // Where `next` holds the lock, it is woken and lets go itself.
+        if let Ok(mut state) = self.state.try_lock() {
+            state.let_go();
+        }
+    }
+
+    async fn open(&self) -> Option<MutexGuard<'_, State>> {
+        tokio::select! {
+            biased;
+            () = self.closed.cancelled() => None,
+            state = self.state.lock() => Some(state),
+        }
+    }
+}
+
+impl State {
+    /// Reads one delta; the pieces it makes are then ready. Whether the stream is there to be read again.
+    async fn step(&mut self) -> Result<bool, Failure> {
+        let Some(stream) = &mut self.stream else { return Ok(false) };
+        match stream.next().await {
+            Some(Ok(delta)) => match &mut self.chunks {
+                None => self.ready.push_back(json::write(&delta)),
+                Some(chunks) => chunks.push(delta, &mut self.ready),
+            },
+            Some(Err(error)) => {
+                let endpoint = stream.route().endpoint;
+                return Err(Failure::from(error).at(endpoint.as_str()));
+            }
+            None => {
+                if let Some(response) = stream.response() {
+                    self.response = Some(match &mut self.chunks {
+                        None => json::write(response),
+                        Some(chunks) => {
+                            chunks.finish(response, &mut self.ready);
+                            openai::completion(response).to_string()
+                        }
+                    });
+                }
+                self.stream = None;
+            }
+        }
+        Ok(true)
+    }
+
+    fn let_go(&mut self) {
+        self.stream = None;
+        self.ready.clear();
+    }
+}

@@ -1,0 +1,149 @@
+"""The client as a user of OpenAI's would use it, against a vendor server on loopback."""
+
+import asyncio
+import gc
+import os
+import pickle
+import threading
+import time
+
+import pytest
+import tierway
+from conftest import ASK, COST, answer, settings
+
+STALL = {"fault": {"kind": "no_head"}}
+SLOW = {"pace": {"between_ms": 200, "piece_chars": 4}}
+QUOTA = {"fault": {"kind": "status", "status": 401}}
+
+
+def balanced(client, attempts):
+    """Every attempt has ended, within two seconds."""
+    until = time.monotonic() + 2
+    while True:
+        total = client.report().total
+        if (total.attempts, total.held) == (attempts, 0):
+            return total
+        assert time.monotonic() < until, total
+        time.sleep(0.01)
+
+
+def test_a_reply_reads_by_attribute_and_by_key_and_costs_what_the_prices_say():
+    with tierway.Client(**settings(answer())) as client:
+        reply = client.chat.completions.create(model="auto", messages=ASK, max_tokens=50)
+        assert reply.choices[0].message.content == "Rayleigh scattering does it."
+        assert reply["choices"][0]["finish_reason"] == "stop"
+        assert (reply.model, reply.tierway.cost) == ("house/small", COST)
+        assert reply.usage.total_tokens == 110
+        assert client.report(by=["model"]).groups[0].cost == COST
+        with pytest.raises(TypeError):
+            reply.model = "other"
+        assert pickle.loads(pickle.dumps(reply)) == reply
+
+
+def test_chunks_add_up_to_the_reply_and_the_last_one_holds_the_cost():
+    with tierway.Client(**settings(answer())) as client:
+        with client.chat.completions.create(messages=ASK, stream=True) as stream:
+            chunks = list(stream)
+            text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+            assert text == "Rayleigh scattering does it."
+            assert chunks[-1].choices[0].finish_reason == "stop"
+            assert chunks[-1].tierway.cost == COST
+            assert stream.response.choices[0].message.content == text
+        chunks = list(client.chat.completions.create(messages=ASK, stream=True, stream_options={"include_usage": True}))
+        assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens == 110
+
+
+def test_async_is_the_same():
+    async def run():
+        async with tierway.AsyncClient(**settings(answer())) as client:
+            ask = client.chat.completions.create
+            replies = await asyncio.gather(*(ask(messages=ASK) for _ in range(20)))
+            assert {reply.tierway.cost for reply in replies} == {COST}
+            async with await ask(messages=ASK, stream=True) as stream:
+                return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+    assert asyncio.run(run()) == "Rayleigh scattering does it."
+
+
+def test_errors_are_classes_with_facts_and_hold_no_key():
+    with tierway.Client(**settings(answer(**QUOTA))) as client:
+        with pytest.raises(tierway.AuthenticationError) as caught:
+            client.chat.completions.create(messages=ASK)
+        assert (caught.value.code, caught.value.status, caught.value.provider) == ("auth", 401, "house")
+        assert "canary" not in str(caught.value) and "sky" not in str(caught.value)
+        assert pickle.loads(pickle.dumps(caught.value)).code == "auth"
+        with pytest.raises(tierway.InvalidRequestError):
+            client.chat.completions.create(messages=[])
+        with pytest.raises(tierway.RefusedError) as caught:
+            client.chat.completions.create(model="house/other", messages=ASK)
+        assert caught.value.refused["counts"]
+    with pytest.raises(tierway.ConfigError) as caught:
+        tierway.Client(keys={"nobody": "sk-canary"})
+    assert caught.value.field == "keys.nobody" and "canary" not in str(caught.value)
+
+
+def test_route_decides_without_a_call():
+    with tierway.Client(**settings(answer())) as client:
+        assert client.route(messages=ASK).candidates[0].model == "house/small"
+        assert client.report().total.attempts == 0
+
+
+def test_a_cancelled_task_settles():
+    async def run(client):
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.chat.completions.create(messages=ASK), 0.1)
+
+    asynchronous = tierway.AsyncClient(**settings(answer(**STALL)))
+    asyncio.run(run(asynchronous))
+    until = time.monotonic() + 2
+    import json
+
+    while json.loads(asynchronous._handle.report("{}"))["total"]["held"]:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("pieces", range(4))
+@pytest.mark.parametrize("how", ["close", "collect", "thread"])
+def test_a_stream_left_half_way_settles(pieces, how):
+    with tierway.Client(**settings(answer(**SLOW))) as client:
+        stream = client.chat.completions.create(messages=ASK, stream=True)
+        for _ in range(pieces):
+            next(stream)
+        if how == "close":
+            stream.close()
+            assert list(stream) == []
+        elif how == "collect":
+            del stream
+            gc.collect()
+        else:
+            reader = threading.Thread(target=lambda: list(stream))
+            reader.start()
+            stream.close()
+            reader.join(2)
+            assert not reader.is_alive()
+        balanced(client, 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_is_refused_and_may_make_its_own():
+    client = tierway.Client(**settings(answer()))
+    client.chat.completions.create(messages=ASK)
+    child = os.fork()
+    if child == 0:
+        try:
+            client.chat.completions.create(messages=ASK)
+        except tierway.ForkedError:
+            with tierway.Client(**settings(answer())) as own:
+                os._exit(0 if own.chat.completions.create(messages=ASK).tierway.cost == COST else 2)
+        os._exit(1)
+    until = time.monotonic() + 10
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            assert os.waitstatus_to_exitcode(status) == 0
+            break
+        assert time.monotonic() < until, "the child hangs"
+        time.sleep(0.01)
+    balanced(client, 1)

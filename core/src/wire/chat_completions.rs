@@ -94,4 +94,6 @@ fn add_missing(object: &mut Map<String, Value>, more: &Map<String, Value>) {
 }
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;

@@ -150,7 +150,7 @@ pub(super) fn no_faults(faults: Vec<String>) {
 }
 
 /// The places of `had` that `has` does not hold.
-fn lost(path: &str, had: &Value, has: &Value, same: fn(&str, &Value, &Value) -> bool) -> Vec<String> {
+pub(super) fn lost(path: &str, had: &Value, has: &Value, same: fn(&str, &Value, &Value) -> bool) -> Vec<String> {
     if had == has || same(path, had, has) {
         return Vec::new();
     }

@@ -15,9 +15,10 @@ pub(super) fn body(bytes: &[u8]) -> Result<Parsed, ProviderError> {
     let mut body = object(json::body(bytes)?, "body")?;
     let mut draft = RequestDraft::default();
     let wire_model = text(&mut body, "model").unwrap_or_default();
-    let mode = match take_if(&mut body, "stream", Value::as_bool) {
-        Some(true) => Mode::Stream,
-        _ => Mode::Unary,
+    // A `false` that was said stays where it is.
+    let mode = match take_if(&mut body, "stream", |asked| asked.as_bool().filter(|asked| *asked)) {
+        Some(_) => Mode::Stream,
+        None => Mode::Unary,
     };
     let Some(Value::Array(messages)) = take(&mut body, "messages") else {
         return Err(unreadable("messages", "a list"));
@@ -25,11 +26,14 @@ pub(super) fn body(bytes: &[u8]) -> Result<Parsed, ProviderError> {
     for (at, message) in messages.into_iter().enumerate() {
         draft.messages.push(parse_message::message(message, &format!("messages[{at}]"))?);
     }
+    parse_message::answer_in_order(&mut draft.messages);
     max_tokens(&mut body, &mut draft);
     draft.sampling = sampling(&mut body, &mut draft.vendor);
     if let Some(Value::Array(tools)) = body.get("tools") {
         draft.tools = tools.iter().enumerate().map(|(at, one)| tool(one, at)).collect::<Result<_, _>>()?;
-        body.shift_remove("tools");
+        if !draft.tools.is_empty() {
+            body.shift_remove("tools");
+        }
     }
     draft.tool_choice = take_if(&mut body, "tool_choice", tool_choice);
     draft.parallel_tools = take_if(&mut body, "parallel_tool_calls", Value::as_bool);
@@ -105,7 +109,7 @@ fn tool(tool: &Value, at: usize) -> Result<Tool, ProviderError> {
         let vendor = VendorFields::of(API, outer);
         return Ok(Tool { name, description: None, parameters: None, strict: None, cache: None, vendor });
     }
-    outer.shift_remove("type");
+    let has_type = outer.shift_remove("type").is_some();
     let path = format!("tools[{at}].function");
     let mut function = object(take(&mut outer, "function").unwrap_or_default(), &path)?;
     let name = text(&mut function, "name").ok_or_else(|| unreadable(&format!("{path}.name"), "a text"))?;
@@ -116,6 +120,9 @@ fn tool(tool: &Value, at: usize) -> Result<Tool, ProviderError> {
     let mut vendor = VendorFields::of(API, outer);
     if !function.is_empty() {
         vendor.set(API, "$inner", function.into());
+    }
+    if !has_type {
+        vendor.set(API, "$no_type", true.into());
     }
     Ok(Tool { name, description, parameters, strict, cache, vendor })
 }

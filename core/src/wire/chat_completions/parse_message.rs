@@ -132,18 +132,50 @@ fn result(
     path: &str,
 ) -> Result<Message, ProviderError> {
     let is_legacy = role == "function";
-    let call_id = match text(&mut message, "tool_call_id") {
-        Some(id) => id,
-        None if is_legacy => "call_0".to_owned(),
-        None => return Err(unreadable(&format!("{path}.tool_call_id"), "the id of a call")),
-    };
+    let id = text(&mut message, "tool_call_id");
+    let has_id = id.is_some() || is_legacy;
+    let call_id = id.unwrap_or_else(|| "call_0".to_owned());
     let parts = parts(content, &format!("{path}.content"))?;
     let answer = ToolResult { call_id, name, parts, is_error: false };
     let mut part = Part { content: Content::ToolResult(answer), cache: None, vendor: VendorFields::of(API, message) };
     if is_legacy {
         part.vendor.set(API, "$legacy", true.into());
     }
+    if !has_id {
+        part.vendor.set(API, "$no_id", true.into());
+    }
     Ok(Message::new(Role::Tool, vec![part]))
+}
+
+/// Ties results that came without an id to the calls before them, in order: such calls are numbered the same way.
+pub(super) fn answer_in_order(messages: &mut [Message]) {
+    let mut answered = 0;
+    for message in messages {
+        if message.role == Role::Assistant {
+            answered = 0;
+        }
+        for part in &mut message.parts {
+            let has_no_id = part.vendor.field(API, "$no_id").is_some();
+            if let Content::ToolResult(answer) = &mut part.content {
+                if has_no_id {
+                    answer.call_id = format!("call_{answered}");
+                }
+                answered += 1;
+            }
+        }
+    }
+}
+
+/// A call of the model's, with notes of what its body left out or numbered.
+fn call(call: &Value, place: u32) -> Part {
+    let mut read = decode::tool_call(call, place);
+    if let Some(index) = call.get("index") {
+        read.vendor.set(API, "$index", index.clone());
+    }
+    if call.get("id").is_none_or(|id| id.as_str().is_none_or(str::is_empty)) {
+        read.vendor.set(API, "$no_id", true.into());
+    }
+    read
 }
 
 fn assistant(
@@ -167,12 +199,17 @@ fn assistant(
         }
         read.push(part);
     }
+    if content == json!([]) {
+        message.insert("$content".to_owned(), content.clone());
+    }
     read.extend(parts(content, &format!("{path}.content"))?);
     if let Some(text) = text(&mut message, "refusal") {
         read.push(Part::new(Content::Refusal { text }));
     }
-    if let Some(calls) = take_if(&mut message, "tool_calls", |calls| calls.as_array().cloned()) {
-        read.extend(calls.iter().zip(0..).map(|(call, place)| decode::tool_call(call, place)));
+    if let Some(calls) =
+        take_if(&mut message, "tool_calls", |calls| calls.as_array().filter(|all| !all.is_empty()).cloned())
+    {
+        read.extend(calls.iter().zip(0..).map(|(one, place)| call(one, place)));
     }
     if let Some(call) = take_if(&mut message, "function_call", |call| call.is_object().then(|| call.clone())) {
         read.push(decode::legacy_call(&call));

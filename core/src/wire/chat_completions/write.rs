@@ -122,7 +122,8 @@ impl Writer<'_> {
             if let Some(Value::Object(inner)) = tool.vendor.field(API, "$inner") {
                 add_missing(&mut function, inner);
             }
-            written.insert("type".to_owned(), "function".into());
+            let has_type = !self.verbatim || tool.vendor.field(API, "$no_type").is_none();
+            put(&mut written, "type", has_type.then_some("function"));
             written.insert("function".to_owned(), function.into());
             if let Some(hint) = tool.cache.filter(|_| self.verbatim || self.more("cache_control").is_some()) {
                 written.insert("cache_control".to_owned(), write_message::mark(hint));

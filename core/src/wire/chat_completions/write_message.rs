@@ -83,7 +83,13 @@ impl Writer<'_> {
         };
         let mut written = Map::from_iter([("role".to_owned(), role.into())]);
         match message.role {
-            Role::Assistant => self.assistant(&rest, &mut written)?,
+            Role::Assistant => {
+                self.assistant(&rest, &mut written)?;
+                let noted = message.vendor.field(API, "$content").filter(|_| self.verbatim);
+                if let (Some(noted), Some(Value::Null)) = (noted, written.get("content")) {
+                    written.insert("content".to_owned(), noted.clone());
+                }
+            }
             _ => drop(written.insert("content".to_owned(), self.content(&rest)?)),
         }
         put(&mut written, "name", message.name.as_deref());
@@ -103,7 +109,7 @@ impl Writer<'_> {
                     let call = json!({"name": call.name, "arguments": call.arguments});
                     written.insert("function_call".to_owned(), call);
                 }
-                Content::ToolCall(call) => calls.push(tool_call(part, call)),
+                Content::ToolCall(call) => calls.push(tool_call(part, call, self.verbatim)),
                 Content::Refusal { text } => drop(written.insert("refusal".to_owned(), text.as_str().into())),
                 Content::Reasoning { .. } if part.vendor.field(API, "$whole").is_none() => reasoning.push(*part),
                 Content::Vendor if part.vendor.field(API, "$message").is_some() => {
@@ -233,7 +239,8 @@ impl Writer<'_> {
             written.insert("role".to_owned(), "function".into());
         } else {
             written.insert("role".to_owned(), "tool".into());
-            written.insert("tool_call_id".to_owned(), answer.call_id.as_str().into());
+            let has_id = !self.verbatim || part.vendor.field(API, "$no_id").is_none();
+            put(&mut written, "tool_call_id", has_id.then_some(answer.call_id.as_str()));
         }
         put(&mut written, "name", answer.name.as_deref().filter(|_| self.verbatim || is_legacy(part)));
         written.insert("content".to_owned(), content);
@@ -252,7 +259,7 @@ fn is_plain(part: &Part) -> bool {
     part.vendor.get(API).is_none_or(|fields| fields.keys().all(|name| name.starts_with('$')))
 }
 
-fn tool_call(part: &Part, call: &ToolCall) -> Value {
+fn tool_call(part: &Part, call: &ToolCall, verbatim: bool) -> Value {
     let is_custom = part.vendor.field(API, "$custom").is_some();
     let (kind, argument) = if is_custom { ("custom", "input") } else { ("function", "arguments") };
     let mut inner = Map::from_iter([("name".to_owned(), call.name.as_str().into())]);
@@ -266,6 +273,12 @@ fn tool_call(part: &Part, call: &ToolCall) -> Value {
         ("type".to_owned(), kind.into()),
         (kind.to_owned(), inner.into()),
     ]);
+    if verbatim {
+        put(&mut written, "index", part.vendor.field(API, "$index").cloned());
+        if part.vendor.field(API, "$no_id").is_some() {
+            written.shift_remove("id");
+        }
+    }
     part.vendor.write_into(API, &mut written);
     written.into()
 }

@@ -168,6 +168,7 @@ const WORDS: &[(Kind, &[&str])] = &[
             "input length and `max_tokens` exceed",
             "is longer than the model",
             "too large for model with",
+            "token limit reached",
         ],
     ),
     (
@@ -214,6 +215,7 @@ const WORDS: &[(Kind, &[&str])] = &[
         &[
             "not support",
             "not enabled for this model",
+            "unknown variant",
             "unsupported",
             "isn't available for this model",
             "doesn't allow",

@@ -5,6 +5,7 @@
 
 pub mod conformance;
 mod draws;
+pub mod recorded;
 pub mod scripted;
 pub mod server;
 pub mod store;

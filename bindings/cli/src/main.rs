@@ -22,6 +22,7 @@ mod report_page;
 mod schema;
 mod setup;
 mod table;
+mod wire;
 
 pub(crate) use failure::Failure;
 
@@ -52,6 +53,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     Report(report::ReportArgs),
     Ledger(ledger::LedgerArgs),
+    Wire(wire::WireArgs),
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -80,6 +82,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Ledger(args) => ledger::run(&args),
+        Command::Wire(args) => wire::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tierway", &mut std::io::stdout());
             Ok(())

@@ -20,6 +20,47 @@ pub struct PriceList {
     periods: Vec<Period>,
     /// From when on which period holds, oldest first; `None` where no price does.
     timeline: Vec<(Timestamp, Option<usize>)>,
+    /// The commonest answer, without a search.
+    quick: Option<Quick>,
+}
+
+/// What most calls meet: the latest period, where its rates are the same at all hours, in the ordinary lane, for prompts
+/// below the first step. It lies in the list itself, since a decision asks hundreds of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Quick {
+    from: Timestamp,
+    /// Prompts of at most so many tokens.
+    tokens_max: u64,
+    input_most: i64,
+    output_most: i64,
+    input: i64,
+    cached: i64,
+    output: i64,
+    fee: i64,
+}
+
+impl Quick {
+    fn of(periods: &[Period], timeline: &[(Timestamp, Option<usize>)]) -> Option<Quick> {
+        let (from, period) = timeline.last()?;
+        let period = &periods[(*period)?];
+        let lanes = period.tables.first().filter(|_| period.hours.is_empty())?;
+        let steps = &lanes.steps[usize::from(lanes.of[lane_number(ServiceTier::Standard)])];
+        let step = steps.first()?;
+        Some(Quick {
+            from: *from,
+            tokens_max: steps.get(1).map_or(u64::MAX, |next| next.above),
+            input_most: step.input_most,
+            output_most: step.output_most,
+            input: step.input,
+            cached: step.cached,
+            output: step.output,
+            fee: step.fee,
+        })
+    }
+
+    fn holds(&self, input: u64, lane: Option<ServiceTier>, at: Timestamp) -> bool {
+        matches!(lane, None | Some(ServiceTier::Standard)) && self.from <= at && input <= self.tokens_max
+    }
 }
 
 /// What a period is made of.
@@ -138,7 +179,8 @@ impl PriceList {
             periods.push(Period::new(spec).map_err(|reason| (at, reason))?);
         }
         let timeline = timeline(&periods);
-        Ok(PriceList { periods, timeline })
+        let quick = Quick::of(&periods, &timeline);
+        Ok(PriceList { periods, timeline, quick })
     }
 
     /// Whether there is no price.
@@ -152,6 +194,9 @@ impl PriceList {
     /// Without a lane it is bounded by the ordinary one; `Auto` may turn out to be any. Searches that a vendor runs and
     /// bills by the piece are not in it: nothing bounds their number.
     pub fn upper_bound(&self, input: u64, output: u64, lane: Option<ServiceTier>, at: Timestamp) -> Option<Usd> {
+        if let Some(quick) = self.quick.filter(|quick| quick.holds(input, lane, at)) {
+            return Some(sum([(input, quick.input_most), (output, quick.output_most), (1, quick.fee), (0, 0)]));
+        }
         let first = self.segment(at)?;
         self.timeline[first].1?;
         let end = at.after(PRICE_AHEAD);
@@ -170,8 +215,16 @@ impl PriceList {
         lane: Option<ServiceTier>,
         at: Timestamp,
     ) -> Option<Usd> {
-        let (step, ..) = self.period(at)?.step(input, lane.unwrap_or(ServiceTier::Standard), at);
         let cached = cached.min(input);
+        if let Some(quick) = self.quick.filter(|quick| quick.holds(input, lane, at)) {
+            return Some(sum([
+                (input - cached, quick.input),
+                (cached, quick.cached),
+                (output, quick.output),
+                (1, quick.fee),
+            ]));
+        }
+        let (step, ..) = self.period(at)?.step(input, lane.unwrap_or(ServiceTier::Standard), at);
         Some(sum([(input - cached, step.input), (cached, step.cached), (output, step.output), (1, step.fee)]))
     }
 

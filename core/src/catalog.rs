@@ -38,7 +38,9 @@ pub use when::{day_of, parse_time};
 pub struct Catalog {
     cards: Vec<Arc<ModelCard>>,
     endpoints: Vec<Arc<Endpoint>>,
-    names: names::Names,
+    vendors: names::Vendors,
+    /// Made when a name is first looked up: most users never ask.
+    names: OnceLock<names::Names>,
 }
 
 /// A text of rows and its name for errors.
@@ -95,7 +97,7 @@ impl Catalog {
             self.endpoints.iter().map(|endpoint| (endpoint.id.clone(), endpoint.clone())).collect();
         let mut cards: BTreeMap<ModelId, Arc<ModelCard>> =
             self.cards.iter().map(|card| (card.id.clone(), card.clone())).collect();
-        let mut vendors = self.names.vendors.clone();
+        let mut vendors = self.vendors.clone();
         let mut read = Vec::with_capacity(files.len());
         for file in files {
             let mut source = build::Source { text: file.text, name: file.name, faults: Vec::new() };
@@ -116,9 +118,8 @@ impl Catalog {
         if !faults.is_empty() {
             return Err(CatalogError { faults });
         }
-        let cards: Vec<Arc<ModelCard>> = cards.into_values().collect();
-        let names = names::Names::new(&cards, vendors);
-        Ok(Catalog { cards, endpoints: endpoints.into_values().collect(), names })
+        let (cards, endpoints) = (cards.into_values().collect(), endpoints.into_values().collect());
+        Ok(Catalog { cards, endpoints, vendors, names: OnceLock::new() })
     }
 
     /// Every model, by id.
@@ -131,6 +132,10 @@ impl Catalog {
         &self.endpoints
     }
 
+    fn names(&self) -> &names::Names {
+        self.names.get_or_init(|| names::Names::new(&self.cards, &self.vendors))
+    }
+
     /// The endpoint of this id.
     pub fn endpoint(&self, id: &EndpointId) -> Option<&Arc<Endpoint>> {
         self.endpoints.binary_search_by(|endpoint| endpoint.id.cmp(id)).ok().map(|at| &self.endpoints[at])
@@ -138,7 +143,7 @@ impl Catalog {
 
     /// The model that an id or a full alias names: `anthropic/claude-sonnet-4-5-20250929`.
     pub fn find(&self, id: &ModelId) -> Option<&Arc<ModelCard>> {
-        self.names.exactly(id.as_str()).map(|at| &self.cards[at])
+        self.names().exactly(id.as_str()).map(|at| &self.cards[at])
     }
 
     /// The model that a name means, as people and vendors' replies write it: an id, an alias, a wire name without its
@@ -147,12 +152,12 @@ impl Catalog {
     /// # Errors
     /// `NameError` with the names that are near, or with the vendors that sell a model of that name at other prices.
     pub fn resolve(&self, name: &str) -> Result<&Arc<ModelCard>, NameError> {
-        self.names.resolve(name, &self.cards).map(|at| &self.cards[at])
+        self.names().resolve(name, &self.cards).map(|at| &self.cards[at])
     }
 
     /// Every model that a name can mean, the likeliest first: `gpt-oss-120b` is sold by many.
     pub fn all_named(&self, name: &str) -> Vec<&Arc<ModelCard>> {
-        self.names.all_named(name, &self.cards).into_iter().map(|at| &self.cards[at]).collect()
+        self.names().all_named(name, &self.cards).into_iter().map(|at| &self.cards[at]).collect()
     }
 
     /// The endpoints that serve a model.

@@ -29,9 +29,9 @@ impl Rows {
             None => Config::find(),
         };
         let config = config.map_err(|error| Failure::Input(error.to_string()))?;
-        let base = if config.catalog.only_files { Catalog::default() } else { Catalog::builtin().clone() };
+        let base = config.catalog.load(Catalog::builtin()).map_err(|error| Failure::Input(error.to_string()))?;
         let mut texts = Vec::new();
-        for path in config.catalog.files.iter().chain(&self.catalog) {
+        for path in &self.catalog {
             texts.push((path.display().to_string(), read(path)?));
         }
         if texts.is_empty() {

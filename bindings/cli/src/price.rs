@@ -42,6 +42,9 @@ pub(crate) struct PriceArgs {
     /// The endpoint that answered: some cost more.
     #[arg(long, value_name = "ID")]
     endpoint: Option<EndpointId>,
+    /// Pictures that the call made, where they are billed by the piece.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    images: u64,
     /// Take the vendor's own figure where it states one.
     #[arg(long)]
     stated: bool,
@@ -72,8 +75,13 @@ pub(crate) fn run(args: PriceArgs) -> Result<(), Failure> {
     let dialect = dialect(&catalog, card, endpoint, args.endpoint.is_some(), api).unwrap_or(&stock);
     let used = usage_of(api, usage, dialect).filter(|used| !used.is_empty());
     let used = used.ok_or_else(|| Failure::Input(format!("no token count in it that {api} knows: check --api")))?;
-    let billing =
-        Billing { lane: args.lane, at: or_now(args.at), endpoint: args.endpoint.as_ref(), take_stated: args.stated };
+    let billing = Billing {
+        lane: args.lane,
+        at: or_now(args.at),
+        endpoint: args.endpoint.as_ref(),
+        take_stated: args.stated,
+        images: args.images,
+    };
     let charge =
         card.prices.charge(&used, &billing).map_err(|error| Failure::Input(format!("{}: {error}", card.id)))?;
     let mut out = io::stdout().lock();

@@ -22,6 +22,8 @@ pub struct Billing<'a> {
     pub endpoint: Option<&'a EndpointId>,
     /// Whether the vendor's own figure counts where it states one.
     pub take_stated: bool,
+    /// Pictures that the call made, for models that bill them by the piece: no vendor's usage counts them.
+    pub images: u64,
 }
 
 /// A call's cost, line by line.
@@ -107,7 +109,11 @@ impl PriceList {
             self.held(input, lane, billing.at, billing.endpoint).ok_or(PriceError::NotThen { at: billing.at })?;
         let mut charge = Charge { lines: Vec::new(), total: Usd::ZERO, basis: basis(&held), unpriced: Vec::new() };
         for class in Class::ALL {
-            let quantity = quantity(usage, class, &held);
+            let quantity = match class {
+                Class::Request => u64::from(held.rates.of(class).is_some()),
+                Class::Image => billing.images,
+                _ => quantity(usage, class),
+            };
             match held.rates.of(class) {
                 _ if quantity == 0 => {}
                 None => charge.unpriced.push(class),
@@ -142,7 +148,7 @@ fn basis(held: &Held<'_>) -> Basis {
 /// How much of a class was used. What is part of a total is taken out of it; parts that a vendor reports beyond their
 /// total are billed as reported, but for images of the prompt: those read from the cache are counted there, and no
 /// vendor says which they are in a way that all share.
-fn quantity(usage: &Usage, class: Class, held: &Held<'_>) -> u64 {
+fn quantity(usage: &Usage, class: Class) -> u64 {
     let count = |part: Option<u64>| part.unwrap_or(0);
     let cached_audio = count(usage.cached_audio).min(count(usage.cached_read));
     let rest =
@@ -168,9 +174,8 @@ fn quantity(usage: &Usage, class: Class, held: &Held<'_>) -> u64 {
         Class::Reasoning => count(usage.reasoning),
         Class::OutputAudio => count(usage.output_audio),
         Class::OutputImage => count(usage.output_image),
-        Class::Request => u64::from(held.rates.of(Class::Request).is_some()),
         Class::Search => count(usage.searches),
-        Class::Image => 0,
+        Class::Request | Class::Image => 0,
     }
 }
 

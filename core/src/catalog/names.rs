@@ -19,11 +19,10 @@ pub(super) struct Names {
     full: BTreeMap<String, usize>,
     /// The same without the vendor, and wire names.
     bare: BTreeMap<String, Vec<usize>>,
-    /// Other names of vendors, and those that sell others' models.
-    pub vendors: Vendors,
+    vendors: Vendors,
 }
 
-/// What files say about vendors.
+/// What files say about vendors: other names of theirs, and which sell others' models.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Vendors {
     /// From another name to the vendor's.
@@ -72,8 +71,8 @@ fn near(like: &[String]) -> String {
 }
 
 impl Names {
-    pub(super) fn new(cards: &[Arc<ModelCard>], vendors: Vendors) -> Names {
-        let mut names = Names { vendors, ..Names::default() };
+    pub(super) fn new(cards: &[Arc<ModelCard>], vendors: &Vendors) -> Names {
+        let mut names = Names { vendors: vendors.clone(), ..Names::default() };
         for (at, card) in cards.iter().enumerate() {
             names.full.insert(card.id.as_str().to_ascii_lowercase(), at);
         }

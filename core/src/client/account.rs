@@ -109,8 +109,13 @@ impl Meter {
     }
 
     fn charge(&self, usage: &Usage, basis: Basis, now: Timestamp) -> (Usd, Vec<ChargeLine>, Basis) {
-        let billing =
-            Billing { lane: self.prices.lane, at: now, endpoint: Some(&self.prices.endpoint.id), take_stated: true };
+        let billing = Billing {
+            lane: self.prices.lane,
+            at: now,
+            endpoint: Some(&self.prices.endpoint.id),
+            take_stated: true,
+            images: 0,
+        };
         match self.prices.card.prices.charge(usage, &billing) {
             Ok(charge) if basis == Basis::Estimate => (charge.total.min(self.prices.reserve), lines(&charge), basis),
             Ok(charge) => {
@@ -131,7 +136,7 @@ impl Meter {
         visible.reasoning = None;
         visible.stated_cost = None;
         visible.service_tier = None;
-        let billing = Billing { lane: self.prices.lane, at: now, endpoint: None, take_stated: false };
+        let billing = Billing { lane: self.prices.lane, at: now, endpoint: None, take_stated: false, images: 0 };
         baseline.prices.charge(&visible, &billing).ok().map(|charge| charge.total)
     }
 

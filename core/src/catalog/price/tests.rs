@@ -78,13 +78,12 @@ fn parts_are_taken_out_of_their_totals() {
         searches: Some(2),
         ..Usage::of(100_000, 10_000)
     };
-    let total = "0.27";
     // 44,000 x 2 + 40,000 x 0.2 + 10,000 x 2.5 + 5,000 x 4 + 1,000 x 7 + 5,000 x 10 + 4,000 x 12 + 1,000 x 30, by
     // the million, then 0.005 for the call and 0.02 for the searches.
     let exact = usd("0.276").checked_add(usd("0.025")).unwrap();
     let billing = Billing { at: at("2026-06-02T12:00Z"), ..Billing::default() };
     let charge = priced(RICH).charge(&usage, &billing).unwrap();
-    assert_eq!(charge.total, exact, "not {total}: {charge:?}");
+    assert_eq!(charge.total, exact, "{charge:?}");
     assert_eq!(charge.lines.len(), 10);
     let text = serde_json::to_value(&charge).unwrap();
     assert_eq!(text["total"], "0.301");
@@ -113,6 +112,13 @@ fn what_has_no_price_is_said() {
     assert_eq!(later.upper_bound(1, 1, None, at("2026-05-01")), None);
     assert!(list.charge(&Usage::of(u64::MAX, u64::MAX), &Billing::default()).is_err());
     assert_eq!(list.upper_bound(u64::MAX, u64::MAX, None, Timestamp::EPOCH), Some(Usd::MAX));
+}
+
+#[test]
+fn pictures_may_be_billed_by_the_piece() {
+    let list = priced("[[models.prices]]\nrates = { input = 2, output = 8, image = \"0.04\" }\n");
+    let billing = Billing { images: 3, ..Billing::default() };
+    assert_eq!(list.charge(&Usage::of(1_000, 0), &billing).unwrap().total, usd("0.122"));
 }
 
 #[test]
@@ -272,7 +278,7 @@ proptest! {
             let end = start.after(crate::time::Span::from_secs(lasts_s));
             let uplifts = list.uplifts(end);
             let place = (!uplifts.is_empty()).then(|| &uplifts[endpoint.index(uplifts.len())].0);
-            let billing = Billing { lane: asked, at: end, endpoint: place, take_stated: false };
+            let billing = Billing { lane: asked, at: end, endpoint: place, take_stated: false, images: 0 };
             let usage = Usage { service_tier: reported, ..usage.clone() };
             let charge = list.charge(&usage, &billing).unwrap();
             prop_assert!(charge.total <= bound, "{} {} > {bound}: {charge:?}", card.id, charge.total);

@@ -232,7 +232,8 @@ fn read_keys(config: &Config, endpoints: &[Arc<Endpoint>], keyring: &mut Keyring
     for endpoint in endpoints {
         let named = config.keys.get(endpoint.id.as_str()).or(endpoint.key_env.as_ref());
         let Some(name) = named.filter(|_| keyring.key(&endpoint.id).is_none()) else { continue };
-        let Some(text) = std::env::var(name).ok().filter(|text| !text.trim().is_empty()) else { continue };
+        let read = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+        let Some(text) = read(name).and_then(|text| whole_key(endpoint, text, read)) else { continue };
         let key = Secret::new(text).map_err(|error| ConfigError::new(name, error.to_string()))?;
         keyring.insert(endpoint.id.clone(), key);
     }
@@ -243,6 +244,20 @@ fn read_keys(config: &Config, endpoints: &[Arc<Endpoint>], keyring: &mut Keyring
         }
     }
     Ok(())
+}
+
+/// The key as the endpoint's scheme takes it: AWS hands out an access key, its secret and perhaps a session's token in
+/// three variables, and signs with all of them. `None` where the secret is not there.
+fn whole_key(endpoint: &Endpoint, text: String, read: impl Fn(&str) -> Option<String>) -> Option<String> {
+    if !matches!(endpoint.auth, Auth::Sigv4(_)) || text.contains(':') {
+        return Some(text);
+    }
+    let secret = read("AWS_SECRET_ACCESS_KEY")?;
+    let both = format!("{}:{}", text.trim(), secret.trim());
+    Some(match read("AWS_SESSION_TOKEN") {
+        Some(token) => format!("{both}:{}", token.trim()),
+        None => both,
+    })
 }
 
 /// A model in the settings that nothing sells would never be chosen: better said at once.
@@ -271,4 +286,21 @@ fn stock_transport(config: &Config) -> Result<Option<Arc<dyn Transport>>, Error>
 #[cfg(not(feature = "http"))]
 fn stock_transport(_: &Config) -> Result<Option<Arc<dyn Transport>>, Error> {
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aws_keys_are_put_together() {
+        let bedrock = Catalog::builtin().endpoint(&EndpointId::new("bedrock-eu-central-1").unwrap()).unwrap();
+        let none = |_: &str| None;
+        let secret = |name: &str| (name == "AWS_SECRET_ACCESS_KEY").then(|| "secret".to_owned());
+        let all = |name: &str| Some(if name == "AWS_SESSION_TOKEN" { "token" } else { "secret" }.to_owned());
+        assert_eq!(whole_key(bedrock, "AKIA".to_owned(), none), None);
+        assert_eq!(whole_key(bedrock, "AKIA".to_owned(), secret).as_deref(), Some("AKIA:secret"));
+        assert_eq!(whole_key(bedrock, "AKIA".to_owned(), all).as_deref(), Some("AKIA:secret:token"));
+        assert_eq!(whole_key(bedrock, "AKIA:s".to_owned(), none).as_deref(), Some("AKIA:s"));
+    }
 }

@@ -97,3 +97,5 @@ fn add_missing(object: &mut Map<String, Value>, more: &Map<String, Value>) {
 mod recorded;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vendors;

@@ -88,6 +88,8 @@ fn add_what_was_left_out(read: &mut Usage, usage: &Value, dialect: &Dialect) {
         read.input = Some(input.saturating_add(beside));
     }
     match dialect.reasoning_outside_output {
+        // A total that the two make up alone holds the reasoning already: the same vendor counts otherwise in Responses.
+        Some(true) if total.is_some() && missing == 0 => {}
         Some(true) => read.output = Some(output.saturating_add(reasoning)),
         Some(false) => {}
         None if missing == 0 || cached_outside => {}

@@ -58,7 +58,8 @@ pub struct Rating {
 /// let request = Request::user("Prove that every group of order 15 is cyclic.")?;
 /// let complexity = scorer.assess(&request, &Needs::of(&request));
 /// assert_eq!(complexity.kind(), TaskKind::Reasoning);
-/// assert!(complexity.difficulty() > 0.5);
+/// let greeting = Request::user("hi")?;
+/// assert!(complexity.difficulty() > scorer.assess(&greeting, &Needs::of(&greeting)).difficulty());
 /// # Ok::<(), tierway::RequestError>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -115,7 +115,8 @@ fn usage_bodies_cost_what_the_source_expects_or_a_reason_says_why_not() {
     }
     assert!(wrong.is_empty(), "{} bodies cost something else without a reason", wrong.len());
     let exact = tally.get("exact").copied().unwrap_or(0);
-    let floor = if for_api(Api::ChatCompletions).is_some() { 600 } else { 300 };
+    // Of the bodies, 114 are of Responses: they count once a wire reads them.
+    let floor = if for_api(Api::Responses).is_some() { 600 } else { 490 };
     assert!(rows.is_empty() || exact >= floor, "{exact} exact");
 }
 

@@ -166,6 +166,10 @@ impl Exchange {
         // Where the last piece names a call to a model, what stands before it does not matter: `models/x:generateContent`.
         let pieces: Vec<&str> = path.rsplit(['/', ':']).take(2).collect();
         let of = |piece: &str| NO_CHAT.iter().find(|(word, _)| *word == piece).map(|(_, what)| (*what).to_owned());
+        // InvokeModel names what it is for by the model alone: `model/cohere.embed-english-v3/invoke`.
+        if self.api == Api::Invoke.as_str() && pieces.get(1).is_some_and(|model| model.contains("embed")) {
+            return Some("an embedding".to_owned());
+        }
         let last = pieces.first().and_then(|piece| of(piece));
         last.or_else(|| pieces.get(1).filter(|piece| ["audio", "images"].contains(*piece)).and_then(|piece| of(piece)))
     }
@@ -217,7 +221,9 @@ impl Exchange {
         };
         match read {
             Ok(reply) => Outcome::Reply(Box::new(reply)),
-            Err(error) if error.kind == Kind::Protocol && self.status < 400 => Outcome::Refused(Box::new(error)),
+            Err(error) if self.status < 400 && matches!(error.kind, Kind::Protocol | Kind::Unsupported) => {
+                Outcome::Refused(Box::new(error))
+            }
             Err(error) => Outcome::Failed(Box::new(error)),
         }
     }

@@ -90,7 +90,7 @@ fn answer(choice: &Value) -> Alternative {
     let refusal = text(message, "refusal").filter(|words| !words.is_empty());
     parts.extend(refusal.map(|words| Part::new(Content::Refusal { text: words.to_owned() })));
     parts.extend(list(message, "tool_calls").iter().zip(0..).map(|(call, place)| tool_call(call, place)));
-    parts.extend(field(message, "function_call").map(legacy_call));
+    parts.extend(field(message, "function_call").filter(|call| says_anything(call)).map(legacy_call));
     let extras = rest_of(message, &MESSAGE);
     parts.extend(extras_part(extras));
     let mut stop = stop_reason(choice);
@@ -169,7 +169,7 @@ pub(super) fn thinking_text(piece: &Value) -> String {
 /// A tool call; `place` makes the id where the vendor sends none.
 pub(super) fn tool_call(call: &Value, place: u32) -> Part {
     let function = field(call, "function").unwrap_or(&Value::Null);
-    let custom = field(call, "custom").unwrap_or(&Value::Null);
+    let custom = field(call, "custom").filter(|custom| says_anything(custom)).unwrap_or(&Value::Null);
     let name = text(function, "name").or_else(|| text(custom, "name")).or_else(|| text(call, "name"));
     let id = text(call, "id").filter(|id| !id.is_empty()).map_or_else(|| format!("call_{place}"), str::to_owned);
     let arguments = function.get("arguments").or_else(|| custom.get("input")).map(arguments_text);
@@ -198,6 +198,12 @@ pub(super) fn arguments_text(arguments: &Value) -> String {
         Value::Null => String::new(),
         object => object.to_string(),
     }
+}
+
+/// Whether a call of either rare form holds anything: some vendors send both forms empty beside every message.
+pub(super) fn says_anything(call: &Value) -> bool {
+    let fields = call.as_object().into_iter().flat_map(Map::values);
+    fields.into_iter().any(|value| !value.is_null() && *value != "")
 }
 
 /// The call form of before tools had ids.

@@ -100,7 +100,9 @@ impl State {
             _ => {}
         }
         let chunk = json::event(event.data)?;
-        if let Some(error) = failure(&chunk, event.name) {
+        if let Some(mut error) = failure(&chunk, event.name) {
+            let used = decode::usage_of_body(&chunk, &self.dialect);
+            error.usage = (!used.is_empty()).then(|| Box::new(used));
             return Err(error);
         }
         self.take_chunk(&chunk, out);
@@ -213,7 +215,7 @@ fn take_choice(answer: &mut Answer, at: usize, choice: &Value, out: &mut Vec<Del
     for call in list(message, "tool_calls") {
         answer.call(at, call, out);
     }
-    if let Some(call) = field(message, "function_call") {
+    if let Some(call) = field(message, "function_call").filter(|call| decode::says_anything(call)) {
         answer.legacy_call(at, call, out);
     }
     answer.extras(decode::rest_of(message, &decode::MESSAGE));

@@ -278,3 +278,28 @@ fn errors_are_told_apart_by_code_and_status() {
     let limited = of(429, json!({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}));
     assert_eq!(limited.retry, Retry::Here(Some(crate::time::Span::from_ms(1_500))));
 }
+
+#[test]
+fn empty_calls_of_the_rare_forms_are_no_calls() {
+    let message = json!({
+        "role": "assistant", "content": "Hi.", "function_call": {"name": "", "arguments": ""},
+        "tool_calls": [{"id": "c1", "type": "function", "custom": {"name": "", "input": ""},
+            "function": {"name": "look", "arguments": "{}"}}],
+    });
+    let whole = decoded(&json!({"choices": [{"message": message.clone(), "finish_reason": "stop"}]})).unwrap();
+    let chunk = json!({"choices": [{"index": 0, "delta": message, "finish_reason": "stop"}]});
+    for reply in [whole, streamed(&format!("data: {chunk}\n\ndata: [DONE]\n\n"), 0)] {
+        let calls: Vec<&Part> = reply.parts.iter().filter(|part| part.as_tool_call().is_some()).collect();
+        assert_eq!(calls.len(), 1);
+        assert_eq!(calls[0].vendor.field(Api::ChatCompletions, "$custom"), None);
+    }
+}
+
+#[test]
+fn an_error_in_a_stream_keeps_what_was_used() {
+    let chunk = json!({"choices": [], "error": {"code": 400, "message": "Token limit reached"},
+        "usage": {"prompt_tokens": 43, "completion_tokens": 10}});
+    let mut decoder = stream::Decoder::new(Dialect::default());
+    let error = decoder.feed(format!("data: {chunk}\n\n").as_bytes(), &mut Vec::new()).unwrap_err();
+    assert_eq!(error.usage.as_deref(), Some(&crate::usage::Usage::of(43, 10)));
+}

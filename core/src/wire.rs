@@ -28,6 +28,7 @@ mod invoke;
 mod messages;
 mod ollama_chat;
 mod registry;
+mod responses;
 mod sigv4;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use invoke::Invoke;
 pub use messages::Messages;
 pub use ollama_chat::{OllamaChat, OllamaGenerate};
 pub use registry::{for_api, usage_of};
+pub use responses::Responses;
 pub use sigv4::{Credentials, Signing, aws_region, sign};
 
 /// Whether an answer comes whole or piece by piece.

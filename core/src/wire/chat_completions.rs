@@ -28,7 +28,7 @@ mod usage;
 mod write;
 mod write_message;
 
-pub(super) use usage::read as read_usage;
+pub(super) use usage::{read as read_usage, tier as read_tier};
 
 const API: Api = Api::ChatCompletions;
 

@@ -10,6 +10,7 @@ use super::generate_content::{self, GenerateContent};
 use super::invoke::Invoke;
 use super::messages::{self, Messages};
 use super::ollama_chat::{self, OllamaChat, OllamaGenerate};
+use super::responses::Responses;
 use crate::model::{Api, Dialect};
 use crate::usage::Usage;
 
@@ -17,6 +18,7 @@ use crate::usage::Usage;
 pub fn for_api(api: Api) -> Option<&'static dyn Wire> {
     match api {
         Api::ChatCompletions => Some(&ChatCompletions),
+        Api::Responses => Some(&Responses),
         Api::Messages => Some(&Messages),
         Api::CohereChat => Some(&CohereChat),
         Api::OllamaChat => Some(&OllamaChat),
@@ -25,14 +27,13 @@ pub fn for_api(api: Api) -> Option<&'static dyn Wire> {
         Api::Converse => Some(&Converse),
         Api::GenerateContent => Some(&GenerateContent),
         Api::Engine | Api::Embeddings => None,
-        _ => None,
     }
 }
 
 /// Reads a usage object alone, as it stands in a reply of this format: for bills that were stored.
 pub fn usage_of(api: Api, usage: &Value, dialect: &Dialect) -> Option<Usage> {
     match api {
-        Api::ChatCompletions => Some(chat_completions::read_usage(usage, dialect)),
+        Api::ChatCompletions | Api::Responses => Some(chat_completions::read_usage(usage, dialect)),
         Api::Messages => Some(messages::usage(usage)),
         Api::CohereChat => Some(cohere_chat::usage(usage)),
         Api::OllamaChat | Api::OllamaGenerate => Some(ollama_chat::usage(usage)),
@@ -41,6 +42,5 @@ pub fn usage_of(api: Api, usage: &Value, dialect: &Dialect) -> Option<Usage> {
         Api::Converse => Some(converse::usage(usage)),
         Api::GenerateContent => Some(generate_content::usage(usage)),
         Api::Engine | Api::Embeddings => None,
-        _ => None,
     }
 }

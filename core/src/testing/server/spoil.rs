@@ -32,7 +32,14 @@ pub(super) fn spoil(rendered: &mut Rendered, fault: &Fault, heard: &Heard) {
             rendered.frames.drain(1..ends.max(1));
         }
         Fault::MissingUsage if is_binary(rendered) => drop(rendered.frames.pop()),
-        Fault::EmptyChoices => map_json(rendered, empty_choices),
+        Fault::EmptyChoices => {
+            if rendered.is_stream && api == Api::Responses {
+                // Its last event may hold no output and the answer be whole all the same: the events before go too.
+                let last = rendered.frames.len().saturating_sub(1);
+                rendered.frames.drain(1..last.max(1));
+            }
+            map_json(rendered, empty_choices);
+        }
         Fault::WrongContentType => rendered.set_header("content-type", "text/plain"),
         Fault::DuplicateEnd => {
             let last = rendered.frames.last().cloned();

@@ -42,6 +42,8 @@ pub mod client;
 pub mod clock;
 #[cfg(feature = "client")]
 pub mod config;
+#[cfg(feature = "engine")]
+pub mod local;
 #[cfg(feature = "client")]
 pub mod secrets;
 #[cfg(feature = "client")]

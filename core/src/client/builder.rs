@@ -24,6 +24,9 @@ use super::providers::Providers;
 use super::sessions::Sessions;
 use super::{Client, Error, Inner};
 
+#[cfg(feature = "engine")]
+mod local;
+
 /// Collects what a client is made of. Everything has a default; keys and providers decide what can be called.
 #[derive(Clone, Debug, Default)]
 pub struct ClientBuilder {
@@ -173,6 +176,8 @@ impl ClientBuilder {
         }
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let mut providers = self.providers;
+        #[cfg(feature = "engine")]
+        let offers = if self.read_environment { local::connect(offers, &mut providers) } else { offers };
         let own = |endpoint: &&Arc<Endpoint>| providers.has(&endpoint.id);
         let own: Vec<EndpointId> = offers.endpoints().iter().filter(own).map(|endpoint| endpoint.id.clone()).collect();
         if let Some(transport) = self.transport.map_or_else(|| stock_transport(&self.config), |own| Ok(Some(own)))? {

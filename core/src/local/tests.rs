@@ -1,0 +1,165 @@
+//! A tiny model with random weights, written to a folder: it speaks nonsense, but by all the rules.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::*;
+use crate::message::{Content, Message, Part};
+use crate::model::{Api, Auth, Capability};
+use crate::reply::StopReason;
+use crate::request::{Request, Sampling};
+use crate::testing::conformance::{Repeats, check_provider};
+use crate::testing::world;
+use crate::time::{Span, Timeouts};
+
+const HIDDEN: usize = 32;
+
+/// Writes a model of one layer over bytes, with a chat template.
+fn write_model(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let bytes: Vec<char> = (0u32..256)
+        .map(|b| char::from_u32(if b < 33 || (127..161).contains(&b) || b == 173 { 0x400 + b } else { b }).unwrap())
+        .collect();
+    let vocab: serde_json::Map<String, serde_json::Value> =
+        bytes.iter().enumerate().map(|(id, c)| (c.to_string(), id.into())).collect();
+    let unknown = json!({"model": {"type": "BPE", "vocab": vocab, "merges": [], "unk_token": "x"},
+        "added_tokens": [{"id": 256, "content": "<|end|>", "special": true}],
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}});
+    fs::write(folder.join("tokenizer.json"), unknown.to_string()).unwrap();
+    let template = "{% for m in messages %}{{ m.role }}:{{ m.content }}<|end|>{% endfor %}assistant:";
+    let config = json!({"chat_template": template, "eos_token": "<|end|>"});
+    fs::write(folder.join("tokenizer_config.json"), config.to_string()).unwrap();
+    let config = json!({"model_type": "llama", "vocab_size": 257, "hidden_size": HIDDEN, "intermediate_size": 48,
+        "num_hidden_layers": 1, "num_attention_heads": 4, "max_position_embeddings": 512, "tie_word_embeddings": true});
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    write_weights(&folder.join("model.safetensors"));
+}
+
+fn write_weights(path: &Path) {
+    let layer = |name: &str| format!("model.layers.0.{name}.weight");
+    let square = [HIDDEN, HIDDEN];
+    let tensors: Vec<(String, Vec<usize>)> = vec![
+        ("model.embed_tokens.weight".into(), vec![257, HIDDEN]),
+        ("model.norm.weight".into(), vec![HIDDEN]),
+        (layer("input_layernorm"), vec![HIDDEN]),
+        (layer("post_attention_layernorm"), vec![HIDDEN]),
+        (layer("self_attn.q_proj"), square.to_vec()),
+        (layer("self_attn.k_proj"), square.to_vec()),
+        (layer("self_attn.v_proj"), square.to_vec()),
+        (layer("self_attn.o_proj"), square.to_vec()),
+        (layer("mlp.gate_proj"), vec![48, HIDDEN]),
+        (layer("mlp.up_proj"), vec![48, HIDDEN]),
+        (layer("mlp.down_proj"), vec![HIDDEN, 48]),
+    ];
+    let (mut header, mut data, mut random) = (serde_json::Map::new(), Vec::new(), 1u32);
+    for (name, shape) in tensors {
+        let start = data.len();
+        for _ in 0..shape.iter().product::<usize>() {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let number = (random >> 8) as f32 / (1 << 23) as f32 - 1.0;
+            data.extend((if shape.len() == 1 { 1.0 } else { number * 0.4 }).to_le_bytes());
+        }
+        header.insert(name, json!({"dtype": "F32", "shape": shape, "data_offsets": [start, data.len()]}));
+    }
+    let header = serde_json::Value::Object(header).to_string();
+    fs::write(path, [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat()).unwrap();
+}
+
+/// A provider whose folder has one model, `tiny`.
+fn provider(name: &str) -> LocalProvider {
+    let folder = std::env::temp_dir().join(format!("tierway-local-{name}-{}", std::process::id()));
+    write_model(&folder.join("tiny"));
+    let options = LocalOptions { folders: vec![folder], threads: 1, cache_tokens: 0 };
+    LocalProvider::new(ProviderId::new("local").unwrap(), options)
+}
+
+fn call(request: &Request, max_tokens: u64) -> Call {
+    named(request, "tiny", max_tokens)
+}
+
+fn named(request: &Request, wire_name: &str, max_tokens: u64) -> Call {
+    let mut card = world::card("local/tiny").unwrap();
+    card.wire_name = wire_name.to_owned();
+    card.capabilities = [Capability::Streaming, Capability::Seed, Capability::Logprobs, Capability::Tools].into();
+    let mut endpoint = world::endpoint("local", Api::Engine, "").unwrap();
+    (endpoint.self_hosted, endpoint.auth) = (true, Auth::None);
+    world::call(request, card, endpoint, max_tokens).unwrap()
+}
+
+#[tokio::test]
+async fn it_keeps_every_promise_of_a_provider() {
+    let provider = provider("conforms");
+    let call = call(&world::ask("Why is the sky blue?").unwrap(), 12);
+    // Beginnings of prompts are reused from the second call on, which shows in the usage: so it is asked once before.
+    provider.send(&call).await.unwrap();
+    assert_eq!(check_provider(&provider, &call, Repeats::Exactly).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_answer_says_what_it_used_and_why_it_ended() {
+    let provider = provider("usage");
+    let sampling = Sampling { logprobs: Some(2), ..Sampling::default() };
+    let request = Request::builder().message(Message::user("Hi")).sampling(sampling).build().unwrap();
+    let reply = provider.send(&call(&request, 5)).await.unwrap();
+    assert_eq!(reply.stop, Some(StopReason::MaxTokens));
+    assert_eq!((reply.usage.input, reply.usage.output), (Some(18), Some(5)));
+    assert_eq!(reply.logprobs.len(), 5);
+    assert!(provider.speed("tiny").await.unwrap().answer_per_s().unwrap() > 0.0);
+    assert_eq!(provider.depth("tiny").await, Some(0));
+    assert_eq!(provider.speed("other").await, None);
+}
+
+#[tokio::test]
+async fn what_it_cannot_do_is_refused_before_anything_is_sent() {
+    let provider = provider("refuses");
+    let hi = world::ask("Hi").unwrap();
+    let missing = provider.send(&named(&hi, "absent", 5)).await.unwrap_err();
+    assert_eq!((missing.kind, missing.sent), (Kind::NotFound, false));
+    let outside = provider.send(&named(&hi, "../tiny", 5)).await.unwrap_err();
+    assert_eq!(outside.kind, Kind::NotFound);
+    let long = world::ask(&"word ".repeat(400)).unwrap();
+    let error = provider.send(&call(&long, 5)).await.unwrap_err();
+    assert_eq!((error.kind, error.sent), (Kind::ContextTooLong, false));
+    assert!(!error.to_string().contains("word word"), "an error never quotes the prompt");
+    let tool = crate::request::Tool {
+        name: "f".into(),
+        description: None,
+        parameters: None,
+        strict: None,
+        cache: None,
+        vendor: Default::default(),
+    };
+    let tools = Request::builder().message(Message::user("Hi")).tool(tool).build().unwrap();
+    assert_eq!(provider.send(&call(&tools, 5)).await.unwrap_err().kind, Kind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_limit_ends_a_call_that_takes_too_long() {
+    let provider = provider("limits");
+    provider.load("tiny").await.unwrap();
+    let short = Span::from_ms(1);
+    let timeouts = Timeouts { connect: short, first_byte: short, idle: short, total: short };
+    let long = call(&world::ask("Hi").unwrap(), 480).with_timeouts(timeouts);
+    assert_eq!(provider.send(&long).await.unwrap_err().kind, Kind::Timeout);
+    assert!(provider.send(&call(&world::ask("Hi").unwrap(), 2)).await.is_ok());
+}
+
+#[tokio::test]
+async fn earlier_thinking_is_left_out_of_the_prompt() {
+    let provider = provider("thinking");
+    let thought = Part::new(Content::Reasoning { text: "a secret thought".into() });
+    let answer = Message::new(crate::Role::Assistant, vec![thought, Part::text("yes")]);
+    let with =
+        Request::builder().message(Message::user("a")).message(answer).message(Message::user("b")).build().unwrap();
+    let without = Request::builder()
+        .message(Message::user("a"))
+        .message(Message::assistant("yes"))
+        .message(Message::user("b"))
+        .build()
+        .unwrap();
+    let (with, without) =
+        (provider.send(&call(&with, 4)).await.unwrap(), provider.send(&call(&without, 4)).await.unwrap());
+    assert_eq!((with.text(), with.usage.input), (without.text(), without.usage.input));
+}

@@ -73,15 +73,15 @@ pub(super) fn path(ask: &Ask<'_>, stock: &str) -> String {
     path.replace("{model}", &ask.card.wire_name)
 }
 
-/// Removes fields that hold nothing: null, `""`, `[]`, `{}`.
-fn drop_empty(fields: &mut Map<String, Value>) {
-    fields.retain(|_, value| match value {
-        Value::Null => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(inner) => !inner.is_empty(),
-        _ => true,
-    });
+/// Whether a field holds nothing: null, `""`, `[]`, `{}`.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(inner) => inner.is_empty(),
+        _ => false,
+    }
 }
 
 /// Adds the fields of `more` that are not there yet.

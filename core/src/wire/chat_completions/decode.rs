@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{API, drop_empty, logprobs, usage};
+use super::{API, is_empty, logprobs, usage};
 use crate::error::ProviderError;
 use crate::message::{Content, Part, ToolCall};
 use crate::model::Dialect;
@@ -74,12 +74,9 @@ pub(super) fn usage_of_body(body: &Value, dialect: &Dialect) -> crate::usage::Us
 /// The fields of `object` that are not `known` and hold something.
 pub(super) fn rest_of(object: &Value, known: &[&str]) -> Map<String, Value> {
     let all = object.as_object().into_iter().flatten();
-    let mut rest: Map<String, Value> = all
-        .filter(|(name, value)| !known.contains(&name.as_str()) && !value.is_null())
+    all.filter(|(name, value)| !known.contains(&name.as_str()) && !is_empty(value))
         .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    drop_empty(&mut rest);
-    rest
+        .collect()
 }
 
 fn answer(choice: &Value) -> Alternative {

@@ -25,7 +25,7 @@ use answer::Answer;
 const ANSWERS_MAX: usize = 16;
 
 /// Top-level fields that are read apart, or that say nothing.
-const TOP: [&str; 8] = ["id", "model", "choices", "object", "usage", "obfuscation", "p", "error"];
+const TOP: [&str; 7] = ["id", "model", "choices", "object", "obfuscation", "p", "error"];
 
 /// Reads a stream.
 #[derive(Debug)]
@@ -165,13 +165,15 @@ impl State {
         }
     }
 
-    /// Fields of the vendor's own, each when it first comes or changes.
+    /// Fields of the vendor's own, each when it first comes or changes: most repeat in every chunk, and are not copied.
     fn take_vendor(&mut self, chunk: &Value, out: &mut Vec<Delta>) {
-        let mut fresh = decode::rest_of(chunk, &TOP);
-        if let Some(usage) = field(chunk, "usage") {
-            fresh.insert("usage".to_owned(), usage.clone());
-        }
-        fresh.retain(|name, value| self.vendor.get(name) != Some(value));
+        let known = &self.vendor;
+        let is_fresh = |(name, value): &(&String, &Value)| {
+            !TOP.contains(&name.as_str()) && !super::is_empty(value) && known.get(*name) != Some(*value)
+        };
+        let all = chunk.as_object().into_iter().flatten();
+        let fresh: Map<String, Value> =
+            all.filter(is_fresh).map(|(name, value)| (name.clone(), value.clone())).collect();
         if !fresh.is_empty() {
             self.vendor.extend(fresh.clone());
             out.push(Delta::Vendor { fields: VendorFields::of(API, fresh) });

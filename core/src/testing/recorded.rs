@@ -158,11 +158,13 @@ impl Exchange {
         if self.api == Api::Embeddings.as_str() {
             return Some("an embedding".to_owned());
         }
-        if !self.method.is_empty() && !self.method.eq_ignore_ascii_case("post") {
-            return Some(format!("a {} request", self.method.to_uppercase()));
-        }
         let path = self.url.split(['?', '#']).next().unwrap_or_default().to_lowercase();
         let path = path.trim_end_matches('/');
+        if !self.method.is_empty() && !self.method.eq_ignore_ascii_case("post") {
+            // An answer that was made in the background is fetched later, and reads as if it had come at once.
+            let is_fetched = self.method.eq_ignore_ascii_case("get") && path.contains("/responses/resp");
+            return (!is_fetched).then(|| format!("a {} request", self.method.to_uppercase()));
+        }
         // Where the last piece names a call to a model, what stands before it does not matter: `models/x:generateContent`.
         let pieces: Vec<&str> = path.rsplit(['/', ':']).take(2).collect();
         let of = |piece: &str| NO_CHAT.iter().find(|(word, _)| *word == piece).map(|(_, what)| (*what).to_owned());

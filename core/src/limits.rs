@@ -60,3 +60,5 @@ pub const CATALOG_ROWS_MAX: usize = 20_000;
 pub const CONTEXT_TOKENS_MAX: u64 = 1_000_000_000;
 /// Most conversations whose model is remembered: about 300 bytes each.
 pub const SESSIONS_MAX: usize = 20_000;
+/// Most vectors in one answer of embeddings: OpenAI takes 2,048 texts at a time, Voyage 1,000.
+pub const VECTORS_MAX: usize = 4_096;

@@ -1,0 +1,168 @@
+//! OpenAI embeddings, and the many that copy it: texts in, one vector each out. It is no chat, so it has functions in
+//! place of a `Wire`; other formats' embeddings (Gemini, Cohere) are not read here.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::chat_completions::read_usage;
+use super::json::{self, count, field, list, put, text};
+use super::{HttpRequest, HttpResponse, errors};
+use crate::error::ProviderError;
+use crate::limits::VECTORS_MAX;
+use crate::model::Dialect;
+use crate::usage::Usage;
+
+/// What is to be embedded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EmbeddingAsk {
+    /// The model, as the vendor names it.
+    pub model: String,
+    /// The texts.
+    pub inputs: Vec<String>,
+    /// How long the vectors should be, for models that can be told.
+    pub dimensions: Option<u32>,
+}
+
+/// The vectors of an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embedded {
+    /// The model that answered, as the vendor names it.
+    pub model: Option<String>,
+    /// One vector a text, in the order of the texts.
+    pub vectors: Vec<Vec<f32>>,
+    /// What was used.
+    pub usage: Usage,
+}
+
+/// Writes a request. Vectors are asked for as numbers, which every copy of the format sends.
+pub fn write(ask: &EmbeddingAsk, dialect: &Dialect) -> HttpRequest {
+    let mut body = Map::new();
+    body.insert("model".to_owned(), json!(ask.model));
+    body.insert("input".to_owned(), json!(ask.inputs));
+    put(&mut body, "dimensions", ask.dimensions);
+    for name in &dialect.omit {
+        body.shift_remove(name);
+    }
+    let path = dialect.more.get("embeddings_path").map_or("/embeddings", String::as_str);
+    HttpRequest {
+        path: path.replace("{model}", &ask.model),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: Value::Object(body).to_string().into_bytes(),
+    }
+}
+
+/// Reads an answer, an error included. Vectors are read as numbers or as base64 of little-endian floats.
+///
+/// # Errors
+/// The vendor's error, classified; `Kind::Protocol` where a vector is missing, doubled or none.
+pub fn decode(response: HttpResponse<'_>, dialect: &Dialect) -> Result<Embedded, ProviderError> {
+    if !(200..300).contains(&response.status) {
+        return Err(errors::of_response(&response));
+    }
+    let body = json::body(response.body)?;
+    if field(&body, "data").is_none() {
+        let other = || ProviderError::protocol("the answer has no data list: is this endpoint's format embeddings?");
+        return Err(errors::of_body(&body, response.status, response.headers).unwrap_or_else(other));
+    }
+    let mut usage = field(&body, "usage").map(|usage| read_usage(usage, dialect)).unwrap_or_default();
+    // Voyage states a total alone, and all of it was read.
+    usage.input = usage.input.or_else(|| count(&body, &["usage", "total_tokens"]));
+    Ok(Embedded { model: text(&body, "model").map(str::to_owned), vectors: vectors(list(&body, "data"))?, usage })
+}
+
+/// The vectors by their numbers; without numbers, as they stand.
+fn vectors(data: &[Value]) -> Result<Vec<Vec<f32>>, ProviderError> {
+    if data.len() > VECTORS_MAX {
+        return Err(ProviderError::protocol(format!("the answer has {} vectors, at most {VECTORS_MAX}", data.len())));
+    }
+    let mut placed: Vec<Option<Vec<f32>>> = vec![None; data.len()];
+    for (at, one) in data.iter().enumerate() {
+        let index = count(one, &["index"]).map_or(Some(at), |index| usize::try_from(index).ok());
+        let vector = one.get("embedding").and_then(vector);
+        let place = index.and_then(|index| placed.get_mut(index)).filter(|place| place.is_none());
+        match (place, vector) {
+            (Some(place), Some(vector)) => *place = Some(vector),
+            (None, _) => return Err(ProviderError::protocol("the answer numbers its vectors wrongly")),
+            (_, None) => return Err(ProviderError::protocol(format!("vector {at} of the answer holds no numbers"))),
+        }
+    }
+    Ok(placed.into_iter().flatten().collect())
+}
+
+fn vector(embedding: &Value) -> Option<Vec<f32>> {
+    match embedding {
+        // A float of a vector has 24 bits, whatever its text says.
+        Value::Array(numbers) => numbers.iter().map(|number| number.as_f64().map(|number| number as f32)).collect(),
+        Value::String(text) => {
+            let bytes = BASE64_STANDARD.decode(text).ok().filter(|bytes| bytes.len() % 4 == 0)?;
+            Some(bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::wire::tests::exchanges;
+
+    fn decoded(status: u16, body: &str) -> Result<Embedded, ProviderError> {
+        decode(HttpResponse { status, headers: &[], body: body.as_bytes() }, &Dialect::default())
+    }
+
+    #[test]
+    fn a_request_is_written_as_documented() {
+        let ask = EmbeddingAsk { model: "m".into(), inputs: vec!["a".into(), "b".into()], dimensions: Some(8) };
+        let written = write(&ask, &Dialect::default());
+        let body: Value = serde_json::from_slice(&written.body).unwrap();
+        assert_eq!(written.path, "/embeddings");
+        assert_eq!(body, json!({"model": "m", "input": ["a", "b"], "dimensions": 8}));
+    }
+
+    #[test]
+    fn vectors_stand_in_the_order_of_their_texts() {
+        let half = BASE64_STANDARD.encode(0.5f32.to_le_bytes());
+        let body = json!({"model": "m", "usage": {"prompt_tokens": 7, "total_tokens": 7}, "data": [
+            {"index": 1, "embedding": [1.0, -2]}, {"index": 0, "embedding": half}]});
+        let read = decoded(200, &body.to_string()).unwrap();
+        assert_eq!((read.vectors, read.usage.input), (vec![vec![0.5], vec![1.0, -2.0]], Some(7)));
+        let total = decoded(200, r#"{"data":[],"usage":{"total_tokens":3}}"#).unwrap();
+        assert_eq!(total.usage.input, Some(3));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error() {
+        for body in [
+            "{}",
+            "[]",
+            "<p>",
+            r#"{"data":[{"index":0,"embedding":"***"}]}"#,
+            r#"{"data":[{"index":0,"embedding":["x"]}]}"#,
+            r#"{"data":[{"index":5,"embedding":[1]}]}"#,
+            r#"{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[2]}]}"#,
+        ] {
+            assert_eq!(decoded(200, body).unwrap_err().kind, Kind::Protocol, "{body}");
+        }
+        let missing = r#"{"error":{"message":"no such model","code":"model_not_found"}}"#;
+        assert_eq!(decoded(404, missing).unwrap_err().kind, Kind::NotFound);
+    }
+
+    #[test]
+    fn recorded_answers_are_read() {
+        let files = ["azure", "copilot", "doubleword", "llamacpp", "local", "mistral", "openai", "openrouter"];
+        for exchange in files.iter().chain(&["venice", "voyage"]).flat_map(|file| exchanges(file, "embeddings")) {
+            let body = String::from_utf8_lossy(&exchange.body);
+            match decoded(exchange.status, &body) {
+                Ok(read) => {
+                    let said = serde_json::from_str::<Value>(&body).unwrap();
+                    let total = said.pointer("/usage/total_tokens").and_then(Value::as_u64);
+                    assert_eq!((read.vectors.len(), read.usage.input), (said["data"].as_array().unwrap().len(), total));
+                    assert!(read.vectors.iter().all(|vector| !vector.is_empty()), "{}", exchange.id);
+                }
+                Err(error) => assert!(exchange.status >= 400, "{}: {error}", exchange.id),
+            }
+        }
+    }
+}

@@ -4,7 +4,8 @@
 //! - `schema = plain`: schemas go as they are; otherwise a strict one is told in OpenAI's strict dialect
 //! - `developer_role = yes`: the role `developer` is known; otherwise it is written `system`
 //! - `reasoning = effort | object | thinking`: how to ask for thought: `reasoning_effort` (the default), OpenRouter's
-//!   `reasoning` object, or a `thinking` switch
+//!   `reasoning` object, or a `thinking` switch, with words beside it where `efforts` lists them
+//! - `efforts = low,medium,high`: the words for effort that the vendor takes, weakest first
 //! - `cache_control = yes`: parts take Anthropic's cache marks; otherwise they are left out
 //! - `file_url = yes`: a file may be given by its address
 //! - `tool_media = yes`: results of tools may hold pictures; otherwise these follow in a message of the user

@@ -4,11 +4,14 @@
 use serde_json::{Value, json};
 
 use super::ChatCompletions;
+use crate::catalog::Catalog;
 use crate::error::{Kind, ProviderError, Retry};
+use crate::message::Message;
 use crate::model::Dialect;
 use crate::reply::{Reply, StopReason};
+use crate::request::{Effort, ReasoningAsk, RequestDraft};
 use crate::usage::Usage;
-use crate::wire::{HttpResponse, Wire, tests as recorded};
+use crate::wire::{Ask, HttpResponse, Mode, Wire, tests as recorded, verbatim};
 
 fn answered(body: &Value, dialect: &Dialect) -> Reply {
     let text = body.to_string();
@@ -208,6 +211,30 @@ fn what_goes_wrong_inside_a_200_is_an_error() {
         let response = HttpResponse { status: 200, headers: &[], body: body.as_bytes() };
         assert_eq!(ChatCompletions.decode(response, &Dialect::default()).unwrap_err().kind, Kind::Protocol, "{body}");
     }
+}
+
+/// What a request for so much thought looks like at an endpoint of the catalogue.
+fn thought(endpoint: &str, asked: ReasoningAsk) -> Value {
+    let catalog = Catalog::builtin();
+    let endpoint = catalog.endpoints().iter().find(|one| one.id.as_str() == endpoint).unwrap();
+    let draft = RequestDraft { messages: vec![Message::user("x")], reasoning: Some(asked), ..RequestDraft::default() };
+    let card = verbatim::card("m");
+    let ask = Ask { draft: &draft, card: &card, endpoint, max_tokens: 9_000 };
+    let body: Value = serde_json::from_slice(&ChatCompletions.write(&ask, Mode::Unary).unwrap().body).unwrap();
+    json!([body["reasoning_effort"], body["reasoning"], body["thinking"]])
+}
+
+#[test]
+fn each_vendor_is_told_to_think_in_its_own_way() {
+    let effort = |effort| ReasoningAsk { effort: Some(effort), ..ReasoningAsk::default() };
+    let budget = |tokens| ReasoningAsk { budget_tokens: Some(tokens), ..ReasoningAsk::default() };
+    let (none, on) = (Value::Null, json!({"type": "enabled"}));
+    assert_eq!(thought("openai", effort(Effort::High)), json!(["high", none, none]));
+    assert_eq!(thought("openrouter", effort(Effort::Low)), json!([none, {"effort": "low"}, none]));
+    assert_eq!(thought("openrouter", budget(2_000)), json!([none, {"max_tokens": 2_000}, none]));
+    assert_eq!(thought("deepseek", effort(Effort::Medium)), json!(["medium", none, on]));
+    assert_eq!(thought("deepseek", effort(Effort::None)), json!([none, none, {"type": "disabled"}]));
+    assert_eq!(thought("zai", effort(Effort::High)), json!([none, none, on]));
 }
 
 #[test]

@@ -166,7 +166,13 @@ impl Writer<'_> {
         match (way, asked) {
             (_, Think::Unsaid) => {}
             ("object", asked) => drop(body.insert("reasoning".to_owned(), self.object(asked).into())),
-            ("thinking", asked) => drop(body.insert("thinking".to_owned(), thinking(asked))),
+            ("thinking", asked) => {
+                body.insert("thinking".to_owned(), thinking(asked));
+                // Vendors with a switch and words take both.
+                if let (Think::Effort(effort), Some(_)) = (asked, self.more("efforts")) {
+                    put(body, "reasoning_effort", Some(self.word(effort)));
+                }
+            }
             (_, Think::Off) => put(body, "reasoning_effort", self.off_word()),
             (_, Think::Free) => {}
             (_, Think::Effort(effort)) => put(body, "reasoning_effort", Some(self.word(effort))),

@@ -11,7 +11,7 @@ use crate::catalog::Catalog;
 use crate::error::{Kind, ProviderError, Retry};
 use crate::model::{Api, Dialect};
 use crate::reply::{Assembler, Reply};
-use crate::wire::{HttpResponse, StreamDecoder, Wire, for_api};
+use crate::wire::{HttpResponse, StreamDecoder, Wire, cohere_v1, for_api};
 
 /// Words in the last pieces of a path that say what a request is for, where that is no answer of a model.
 const NO_CHAT: [(&str, &str); 16] = [
@@ -124,7 +124,7 @@ impl Exchange {
     }
 
     /// The format that the exchange's name for it stands for. Recordings call every path that ends in `/v1/chat`
-    /// `chat`: of these, only those in OpenAI's style have a wire.
+    /// `chat`: of these, those in OpenAI's style have a wire, and Cohere's first API a reader of its own.
     pub fn format(&self) -> Option<Api> {
         if self.api == "chat" {
             let text = String::from_utf8_lossy(&self.body);
@@ -146,7 +146,8 @@ impl Exchange {
         let starts = |words: &[&str]| words.iter().any(|word| body.starts_with(word.as_bytes()));
         let is_object = starts(&["{", "["]);
         match () {
-            () if kind.contains("amazon.eventstream") || kind.contains("ndjson") => true,
+            () if ["amazon.eventstream", "ndjson", "stream+json"].iter().any(|word| kind.contains(word)) => true,
+            () if self.is_cohere_v1() => has_lines(body) || !is_object,
             () if kind.contains("event-stream") => !is_object,
             () if starts(&["data:", "event:", "id:", "retry:", ":"]) => true,
             () => matches!(self.format(), Some(Api::OllamaChat | Api::OllamaGenerate)) && has_lines(body),
@@ -205,21 +206,23 @@ impl Exchange {
             .unwrap_or_default()
     }
 
+    fn is_cohere_v1(&self) -> bool {
+        self.api == "chat" && (200..300).contains(&self.status) && cohere_v1::is_like(&self.body)
+    }
+
     /// Reads the answer.
     pub fn decode(&self) -> Outcome {
         if let Some(what) = self.no_chat() {
             return Outcome::NoChat(what);
         }
-        let wire = match self.wire() {
-            Ok(wire) => wire,
-            Err(error) => return Outcome::Refused(error),
-        };
-        let dialect = self.dialect();
-        let read = match self.is_stream() {
-            true => read_stream(wire.decoder(&dialect), [self.body.as_slice()]),
-            false => {
-                wire.decode(HttpResponse { status: self.status, headers: &self.headers, body: &self.body }, &dialect)
-            }
+        let response = HttpResponse { status: self.status, headers: &self.headers, body: &self.body };
+        let (body, dialect) = ([self.body.as_slice()], self.dialect());
+        let read = match (self.is_cohere_v1(), self.is_stream(), self.wire()) {
+            (true, true, _) => read_stream(cohere_v1::decoder(), body),
+            (true, false, _) => cohere_v1::decode(response),
+            (false, true, Ok(wire)) => read_stream(wire.decoder(&dialect), body),
+            (false, false, Ok(wire)) => wire.decode(response, &dialect),
+            (false, _, Err(error)) => return Outcome::Refused(error),
         };
         match read {
             Ok(reply) => Outcome::Reply(Box::new(reply)),

@@ -17,7 +17,7 @@ mod parse;
 mod tests;
 mod write;
 
-pub(super) use decode::usage;
+pub(super) use decode::{stop_reason, usage};
 
 /// Our note on reasoning that was a tool turn's plan.
 const PLAN: &str = "$tool_plan";

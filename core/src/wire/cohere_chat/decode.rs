@@ -80,7 +80,7 @@ fn call(call: &Value) -> Option<Part> {
     Some(Part::new(Content::ToolCall(ToolCall { id, name, arguments })))
 }
 
-fn stop_reason(word: &str) -> StopReason {
+pub(in crate::wire) fn stop_reason(word: &str) -> StopReason {
     match word {
         "COMPLETE" => StopReason::End,
         "STOP_SEQUENCE" => StopReason::StopText,

@@ -59,7 +59,6 @@ impl Format {
             (Api::OllamaChat, "", Auth::Bearer),
         ]
         .into_iter()
-        .filter(|(api, ..)| *api != Api::Responses || tierway::wire::for_api(*api).is_some())
         .map(|(api, base, auth)| Format { api, base, auth })
         .collect()
     }

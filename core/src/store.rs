@@ -16,11 +16,13 @@ use crate::ledger::{
 use crate::time::Timestamp;
 
 mod memory;
+mod shelf;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod tally;
 
 pub use memory::MemoryStore;
+pub use shelf::{Note, Shelf};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore};
 
@@ -101,6 +103,11 @@ pub trait Store: Debug + Send + Sync {
     /// # Errors
     /// That the store failed.
     async fn rollup(&self, stretch: Stretch) -> Result<Rollup, LedgerError>;
+
+    /// Where texts are kept beside the account; a store without one keeps no batches.
+    fn shelf(&self) -> Option<&dyn Shelf> {
+        None
+    }
 
     /// Writes what is queued and lets go. Reservations that are open stay open.
     ///

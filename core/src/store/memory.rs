@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::tally::{Change, Tally};
-use super::{Page, Store, Stretch};
+use super::{Note, Page, Shelf, Store, Stretch};
 use crate::id::AttemptId;
 use crate::ledger::{
     Balance, BalanceKey, End, Entry, Fate, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing,
@@ -27,6 +27,7 @@ struct Inner {
     journal: Vec<Entry>,
     rows: Vec<Row>,
     places: HashMap<AttemptId, usize>,
+    notes: BTreeMap<String, Note>,
     failed: Option<LedgerError>,
     is_closed: bool,
 }
@@ -142,6 +143,29 @@ impl Inner {
 }
 
 #[async_trait]
+impl Shelf for MemoryStore {
+    async fn put(&self, name: &str, revision: u64, text: String) -> Result<bool, LedgerError> {
+        let mut inner = self.open()?;
+        if inner.notes.get(name).map_or(0, |note| note.revision) != revision {
+            return Ok(false);
+        }
+        let note = Note { name: name.to_owned(), revision: revision + 1, text };
+        inner.notes.insert(name.to_owned(), note);
+        Ok(true)
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Note>, LedgerError> {
+        Ok(self.open()?.notes.get(name).cloned())
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Note>, LedgerError> {
+        let inner = self.open()?;
+        let from = inner.notes.range(prefix.to_owned()..);
+        Ok(from.take_while(|(name, _)| name.starts_with(prefix)).map(|(_, note)| note.clone()).collect())
+    }
+}
+
+#[async_trait]
 impl Store for MemoryStore {
     async fn reserve(&self, entry: Reserve) -> Result<Posted, LedgerError> {
         self.reserve_now(entry)
@@ -215,6 +239,10 @@ impl Store for MemoryStore {
         rows.iter().filter(|row| stretch.has(hour_of(row.reserve.at))).for_each(|row| rollup.row(row));
         rollup.tags.retain(|key, _| stretch.tags.contains(&key.name));
         Ok(rollup)
+    }
+
+    fn shelf(&self) -> Option<&dyn Shelf> {
+        Some(self)
     }
 
     async fn close(&self) -> Result<(), LedgerError> {

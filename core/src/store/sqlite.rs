@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::oneshot;
 
 use super::tally::Tally;
-use super::{Only, Page, Store, Stretch, same_process};
+use super::{Only, Page, Shelf, Store, Stretch, same_process};
 use crate::id::AttemptId;
 use crate::ledger::{
     Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing, Void,
@@ -29,6 +29,7 @@ use crate::time::Timestamp;
 mod batch;
 mod codec;
 mod failure;
+mod notes;
 mod open;
 mod owner;
 mod sums;
@@ -192,6 +193,10 @@ impl Store for SqliteStore {
             sums::read(connection, &stretch)
         })
         .await
+    }
+
+    fn shelf(&self) -> Option<&dyn Shelf> {
+        Some(self)
     }
 
     async fn close(&self) -> Result<(), LedgerError> {

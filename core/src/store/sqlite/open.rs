@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 /// `twl1`: says that the file is a ledger.
 const APPLICATION_ID: i32 = 0x7477_6c31;
 /// The formats, oldest first: each brings a file from the one before.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("notes.sql")];
 
 /// Opens the file for writing and brings it to the present format. To be called in one's turn.
 pub(super) fn connect(path: &Path, durability: Durability) -> Result<Connection, LedgerError> {

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::batch::{Batch, Known};
+use super::notes::{self, Writing};
 use super::owner::{Owner, Turns};
 use super::{Durability, failure, open};
 use crate::clock::{Clock, SystemClock};
@@ -28,6 +29,7 @@ pub(super) enum Command {
     End(End, Answer<Posted>),
     Detached(End),
     Rules(Rules, Answer<()>),
+    Note(Writing, Answer<bool>),
     Close(Answer<()>),
 }
 
@@ -92,6 +94,10 @@ impl Writer {
                         self.write(std::mem::take(&mut entries));
                         // Who asked may have gone away.
                         let _ = answer.send(self.adopt(rules));
+                    }
+                    Command::Note(writing, answer) => {
+                        self.write(std::mem::take(&mut entries));
+                        let _ = answer.send(self.note(&writing));
                     }
                     Command::Close(answer) => {
                         self.write(std::mem::take(&mut entries));
@@ -179,6 +185,13 @@ impl Writer {
         }
         batch.finish().map_err(fail)?;
         Ok(results)
+    }
+
+    fn note(&mut self, writing: &Writing) -> Result<bool, LedgerError> {
+        let turns = self.turns.clone();
+        let _turn = turns.take()?;
+        let fail = |error: rusqlite::Error| failure::sqlite(&self.path, "writing a note", &error);
+        notes::write(&self.connection, writing).map_err(fail)
     }
 
     fn adopt(&mut self, rules: Rules) -> Result<(), LedgerError> {

@@ -27,6 +27,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("an ending from a destructor is written before the end", detached),
     ("hostile text is inert", hostile),
     ("a new budget counts what was spent", new_budget),
+    ("texts beside the account are written once a revision", shelf),
     ("a closed store says so", closed),
 ];
 
@@ -291,4 +292,20 @@ fn closed(make: Make<'_>) {
     ok(wait(store.close()));
     assert_eq!(wait(store.reserve(reserve("b", "0.6"))), Err(LedgerError::Closed));
     ok(wait(store.close()));
+}
+
+/// A store without a shelf keeps no batches, which is allowed.
+fn shelf(make: Make<'_>) {
+    let store = make(Rules::default());
+    let Some(shelf) = store.shelf() else { return };
+    let put = |name: &str, revision, text: &str| wait(shelf.put(name, revision, text.to_owned())).expect("it writes");
+    let text = |name: &str| wait(shelf.get(name)).expect("it reads").map(|note| (note.revision, note.text));
+    assert_eq!(text("a/1"), None);
+    assert!(put("a/1", 0, "one") && !put("a/1", 0, "other"), "only the first writes over nothing");
+    assert!(put("a/1", 1, "two") && !put("a/1", 1, "three"), "only the first writes over a revision");
+    assert_eq!(text("a/1"), Some((2, "two".to_owned())));
+    assert!(!put("a/2", 7, "x"), "nothing stands there");
+    assert!(put("a/2'; DROP TABLE notes; --", 0, "x") && put("b/1", 0, "y") && put("a_2", 0, "z"));
+    let names: Vec<String> = wait(shelf.list("a/")).expect("it lists").into_iter().map(|note| note.name).collect();
+    assert_eq!(names, ["a/1", "a/2'; DROP TABLE notes; --"]);
 }

@@ -113,6 +113,36 @@ pub struct UnknownApi {
     pub text: String,
 }
 
+/// A way to hand in many requests at once, to be answered within a day at the batch price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BatchApi {
+    /// OpenAI: a file of requests, and a batch of it.
+    Openai,
+    /// Anthropic: all requests in one body.
+    Anthropic,
+    /// Gemini: all requests in one body, or in a file.
+    Gemini,
+    /// Mistral: a file of requests, and a job of it.
+    Mistral,
+}
+
+impl BatchApi {
+    /// Every batch API.
+    pub const ALL: [BatchApi; 4] = [BatchApi::Openai, BatchApi::Anthropic, BatchApi::Gemini, BatchApi::Mistral];
+
+    /// The name that data files use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BatchApi::Openai => "openai",
+            BatchApi::Anthropic => "anthropic",
+            BatchApi::Gemini => "gemini",
+            BatchApi::Mistral => "mistral",
+        }
+    }
+}
+
 /// How strong and how dear a model is, among those on sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -331,6 +361,9 @@ pub struct Dialect {
     /// Whether reasoning tokens are counted beside `output` rather than inside it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_outside_output: Option<bool>,
+    /// The batch API that the endpoint has beside the format, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchApi>,
     /// Further differences, by name, for a wire to read.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub more: BTreeMap<String, String>,

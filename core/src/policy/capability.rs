@@ -1,8 +1,9 @@
-//! What the request needs, the model must be able to do.
+//! What the request needs, the model and the endpoint must be able to do.
 
 use super::refusal::{RuleName, Sink};
 use super::{Facts, Model};
 use crate::model::{Api, Capability, Endpoint};
+use crate::request::ServiceTier;
 use crate::snapshot::CapabilitySet;
 
 pub(super) fn check_model(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
@@ -14,10 +15,16 @@ pub(super) fn check_model(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl S
     if !missing.is_empty() {
         out.refuse(RuleName::Capability, || format!("it lacks {missing}"));
     }
+    if facts.needs.batch && !model.card.prices.lanes(facts.snapshot.now()).contains(&ServiceTier::Batch) {
+        out.refuse(RuleName::Capability, || "it has no price for batches".to_owned());
+    }
 }
 
-pub(super) fn check_endpoint(_: &Facts<'_>, endpoint: &Endpoint, out: &mut impl Sink) {
+pub(super) fn check_endpoint(facts: &Facts<'_>, endpoint: &Endpoint, out: &mut impl Sink) {
     if endpoint.api == Api::Embeddings {
         out.refuse(RuleName::Capability, || "the endpoint makes embeddings and does not answer".to_owned());
+    }
+    if facts.needs.batch && endpoint.dialect.batch.is_none() {
+        out.refuse(RuleName::Capability, || "the endpoint takes no batches".to_owned());
     }
 }

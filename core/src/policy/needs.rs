@@ -48,6 +48,18 @@ pub struct Needs {
     pub(super) formats: u32,
     /// Whether it names a file that was uploaded to one vendor.
     pub(super) uploads: bool,
+    /// Media that it names by a web address.
+    pub(super) addressed: Addressed,
+    /// Whether it is an item of a batch.
+    pub(super) batch: bool,
+}
+
+/// Which media a request names by a web address, for the vendor to fetch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Addressed {
+    pub(super) images: bool,
+    pub(super) documents: bool,
+    pub(super) sound_or_film: bool,
 }
 
 impl Needs {
@@ -63,6 +75,13 @@ impl Needs {
     /// The same for an answer that is wanted piece by piece.
     pub fn with_streaming(mut self) -> Needs {
         self.capabilities.insert(Capability::Streaming);
+        self
+    }
+
+    /// The same for an item of a batch: models and endpoints without a batch lane are refused.
+    pub fn with_batch(mut self) -> Needs {
+        self.batch = true;
+        self.service_tier = Some(ServiceTier::Batch);
         self
     }
 
@@ -137,6 +156,7 @@ impl Reader {
             Content::Image { source } => {
                 self.demand(Capability::Vision);
                 self.note_upload(source);
+                self.needs.addressed.images |= is_web(source);
                 self.add(IMAGE_TOKENS, IMAGE_TOKENS_MAX);
             }
             Content::Audio { source } => self.read_media(Capability::AudioInput, source, MEDIA_BYTES_PER_TOKEN, 0),
@@ -176,6 +196,10 @@ impl Reader {
             Source::Url { .. } | Source::File { .. } => self.add(UNKNOWN_TOKENS, u64::MAX),
         }
         self.note_upload(source);
+        match capability {
+            Capability::Documents => self.needs.addressed.documents |= is_web(source),
+            _ => self.needs.addressed.sound_or_film |= is_web(source),
+        }
         self.demand(capability);
     }
 
@@ -265,4 +289,11 @@ impl Reader {
         self.other = self.other.saturating_add(roughly);
         self.other_max = self.other_max.saturating_add(at_most);
     }
+}
+
+/// Whether media lie at a web address. Other addresses (`s3://`, `gs://`) are some format's own.
+fn is_web(source: &Source) -> bool {
+    let starts =
+        |url: &str, scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    matches!(source, Source::Url { url, .. } if starts(url, "http://") || starts(url, "https://"))
 }

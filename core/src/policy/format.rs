@@ -39,7 +39,8 @@ fn taken(endpoint: &Endpoint) -> Addressed {
     }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests {
     use super::*;
     use crate::message::{Content, Message, Part, Source};

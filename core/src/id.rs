@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{ID_BYTES_MAX, REQUEST_ID_BYTES_MAX};
+use crate::limits::{BATCH_ID_BYTES_MAX, ID_BYTES_MAX, REQUEST_ID_BYTES_MAX};
 
 /// Why a name was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +53,17 @@ fn check_request(what: &'static str, text: &str) -> Result<(), IdError> {
         return Err(refuse(what, text, "it is longer than 240 bytes"));
     }
     Ok(())
+}
+
+fn check_batch(what: &'static str, text: &str) -> Result<(), IdError> {
+    check_token(what, text)?;
+    if text.len() > BATCH_ID_BYTES_MAX {
+        return Err(refuse(what, text, "it is longer than 48 bytes"));
+    }
+    match text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        true => Ok(()),
+        false => Err(refuse(what, text, "use letters, digits, - and _")),
+    }
 }
 
 macro_rules! id {
@@ -163,6 +174,25 @@ id!(
     /// One request as the router handles it, unique for ever: its attempts' ids are made from it.
     RequestId, "request id", check_request
 );
+
+id!(
+    /// A batch: letters, digits, `-` and `_`, so that every vendor takes the names of its items.
+    BatchId, "batch id", check_batch
+);
+
+impl BatchId {
+    /// The name of the item of this number, which is the request's id in the ledger as well.
+    pub fn item(&self, number: usize) -> RequestId {
+        RequestId(Arc::from(format!("{}-{number}", self.0)))
+    }
+
+    /// The number of the item of this name, where it is one of this batch.
+    pub fn number_of(&self, name: &str) -> Option<usize> {
+        let number = name.strip_prefix(&*self.0)?.strip_prefix('-')?;
+        let is_plain = !number.is_empty() && (number == "0" || !number.starts_with('0'));
+        number.parse().ok().filter(|_| is_plain && number.bytes().all(|b| b.is_ascii_digit()))
+    }
+}
 
 impl RequestId {
     /// The id of this request's attempt of this number, counted from 1.

@@ -62,3 +62,11 @@ pub const CONTEXT_TOKENS_MAX: u64 = 1_000_000_000;
 pub const SESSIONS_MAX: usize = 20_000;
 /// Most vectors in one answer of embeddings: OpenAI takes 2,048 texts at a time, Voyage 1,000.
 pub const VECTORS_MAX: usize = 4_096;
+/// Most items of one batch: what a caller keeps of each is in memory while it is handed in.
+pub const BATCH_ITEMS_MAX: usize = 200_000;
+/// Longest id of a batch, in bytes: an item's name is it with a number after it, and Anthropic takes 64 in all.
+pub const BATCH_ID_BYTES_MAX: usize = 48;
+/// Largest file of results, in bytes: half as many answers of 8,000 tokens as a batch may have items.
+pub const BATCH_RESULT_BYTES_MAX: u64 = 4 << 30;
+/// Most pages of a vendor's list of batches that are looked through for one whose id was lost: 1,000 batches.
+pub const BATCH_PAGES_MAX: usize = 10;

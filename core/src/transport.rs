@@ -11,17 +11,20 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::error::{Kind, ProviderError, Retry};
-use crate::model::Auth;
+use crate::model::{Auth, Endpoint};
 use crate::provider::Call;
 use crate::secrets::Secret;
 use crate::time::Timeouts;
 use crate::wire::HttpRequest;
+use crate::wire::batch::{Errand, HandOver, Method};
 
+mod batch;
 #[cfg(feature = "http")]
 mod http;
 mod inflate;
 mod vendor;
 
+pub use batch::BatchPort;
 #[cfg(feature = "http")]
 pub use http::{HttpTransport, Proxy, TransportOptions};
 pub use vendor::HttpProvider;
@@ -32,7 +35,7 @@ pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, ProviderError>> + 
 /// Sends one request. Implementations follow no redirect, ask for no compression, and keep to the time limits.
 #[async_trait]
 pub trait Transport: Debug + Send + Sync {
-    /// Posts the request and returns as soon as the answer's head is there.
+    /// Sends the request, by the method that it names, and returns as soon as the answer's head is there.
     ///
     /// # Errors
     /// `Connect`, `Tls`, `Timeout` or `Network`, each saying whether a byte of the request may have been sent.
@@ -47,6 +50,7 @@ pub struct Outgoing {
     key: Option<(String, Secret)>,
     body: Bytes,
     timeouts: Timeouts,
+    method: Method,
 }
 
 impl Outgoing {
@@ -57,21 +61,50 @@ impl Outgoing {
     pub fn new(call: &Call, request: HttpRequest, key: Option<&Secret>) -> Result<Outgoing, ProviderError> {
         let endpoint = call.endpoint();
         let HttpRequest { path, mut headers, body } = request;
-        let key = match (&endpoint.auth, key) {
-            (Auth::None, _) => None,
-            (Auth::Bearer, Some(key)) => Some(("authorization".to_owned(), key.clone())),
-            (Auth::Header(name), Some(key)) => Some((name.to_ascii_lowercase(), key.clone())),
-            (Auth::Sigv4(_), _) => None,
-            (_, None) => return Err(missing_key(call)),
-        };
-        for (name, value) in &endpoint.headers {
-            let name = name.to_ascii_lowercase();
-            if !headers.iter().any(|(known, _)| *known == name) {
-                headers.push((name, value.clone()));
-            }
-        }
+        let key = key_of(endpoint, key)?;
+        add_headers(endpoint, &mut headers);
         let url = format!("{}{path}", endpoint.base_url);
-        Ok(Outgoing { url, headers, key, body: Bytes::from(body), timeouts: call.timeouts() })
+        let (body, timeouts) = (Bytes::from(body), call.timeouts());
+        Ok(Outgoing { url, headers, key, body, timeouts, method: Method::Post })
+    }
+
+    /// Addresses items of a batch to the endpoint that all of these calls were admitted to.
+    ///
+    /// # Errors
+    /// `Auth` as `new`; `Encode` where there is no call, or the calls are for several endpoints. Never sent.
+    pub fn of_batch(calls: &[Call], over: HandOver, key: Option<&Secret>) -> Result<Outgoing, ProviderError> {
+        let first = calls.first().filter(|first| calls.iter().all(|call| call.endpoint() == first.endpoint()));
+        let Some(first) = first else {
+            let text = "a job of a batch is for the items of one endpoint: hand in one for each";
+            return Err(ProviderError::new(Kind::Encode, Retry::Never, text).unsent());
+        };
+        let endpoint = first.endpoint();
+        let (key, url) = (key_of(endpoint, key)?, over.url(&endpoint.base_url));
+        let mut headers = over.headers;
+        add_headers(endpoint, &mut headers);
+        let (body, timeouts) = (Bytes::from(over.body), first.timeouts());
+        Ok(Outgoing { url, headers, key, body, timeouts, method: Method::Post })
+    }
+
+    /// Addresses a question about a job that was handed in. It carries no request.
+    ///
+    /// # Errors
+    /// `Auth`, never sent, where the endpoint wants a key and there is none.
+    pub fn of_errand(
+        endpoint: &Endpoint,
+        errand: &Errand,
+        key: Option<&Secret>,
+        timeouts: Timeouts,
+    ) -> Result<Outgoing, ProviderError> {
+        let mut headers = Vec::new();
+        add_headers(endpoint, &mut headers);
+        let (key, url) = (key_of(endpoint, key)?, errand.url(&endpoint.base_url));
+        Ok(Outgoing { url, headers, key, body: Bytes::new(), timeouts, method: errand.method() })
+    }
+
+    /// The method.
+    pub fn method(&self) -> Method {
+        self.method
     }
 
     /// The whole address.
@@ -115,8 +148,27 @@ impl Debug for Outgoing {
     }
 }
 
-fn missing_key(call: &Call) -> ProviderError {
-    let endpoint = call.endpoint();
+/// The header in which an endpoint wants its key.
+fn key_of(endpoint: &Endpoint, key: Option<&Secret>) -> Result<Option<(String, Secret)>, ProviderError> {
+    Ok(match (&endpoint.auth, key) {
+        (Auth::None | Auth::Sigv4(_), _) => None,
+        (Auth::Bearer, Some(key)) => Some(("authorization".to_owned(), key.clone())),
+        (Auth::Header(name), Some(key)) => Some((name.to_ascii_lowercase(), key.clone())),
+        (_, None) => return Err(missing_key(endpoint)),
+    })
+}
+
+/// The headers that every call to an endpoint carries, where none of that name is there.
+fn add_headers(endpoint: &Endpoint, headers: &mut Vec<(String, String)>) {
+    for (name, value) in &endpoint.headers {
+        let name = name.to_ascii_lowercase();
+        if !headers.iter().any(|(known, _)| *known == name) {
+            headers.push((name, value.clone()));
+        }
+    }
+}
+
+fn missing_key(endpoint: &Endpoint) -> ProviderError {
     let advice = match &endpoint.key_env {
         Some(name) => format!("no key for {}: set {name}", endpoint.id),
         None => format!("no key for {}: name its variable with key_env", endpoint.id),

@@ -11,6 +11,7 @@ use crate::provider::Call;
 use crate::reply::{Delta, Reply};
 use crate::request::RequestDraft;
 
+pub mod batch;
 pub mod cohere_v1;
 pub mod embeddings;
 pub mod errors;

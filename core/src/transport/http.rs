@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::{Incoming, Outgoing, Transport};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::time::{Span, Timeouts};
+use crate::wire::batch::Method;
 
 /// How to reach the network.
 #[derive(Clone, Debug, Default)]
@@ -119,7 +120,10 @@ fn tls(options: &TransportOptions) -> Result<rustls::ClientConfig, String> {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn post(&self, outgoing: Outgoing) -> Result<Incoming, ProviderError> {
-        let mut request = self.client()?.post(outgoing.url());
+        let mut request = match outgoing.method() {
+            Method::Post => self.client()?.post(outgoing.url()),
+            Method::Get => self.client()?.get(outgoing.url()),
+        };
         for (name, value) in outgoing.headers() {
             request = request.header(name, value);
         }
@@ -131,9 +135,14 @@ impl Transport for HttpTransport {
             request = request.header(name, value);
         }
         let limits = outgoing.timeouts();
-        let (began, has_begun) = oneshot::channel();
-        let body = Watched { bytes: Some(outgoing.body().clone()), began: Some(began) };
-        let response = head(request.body(reqwest::Body::wrap(body)).send(), has_begun, limits).await?;
+        let response = match outgoing.body().is_empty() {
+            true => bodiless(request, limits).await?,
+            false => {
+                let (began, has_begun) = oneshot::channel();
+                let body = Watched { bytes: Some(outgoing.body().clone()), began: Some(began) };
+                head(request.body(reqwest::Body::wrap(body)).send(), has_begun, limits).await?
+            }
+        };
         let status = response.status().as_u16();
         let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
@@ -170,6 +179,15 @@ impl http_body::Body for Watched {
 
     fn size_hint(&self) -> http_body::SizeHint {
         http_body::SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
+    }
+}
+
+/// Sends a request without a body. Nothing tells when it has left, so one limit holds for connection and first byte.
+async fn bodiless(request: reqwest::RequestBuilder, limits: Timeouts) -> Result<reqwest::Response, ProviderError> {
+    let limit = Span::from_ms(limits.connect.ms().saturating_add(limits.first_byte.ms())).min(limits.total);
+    match tokio::time::timeout(limit.to_duration(), request.send()).await {
+        Ok(sent) => sent.map_err(|error| classify(&error)),
+        Err(_) => Err(late("no answer began", limit)),
     }
 }
 

@@ -143,7 +143,7 @@ impl HttpProvider {
 }
 
 /// The key in an error, should a vendor repeat it, becomes dots. An AWS key is several, joined by colons.
-fn without_key(mut error: ProviderError, key: Option<&Secret>) -> ProviderError {
+pub(super) fn without_key(mut error: ProviderError, key: Option<&Secret>) -> ProviderError {
     let Some(key) = key else { return error };
     for secret in std::iter::once(key.expose()).chain(key.expose().split(':')).filter(|part| part.len() >= 8) {
         for text in [Some(&mut error.message), error.code.as_mut(), error.request_id.as_mut()].into_iter().flatten() {
@@ -155,14 +155,14 @@ fn without_key(mut error: ProviderError, key: Option<&Secret>) -> ProviderError 
     error
 }
 
-fn redirected(status: u16) -> ProviderError {
+pub(super) fn redirected(status: u16) -> ProviderError {
     let text = "the endpoint answers with a redirect, which is not followed since the key and the prompt would go \
                 along: correct its base_url";
     ProviderError::new(Kind::NotFound, Retry::Elsewhere, text).with_status(status)
 }
 
 /// The time as HTTP writes it.
-fn http_date(now: crate::time::Timestamp) -> String {
+pub(super) fn http_date(now: crate::time::Timestamp) -> String {
     let now = jiff::Timestamp::from_millisecond(now.ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
@@ -181,7 +181,7 @@ fn is_whole_answer(incoming: &Incoming, api: Api) -> bool {
 }
 
 /// The whole body, decompressed, within its bound.
-async fn collect(incoming: Incoming) -> Result<Vec<u8>, ProviderError> {
+pub(super) async fn collect(incoming: Incoming) -> Result<Vec<u8>, ProviderError> {
     let mut inflate = Inflate::new(incoming.header("content-encoding"))?;
     let is_error = incoming.status >= 400;
     let most = if is_error { ERROR_BODY_BYTES_MAX } else { REPLY_BYTES_MAX };

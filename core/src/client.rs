@@ -32,6 +32,7 @@ use crate::snapshot::{HealthBook, Keys, Offers, Snapshot};
 use crate::store::Store;
 
 mod account;
+mod batch;
 pub mod blocking;
 mod builder;
 mod check;
@@ -43,6 +44,7 @@ mod response;
 mod sessions;
 mod stream;
 
+pub use batch::{BatchError, BatchHandle, BatchItem, BatchView, Collected, ItemOutcome, JobState, JobView};
 pub use builder::ClientBuilder;
 pub use check::{Check, Verdict};
 pub use error::Error;

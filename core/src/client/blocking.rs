@@ -5,11 +5,12 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use crate::config::ConfigError;
+use crate::id::BatchId;
 use crate::plan::Plan;
 use crate::reply::Delta;
 use crate::request::Request;
 
-use super::{Error, Response};
+use super::{BatchView, Collected, Error, Response};
 
 /// A client whose calls wait for their answers. Not to be used inside an async runtime.
 #[derive(Clone, Debug)]
@@ -75,6 +76,41 @@ impl Client {
         Ok(ResponseStream { inner, runtime: self.runtime.clone() })
     }
 
+    /// Hands in requests to be answered within a day at the batch price.
+    ///
+    /// # Errors
+    /// As `batch` of the async client.
+    pub fn batch(&self, requests: impl IntoIterator<Item = Request>) -> Result<BatchHandle, Error> {
+        let inner = self.runtime.runtime().block_on(self.inner.batch(requests))?;
+        Ok(BatchHandle { inner, runtime: self.runtime.clone() })
+    }
+
+    /// The same under an id of your own: handing it in again sends nothing.
+    ///
+    /// # Errors
+    /// As `batch_as` of the async client.
+    pub fn batch_as(&self, id: BatchId, requests: impl IntoIterator<Item = Request>) -> Result<BatchHandle, Error> {
+        let inner = self.runtime.runtime().block_on(self.inner.batch_as(id, requests))?;
+        Ok(BatchHandle { inner, runtime: self.runtime.clone() })
+    }
+
+    /// Takes up a batch by its id.
+    ///
+    /// # Errors
+    /// As `resume` of the async client.
+    pub fn resume(&self, id: &BatchId) -> Result<BatchHandle, Error> {
+        let inner = self.runtime.runtime().block_on(self.inner.resume(id))?;
+        Ok(BatchHandle { inner, runtime: self.runtime.clone() })
+    }
+
+    /// Every batch that the store knows.
+    ///
+    /// # Errors
+    /// As `batches` of the async client.
+    pub fn batches(&self) -> Result<Vec<BatchView>, Error> {
+        self.runtime.runtime().block_on(self.inner.batches())
+    }
+
     /// Decides who would answer, without a call.
     ///
     /// # Errors
@@ -121,5 +157,43 @@ impl Iterator for ResponseStream {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.runtime.runtime().block_on(self.inner.next())
+    }
+}
+
+/// A batch that was handed in.
+#[derive(Clone, Debug)]
+pub struct BatchHandle {
+    inner: super::BatchHandle,
+    runtime: Arc<Owned>,
+}
+
+impl BatchHandle {
+    /// What was last seen of it.
+    pub fn view(&self) -> &BatchView {
+        self.inner.view()
+    }
+
+    /// Asks the vendors how its jobs fare.
+    ///
+    /// # Errors
+    /// As `poll` of the async handle.
+    pub fn poll(&mut self) -> Result<&BatchView, Error> {
+        self.runtime.runtime().block_on(self.inner.poll())
+    }
+
+    /// Fetches results and settles their items.
+    ///
+    /// # Errors
+    /// As `collect` of the async handle.
+    pub fn collect(&mut self) -> Result<Collected, Error> {
+        self.runtime.runtime().block_on(self.inner.collect())
+    }
+
+    /// Asks the vendors to stop its jobs.
+    ///
+    /// # Errors
+    /// As `cancel` of the async handle.
+    pub fn cancel(&mut self) -> Result<&BatchView, Error> {
+        self.runtime.runtime().block_on(self.inner.cancel())
     }
 }

@@ -8,6 +8,8 @@ use crate::plan::Refused;
 use crate::request::RequestError;
 use crate::time::Span;
 
+use super::batch::BatchError;
+
 /// Why a request brought no answer. Each says what to do.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -30,6 +32,9 @@ pub enum Error {
     /// The answer broke off after its first piece. `error.partial` holds what had come.
     #[error("the answer broke off: {0}; what came is kept, ask again for the rest")]
     Incomplete(Box<ProviderError>),
+    /// A batch could not be handed in, looked after or collected.
+    #[error("{0}")]
+    Batch(Box<BatchError>),
     /// The account could not be kept, so nothing more was sent.
     #[error("the ledger failed: {0}")]
     Ledger(LedgerError),
@@ -45,6 +50,12 @@ pub enum Error {
     },
 }
 
+impl From<BatchError> for Error {
+    fn from(error: BatchError) -> Error {
+        Error::Batch(Box::new(error))
+    }
+}
+
 impl Error {
     /// A stable name in snake case. Where every candidate failed, it is the last failure's kind: `rate_limited`.
     pub fn code(&self) -> &'static str {
@@ -55,6 +66,7 @@ impl Error {
             Error::OverBudget(_) => "over_budget",
             Error::Exhausted(exhausted) => exhausted.last_error().map_or("exhausted", |error| error.kind.as_str()),
             Error::Incomplete(_) => Kind::Incomplete.as_str(),
+            Error::Batch(error) => error.code(),
             Error::Ledger(_) => "ledger",
             Error::Forked { .. } => "forked",
         }
@@ -65,6 +77,7 @@ impl Error {
         match self {
             Error::OverBudget(exhausted) | Error::Exhausted(exhausted) => exhausted.last_error(),
             Error::Incomplete(error) => Some(error),
+            Error::Batch(error) => error.provider_error(),
             _ => None,
         }
     }
@@ -88,6 +101,7 @@ impl Error {
             Error::OverBudget(exhausted) | Error::Exhausted(exhausted) => {
                 exhausted.tried.last().map(|tried| tried.endpoint.as_str())
             }
+            Error::Batch(error) => error.endpoint(),
             _ => None,
         }
     }

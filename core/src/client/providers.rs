@@ -8,12 +8,14 @@ use crate::id::{EndpointId, ProviderId};
 use crate::model::Endpoint;
 use crate::provider::Provider;
 use crate::secrets::Keyring;
-use crate::transport::{HttpProvider, Transport};
+use crate::transport::{BatchPort, HttpProvider, Transport};
 use crate::wire;
+use crate::wire::batch::for_batch;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Providers {
     by_endpoint: HashMap<EndpointId, Arc<dyn Provider>>,
+    ports: HashMap<EndpointId, Arc<BatchPort>>,
 }
 
 impl Providers {
@@ -27,6 +29,11 @@ impl Providers {
 
     pub(super) fn of(&self, endpoint: &EndpointId) -> Option<Arc<dyn Provider>> {
         self.by_endpoint.get(endpoint).cloned()
+    }
+
+    /// The batch API of an endpoint.
+    pub(super) fn port(&self, endpoint: &EndpointId) -> Option<Arc<BatchPort>> {
+        self.ports.get(endpoint).cloned()
     }
 
     /// Adds a provider for every endpoint whose format is known and which has none yet.
@@ -44,6 +51,12 @@ impl Providers {
                 let key = keyring.key(&endpoint.id).cloned();
                 Arc::new(HttpProvider::new(id, wire, transport.clone(), clock.clone(), key))
             });
+            if let Some(api) = endpoint.dialect.batch {
+                let (endpoint, key) = (endpoint.clone(), keyring.key(&endpoint.id).cloned());
+                let id = endpoint.id.clone();
+                let port = BatchPort::new(endpoint, for_batch(api), transport.clone(), clock.clone(), key);
+                self.ports.insert(id, Arc::new(port));
+            }
         }
     }
 }

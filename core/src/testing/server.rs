@@ -5,7 +5,9 @@
 //! vendors' documents, with code of its own that shares nothing with `wire`: a mistake in the one is not hidden by the
 //! same mistake in the other. It records what it was sent.
 //!
-//! It understands no more HTTP than clients of this kind send: POST with a content length, over kept connections.
+//! A `BatchDesk` in the place of a script speaks the batch APIs as well.
+//!
+//! It understands no more HTTP than clients of this kind send: requests with a content length, over kept connections.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,6 +19,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 mod answer;
 mod deliver;
+mod desk;
 mod fault;
 mod heard;
 mod http;
@@ -27,6 +30,7 @@ mod spoil;
 mod tests;
 
 pub use answer::{Answer, Pace};
+pub use desk::{BatchDesk, DeskEnd, Mess, Served, Step, Trouble};
 pub use fault::{Ending, Fault, RetryAfter};
 pub use heard::Heard;
 pub use playbook::{Playbook, Rule, When};
@@ -38,6 +42,11 @@ const HEARD_MAX: usize = 4_096;
 pub trait Script: Send + Sync + 'static {
     /// The answer to this request. It may be asked from several threads at once.
     fn answer(&self, heard: &Heard) -> Answer;
+
+    /// The answer to a request that is not for a model, such as one about a batch; none where it is for one.
+    fn serve(&self, _heard: &Heard) -> Option<Served> {
+        None
+    }
 }
 
 impl<F: Fn(&Heard) -> Answer + Send + Sync + 'static> Script for F {
@@ -49,6 +58,10 @@ impl<F: Fn(&Heard) -> Answer + Send + Sync + 'static> Script for F {
 impl Script for Box<dyn Script> {
     fn answer(&self, heard: &Heard) -> Answer {
         (**self).answer(heard)
+    }
+
+    fn serve(&self, heard: &Heard) -> Option<Served> {
+        (**self).serve(heard)
     }
 }
 
@@ -213,6 +226,12 @@ async fn converse(mut socket: TcpStream, shared: Arc<Shared>) {
             Ok(Some(heard)) => shared.keep(heard),
             Ok(None) | Err(_) => return,
         };
+        if let Some(served) = shared.script.serve(&heard) {
+            if deliver::serve(&mut socket, &served).await != deliver::Connection::Keep {
+                return;
+            }
+            continue;
+        }
         let answer = shared.script.answer(&heard);
         if deliver::deliver(&mut socket, &heard, &answer).await != deliver::Connection::Keep {
             return;

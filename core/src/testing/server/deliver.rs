@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::http::{Framing, end_body, write_body, write_head};
 use super::say::{Frame, Rendered, say};
 use super::spoil::spoil;
-use super::{Answer, Ending, Fault, Heard, Pace};
+use super::{Answer, Ending, Fault, Heard, Pace, Served};
 use crate::time::Span;
 
 /// What becomes of the connection.
@@ -37,6 +37,20 @@ pub(super) async fn deliver(socket: &mut TcpStream, heard: &Heard, answer: &Answ
             send(socket, &rendered, fault.as_ref(), answer.pace).await.unwrap_or(Connection::Close)
         }
     }
+}
+
+/// Sends what was served.
+pub(super) async fn serve(socket: &mut TcpStream, served: &Served) -> Connection {
+    if served.is_lost {
+        return Connection::Close;
+    }
+    let headers = [("content-type".to_owned(), "application/json".to_owned())];
+    let framing = Framing::Length(served.body.len());
+    let sent = async {
+        write_head(socket, served.status, &headers, framing).await?;
+        write_body(socket, &served.body, framing).await
+    };
+    sent.await.map_or(Connection::Close, |()| Connection::Keep)
 }
 
 async fn send(

@@ -1,0 +1,227 @@
+//! Which item goes where: each is decided as any request, written in its vendor's format, and put into a job.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::client::{Client, Error};
+use crate::id::{AttemptId, BatchId, EndpointId};
+use crate::ledger::{Facts, Purpose, Reserve};
+use crate::limits::BATCH_ITEMS_MAX;
+use crate::plan::Candidate;
+use crate::policy::Needs;
+use crate::provider::Call;
+use crate::request::{Request, ServiceTier};
+use crate::time::Timestamp;
+use crate::transport::BatchPort;
+use crate::wire::batch::{Item, JobLimits};
+use crate::wire::{HttpRequest, Mode, for_api};
+
+use super::record::{self, ItemRecord};
+use super::{BatchError, JobState};
+
+/// How many decisions are made before other tasks get their turn: a decision takes a fraction of a millisecond.
+const DECISIONS_IN_A_ROW: usize = 32;
+
+/// A batch that is decided and of which nothing was sent.
+pub(super) struct Planned {
+    pub(super) items: Vec<ItemRecord>,
+    pub(super) reserves: Vec<Reserve>,
+    pub(super) jobs: Vec<Packed>,
+}
+
+/// A job that is ready to be sent.
+pub(super) struct Packed {
+    pub(super) port: Arc<BatchPort>,
+    pub(super) model: String,
+    pub(super) calls: Vec<Call>,
+    pub(super) items: Vec<Item>,
+    pub(super) headers: Vec<(String, String)>,
+    bytes: usize,
+}
+
+impl Packed {
+    fn has_room(&self, limits: JobLimits, bytes: usize) -> bool {
+        self.items.len() < limits.items && self.bytes + bytes <= limits.bytes
+    }
+
+    pub(super) fn record(&self) -> record::Job {
+        record::Job {
+            endpoint: self.port.endpoint().id.clone(),
+            api: self.port.endpoint().dialect.batch.expect("an endpoint with a port has a batch API"),
+            model: self.model.clone(),
+            items: self.items.len(),
+            state: JobState::Held,
+            ended: None,
+            sent_at: None,
+            vendor_id: None,
+            answered: None,
+            failed: None,
+            error: None,
+        }
+    }
+}
+
+/// Decides every item.
+///
+/// # Errors
+/// The first item that is refused, with its number.
+pub(super) async fn plan(client: &Client, id: &BatchId, requests: Vec<Request>) -> Result<Planned, Error> {
+    let count = requests.len();
+    if count == 0 {
+        return Err(BatchError::Empty.into());
+    }
+    if count > BATCH_ITEMS_MAX {
+        return Err(BatchError::TooMany { items: count }.into());
+    }
+    let now = client.inner.clock.now();
+    let (items, reserves) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut planned = Planned { items, reserves, jobs: Vec::new() };
+    let mut open: HashMap<(EndpointId, String), usize> = HashMap::new();
+    for (number, request) in requests.into_iter().enumerate() {
+        if number % DECISIONS_IN_A_ROW == DECISIONS_IN_A_ROW - 1 {
+            tokio::task::yield_now().await;
+        }
+        let placed = place(client, id, number, request, now)?;
+        pack(&mut planned, &mut open, placed, number)?;
+    }
+    Ok(planned)
+}
+
+/// An item and where it goes.
+struct Placed {
+    port: Arc<BatchPort>,
+    call: Call,
+    record: ItemRecord,
+    reserve: Reserve,
+    item: Item,
+    headers: Vec<(String, String)>,
+}
+
+fn place(client: &Client, id: &BatchId, number: usize, request: Request, now: Timestamp) -> Result<Placed, Error> {
+    let refused = |error: Error| Error::from(BatchError::Item { number, error: Box::new(error) });
+    let request = in_lane(request).map_err(refused)?;
+    let needs = Needs::of(&request).with_batch();
+    let plan = client.inner.decide_with(&request, &needs).map_err(refused)?;
+    let port = |candidate: &Candidate| client.inner.providers.port(&candidate.endpoint().id);
+    let found = plan.candidates().iter().find_map(|candidate| port(candidate).map(|port| (candidate, port)));
+    let Some((candidate, port)) = found else {
+        return Err(BatchError::NoPort { endpoint: plan.choice().endpoint().id.clone() }.into());
+    };
+    let name = id.item(number);
+    let attempt = name.attempt(1);
+    let call = Call::new(candidate.admission.clone(), attempt.clone(), candidate.terms.max_tokens);
+    let HttpRequest { headers, body, .. } = write(&call).map_err(|error| {
+        let endpoint = candidate.endpoint().id.clone();
+        Error::from(BatchError::Written { number, endpoint, error: Box::new(error) })
+    })?;
+    let baseline = plan.baseline().map(|baseline| baseline.model().clone());
+    let record = ItemRecord {
+        model: candidate.model().clone(),
+        job: 0,
+        reserve: candidate.terms.reserve,
+        input: needs.input_tokens.min(candidate.terms.input_tokens_max),
+        baseline,
+    };
+    let reserve = reserve(candidate, attempt, &record, &request, id, number, now);
+    Ok(Placed { port, call, record, reserve, item: Item { key: name.as_str().to_owned(), body }, headers })
+}
+
+/// The request in the lane of batches.
+fn in_lane(request: Request) -> Result<Request, Error> {
+    if request.service_tier == Some(ServiceTier::Batch) {
+        return Ok(request);
+    }
+    let mut draft = request.to_draft();
+    draft.service_tier = Some(ServiceTier::Batch);
+    Ok(Request::try_from(draft)?)
+}
+
+fn write(call: &Call) -> Result<HttpRequest, crate::error::ProviderError> {
+    let wire = for_api(call.endpoint().api);
+    let unknown = || crate::client::drive::no_provider(call);
+    wire.ok_or_else(unknown)?.encode(call, Mode::Unary)
+}
+
+fn reserve(
+    candidate: &Candidate,
+    attempt: AttemptId,
+    record: &ItemRecord,
+    request: &Request,
+    id: &BatchId,
+    number: usize,
+    now: Timestamp,
+) -> Reserve {
+    Reserve {
+        attempt,
+        request: id.item(number),
+        at: now,
+        facts: Facts {
+            model: candidate.model().clone(),
+            vendor: candidate.endpoint().vendor.clone(),
+            endpoint: candidate.endpoint().id.clone(),
+            tier: candidate.card().tier,
+            purpose: Purpose::Batch,
+            key: None,
+            tags: Arc::new(request.tags.clone()),
+        },
+        amount: record.reserve,
+        tokens_max: candidate.terms.input_tokens_max.saturating_add(candidate.terms.max_tokens),
+        baseline: record.baseline.clone(),
+    }
+}
+
+/// Puts an item into the open job of its endpoint and model, or into a new one.
+fn pack(
+    planned: &mut Planned,
+    open: &mut HashMap<(EndpointId, String), usize>,
+    placed: Placed,
+    number: usize,
+) -> Result<(), Error> {
+    let Placed { port, call, mut record, reserve, item, headers } = placed;
+    let limits = port.wire().limits();
+    let bytes = port.wire().item_bytes(&item);
+    if bytes > limits.bytes {
+        let text = format!("the item is larger than {} bytes, the most that one job takes", limits.bytes);
+        let error =
+            crate::error::ProviderError::new(crate::error::Kind::TooLarge, crate::error::Retry::Elsewhere, text);
+        let endpoint = port.endpoint().id.clone();
+        return Err(BatchError::Written { number, endpoint, error: Box::new(error.unsent()) }.into());
+    }
+    let model = if limits.is_one_model { call.card().wire_name.clone() } else { String::new() };
+    let key = (port.endpoint().id.clone(), model.clone());
+    let job = match open.get(&key).copied().filter(|at| planned.jobs[*at].has_room(limits, bytes)) {
+        Some(at) => at,
+        None => {
+            let job = Packed { port, model, calls: Vec::new(), items: Vec::new(), headers: Vec::new(), bytes: 0 };
+            planned.jobs.push(job);
+            open.insert(key, planned.jobs.len() - 1);
+            planned.jobs.len() - 1
+        }
+    };
+    record.job = job;
+    let packed = &mut planned.jobs[job];
+    packed.bytes += bytes;
+    packed.calls.push(call);
+    packed.items.push(item);
+    add_headers(&mut packed.headers, headers);
+    planned.items.push(record);
+    planned.reserves.push(reserve);
+    Ok(())
+}
+
+/// Joins what the items' formats want to be said before the body: a list of one name is one list.
+fn add_headers(all: &mut Vec<(String, String)>, more: Vec<(String, String)>) {
+    for (name, value) in more.into_iter().filter(|(name, _)| name != "content-type") {
+        match all.iter_mut().find(|(known, _)| *known == name) {
+            None => all.push((name, value)),
+            Some((_, had)) => {
+                for word in value.split(',').map(str::trim) {
+                    if !had.split(',').any(|known| known.trim() == word) {
+                        had.push(',');
+                        had.push_str(word);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use tierway::client::BatchError;
+
 /// The exit codes, for `--help`.
 pub(crate) const EXIT_CODES: &str = "Exit status:
   0  done
@@ -69,6 +71,19 @@ pub(crate) fn of_client(error: tierway::Error) -> Failure {
         tierway::Error::Request(_) | tierway::Error::Config(_) => Failure::Input(text),
         tierway::Error::Refused(_) | tierway::Error::OverBudget(_) => Failure::Refused(text),
         tierway::Error::Ledger(_) => Failure::File(text),
+        tierway::Error::Batch(error) => match *error {
+            BatchError::OverBudget { .. } => Failure::Refused(text),
+            BatchError::Item { error, .. } => match of_client(*error) {
+                Failure::Refused(_) => Failure::Refused(text),
+                Failure::Input(_) => Failure::Input(text),
+                _ => Failure::Failed(text),
+            },
+            BatchError::Empty
+            | BatchError::TooMany { .. }
+            | BatchError::Unknown { .. }
+            | BatchError::Written { .. } => Failure::Input(text),
+            _ => Failure::Failed(text),
+        },
         _ => Failure::Failed(text),
     }
 }

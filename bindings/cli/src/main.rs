@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod batch;
 mod catalogue;
 mod chat;
 mod demo;
@@ -37,6 +38,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Chat(chat::ChatArgs),
+    Batch(batch::BatchArgs),
     Explain(explain::ExplainArgs),
     Demo(demo::DemoArgs),
     /// Print the JSON Schema of requests, replies and decisions.
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Chat(args) => chat::run(&args),
+        Command::Batch(args) => batch::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Schema => schema::run(),

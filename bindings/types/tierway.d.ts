@@ -39,9 +39,9 @@ export type AttemptLine = {
   model: ModelId;
   /** Where. */
   endpoint: EndpointId;
-  /** `first`, `retry`, `fallback` or `escalation`. */
+  /** `first`, `retry`, `fallback`, `escalation`, `hedge` or `continuation`. */
   aim: string;
-  /** `answered`, `over_budget`, `fell_short`, or the error's kind. */
+  /** `answered`, `over_budget`, `fell_short`, `outrun` (an attempt beside it was faster), or the error's kind. */
   outcome: string;
   /** What went wrong, where it did. */
   error: string | null;
@@ -174,6 +174,12 @@ export type Delta = {
   type: "usage";
   /** The report. */
   usage: Usage;
+} | {
+  type: "continued";
+  /** Its pieces have this number of a part or a higher one. */
+  part: number;
+  /** The model. */
+  model: ModelId;
 } | {
   type: "stop";
   /** Why. */
@@ -370,6 +376,8 @@ export type Reply = {
   logprobs?: Array<TokenLogprob>;
   /** Further answers, where several were asked for. */
   alternatives?: Array<Alternative>;
+  /** Where other models took over after a stream broke, in order; empty where one model wrote it all. */
+  continued?: Array<Takeover>;
   /** Fields of one format only. */
   vendor?: VendorFields;
 };
@@ -553,6 +561,14 @@ export type Span = number;
 /** Why an answer ended. */
 export type StopReason = "end" | "stop_text" | "max_tokens" | "context_full" | "tool_use" | "content_filter" | "refusal" | "pause" | "bad_tool_call" | {
   other: string;
+};
+
+/** From where on another model wrote an answer. */
+export type Takeover = {
+  /** Its first part in `Reply::parts`, counted from 0. */
+  part: number;
+  /** The model that wrote from there on. */
+  model: ModelId;
 };
 
 /** A kind of work. */

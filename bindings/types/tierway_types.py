@@ -53,9 +53,9 @@ class AttemptLine(TypedDict):
     model: "ModelId"
     #: Where.
     endpoint: "EndpointId"
-    #: `first`, `retry`, `fallback` or `escalation`.
+    #: `first`, `retry`, `fallback`, `escalation`, `hedge` or `continuation`.
     aim: str
-    #: `answered`, `over_budget`, `fell_short`, or the error's kind.
+    #: `answered`, `over_budget`, `fell_short`, `outrun` (an attempt beside it was faster), or the error's kind.
     outcome: str
     #: What went wrong, where it did.
     error: Union[str, None]
@@ -196,6 +196,15 @@ class DeltaUsage(TypedDict):
     type: Literal['usage']
     #: The report.
     usage: "Usage"
+
+
+class DeltaContinued(TypedDict):
+    """The stream broke, and another model writes the rest of the answer from here on."""
+    type: Literal['continued']
+    #: Its pieces have this number of a part or a higher one.
+    part: int
+    #: The model.
+    model: "ModelId"
 
 
 class DeltaStop(TypedDict):
@@ -467,6 +476,8 @@ class Reply(TypedDict):
     logprobs: NotRequired[List["TokenLogprob"]]
     #: Further answers, where several were asked for.
     alternatives: NotRequired[List["Alternative"]]
+    #: Where other models took over after a stream broke, in order; empty where one model wrote it all.
+    continued: NotRequired[List["Takeover"]]
     #: Fields of one format only.
     vendor: NotRequired["VendorFields"]
 
@@ -625,6 +636,14 @@ class StopReasonOther(TypedDict):
     other: str
 
 
+class Takeover(TypedDict):
+    """From where on another model wrote an answer."""
+    #: Its first part in `Reply::parts`, counted from 0.
+    part: int
+    #: The model that wrote from there on.
+    model: "ModelId"
+
+
 class Timing(TypedDict):
     """How long a request took."""
     #: The decision alone.
@@ -725,7 +744,7 @@ class Usage(TypedDict):
 Aim = Union["AimQuality", "AimWorth", "AimSpend"]
 CacheHint = Union[Literal['5m'], Literal['1h']]
 DataLabel = str
-Delta = Union["DeltaStart", "DeltaText", "DeltaReasoning", "DeltaRefusal", "DeltaToolCall", "DeltaArguments", "DeltaPart", "DeltaPartVendor", "DeltaLogprobs", "DeltaUsage", "DeltaStop", "DeltaVendor", "DeltaAlternative"]
+Delta = Union["DeltaStart", "DeltaText", "DeltaReasoning", "DeltaRefusal", "DeltaToolCall", "DeltaArguments", "DeltaPart", "DeltaPartVendor", "DeltaLogprobs", "DeltaUsage", "DeltaContinued", "DeltaStop", "DeltaVendor", "DeltaAlternative"]
 Effort = Union[Literal['none'], Literal['minimal'], Literal['low'], Literal['medium'], Literal['high'], Literal['xhigh'], Literal['max']]
 EndpointId = str
 ModelChoice = Union[Literal['auto'], "ModelChoiceOnly", "ModelChoiceAny_of"]

@@ -5,6 +5,11 @@
 //!
 //! It moves through the plan's candidates only, each of which carries its admission: there is no way here to a model that
 //! policy refused. It never retries after the first delivered piece of an answer.
+//!
+//! Two more things happen only where they are asked for. A *hedge* is a second attempt beside a call that takes longer
+//! than its endpoint usually does: the first to say something wins, and the other one is given up. A *continuation*
+//! follows a stream that broke half-way: a new plan, made by policy for what was asked and what had come, says who may
+//! write the rest.
 
 use crate::error::{Kind, ProviderError, Retry};
 use crate::id::{EndpointId, RequestId};
@@ -14,6 +19,7 @@ use crate::time::{Span, Timeouts, Timestamp};
 
 mod backoff;
 mod exhausted;
+mod hedge;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -32,6 +38,10 @@ pub enum Aim {
     Fallback,
     /// A better candidate, since an answer fell short of its check.
     Escalation,
+    /// A second attempt beside a slow one.
+    Hedge,
+    /// The rest of an answer that broke off.
+    Continuation,
 }
 
 impl Aim {
@@ -42,6 +52,8 @@ impl Aim {
             Aim::Retry => "retry",
             Aim::Fallback => "fallback",
             Aim::Escalation => "escalation",
+            Aim::Hedge => "hedge",
+            Aim::Continuation => "continuation",
         }
     }
 }
@@ -57,6 +69,8 @@ pub struct Attempt {
     pub aim: Aim,
     /// Its time limits, within the request's deadline.
     pub timeouts: Timeouts,
+    /// Say `Slow` where it has said nothing by then; `None` where no hedge would follow.
+    pub hedge_after: Option<Span>,
 }
 
 /// What to do next.
@@ -71,6 +85,10 @@ pub enum Step {
     Check(Attempt),
     /// Wait this long, then say `Waited`.
     Wait(Span),
+    /// Wait on for the attempt that is still under way.
+    Await,
+    /// Decide anew for the rest of the answer and call `resume`, or say `NoRest`.
+    Resume,
     /// The last answer stands.
     Done,
     /// Nothing is left to try.
@@ -85,10 +103,17 @@ pub enum Outcome {
     Reserved,
     /// A budget refuses it, for this reason.
     Rejected(String),
-    /// An answer came.
-    Answered,
+    /// An answer came, or the first piece of one.
+    Answered {
+        /// From which attempt.
+        number: u32,
+    },
+    /// The call has said nothing for as long as `hedge_after` says.
+    Slow,
     /// The call failed. `delivered`: a piece of the answer had already reached the caller.
     Failed {
+        /// Which attempt.
+        number: u32,
         /// What the provider said.
         error: Box<ProviderError>,
         /// Whether the caller has seen a piece of the answer.
@@ -100,10 +125,12 @@ pub enum Outcome {
     FellShort(String),
     /// The wait is over.
     Waited,
+    /// Nobody may or can write the rest of the answer.
+    NoRest,
 }
 
 /// The course of one request through its plan.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Attempts {
     request: RequestId,
     plan: Plan,
@@ -113,6 +140,9 @@ pub struct Attempts {
     number: u32,
     tries_here: u32,
     current: Attempt,
+    /// Attempts that were sent and have not ended: two at most.
+    under_way: Vec<Attempt>,
+    is_resumed: bool,
     excluded: Vec<EndpointId>,
     spent: Vec<bool>,
     tried: Vec<Tried>,
@@ -123,7 +153,7 @@ impl Attempts {
     pub fn new(request: RequestId, plan: Plan, rules: Rules, now: Timestamp, seed: u64) -> Attempts {
         let spent = vec![false; plan.candidates().len()];
         let deadline = now.after(rules.deadline);
-        let current = Attempt { number: 0, candidate: 0, aim: Aim::First, timeouts: rules.timeouts };
+        let current = Attempt { number: 0, candidate: 0, aim: Aim::First, timeouts: rules.timeouts, hedge_after: None };
         Attempts {
             request,
             plan,
@@ -133,6 +163,8 @@ impl Attempts {
             number: 0,
             tries_here: 0,
             current,
+            under_way: Vec::new(),
+            is_resumed: false,
             excluded: Vec::new(),
             spent,
             tried: Vec::new(),
@@ -154,6 +186,11 @@ impl Attempts {
         &self.plan.candidates()[attempt.candidate]
     }
 
+    /// Whether the answer is streamed.
+    pub fn is_stream(&self) -> bool {
+        self.rules.is_stream
+    }
+
     /// What was tried so far and did not do, in order.
     pub fn tried(&self) -> &[Tried] {
         &self.tried
@@ -167,21 +204,36 @@ impl Attempts {
     /// The next step. `health` holds the endpoints' breakers and their budgets of retries, from which a retry takes one.
     pub fn next(&mut self, outcome: Outcome, now: Timestamp, health: &mut HealthBook) -> Step {
         match outcome {
-            Outcome::Reserved => Step::Send(self.current),
+            Outcome::Reserved => {
+                self.under_way.push(self.current);
+                Step::Send(self.current)
+            }
             Outcome::Rejected(reason) => {
                 self.note(Setback::Rejected(reason));
+                if !self.under_way.is_empty() {
+                    return Step::Await;
+                }
                 self.spend_current();
                 self.move_on(self.fallback_aim(), now, health)
             }
-            Outcome::Answered if self.has_better() && self.rules.check => Step::Check(self.current),
-            Outcome::Answered | Outcome::Passed => Step::Done,
+            Outcome::Slow => self.hedge(now, health),
+            Outcome::Answered { number } => {
+                self.win(number);
+                let is_checked = self.rules.check && self.has_better();
+                if is_checked { Step::Check(self.current) } else { Step::Done }
+            }
+            Outcome::Passed => Step::Done,
             Outcome::FellShort(reason) => {
                 self.note(Setback::FellShort(reason));
                 self.spend_current();
                 self.escalate(now, health)
             }
-            Outcome::Waited => self.launch(now),
-            Outcome::Failed { error, delivered } => self.after_failure(*error, delivered, now, health),
+            Outcome::Waited => self.after_wait(now, health),
+            Outcome::Failed { number, error, delivered } => {
+                self.turn_to(number);
+                self.after_failure(*error, delivered, now, health)
+            }
+            Outcome::NoRest => self.give_up(),
         }
     }
 
@@ -194,21 +246,59 @@ impl Attempts {
     ) -> Step {
         let (retry, kind) = (error.retry, error.kind);
         self.note(Setback::Failed(Box::new(error)));
-        if delivered || kind == Kind::Cancelled {
+        if !self.under_way.is_empty() {
+            self.leave(retry, kind);
+            return Step::Await;
+        }
+        if kind == Kind::Cancelled {
             return self.give_up();
+        }
+        if delivered {
+            let goes_on = self.rules.continue_broken && retry != Retry::Never && self.has_attempts_left();
+            return if goes_on && now < self.deadline { Step::Resume } else { self.give_up() };
         }
         match retry {
             Retry::Never => self.give_up(),
             Retry::Here(after) => self.retry_or_move_on(after, now, health),
             Retry::Elsewhere => {
-                if is_whole_endpoint(kind) {
-                    let endpoint = self.candidate(self.current).endpoint().id.clone();
-                    self.excluded.push(endpoint);
-                }
-                self.spend_current();
+                self.leave(retry, kind);
                 self.move_on(Aim::Fallback, now, health)
             }
         }
+    }
+
+    /// Gives the current candidate up, and its endpoint where the failure is the whole endpoint's.
+    fn leave(&mut self, retry: Retry, kind: Kind) {
+        if retry == Retry::Elsewhere && is_whole_endpoint(kind) {
+            let endpoint = self.candidate(self.current).endpoint().id.clone();
+            self.excluded.push(endpoint);
+        }
+        self.spend_current();
+    }
+
+    /// Goes on with a plan for the rest of an answer that broke off. Where the answer broke is not asked again.
+    pub fn resume(&mut self, plan: Plan, now: Timestamp, health: &HealthBook) -> Step {
+        let failed = |candidate: &Candidate| {
+            self.tried.iter().any(|tried| {
+                matches!(tried.setback, Setback::Failed(_))
+                    && tried.model == *candidate.model()
+                    && tried.endpoint == candidate.endpoint().id
+            })
+        };
+        self.spent = plan.candidates().iter().map(failed).collect();
+        self.plan = plan;
+        self.current.candidate = 0;
+        self.is_resumed = true;
+        self.move_on(Aim::Continuation, now, health)
+    }
+
+    /// Where others were quicker, an endpoint that was about to be ready has its probe already: then on to who is ready.
+    fn after_wait(&mut self, now: Timestamp, health: &HealthBook) -> Step {
+        if health.is_ready(&self.candidate(self.current).endpoint().id, now) {
+            return self.launch(now, health);
+        }
+        let aim = if self.current.aim == Aim::Retry { Aim::Fallback } else { self.current.aim };
+        self.move_on(aim, now, health)
     }
 
     /// The same candidate once more, if it may be tried again, the wait is short enough and its budget of retries is not
@@ -220,8 +310,8 @@ impl Attempts {
         let endpoint = self.candidate(self.current).endpoint().id.clone();
         let may_retry = self.tries_here < self.rules.attempts_here_max.max(1) && self.has_attempts_left();
         if may_retry && fits && patient && health.take_retry(&endpoint) {
-            self.current.aim = Aim::Retry;
-            return if wait == Span::ZERO { self.launch(now) } else { Step::Wait(wait) };
+            self.current.aim = self.marked(Aim::Retry);
+            return if wait == Span::ZERO { self.launch(now, health) } else { Step::Wait(wait) };
         }
         self.spend_current();
         self.move_on(Aim::Fallback, now, health)
@@ -256,17 +346,17 @@ impl Attempts {
             return self.give_up();
         };
         self.current.candidate = at;
-        self.current.aim = aim;
+        self.current.aim = self.marked(aim);
         self.tries_here = 0;
         match ready_at.since(now) {
-            Span::ZERO => self.launch(now),
+            Span::ZERO => self.launch(now, health),
             wait if wait <= self.rules.retry_after_max => Step::Wait(wait),
             _ => self.give_up(),
         }
     }
 
     /// Reserves the next attempt of the current candidate, its limits within what is left of the deadline.
-    fn launch(&mut self, now: Timestamp) -> Step {
+    fn launch(&mut self, now: Timestamp, health: &HealthBook) -> Step {
         let left = self.deadline.since(now);
         if left == Span::ZERO {
             return self.give_up();
@@ -275,7 +365,13 @@ impl Attempts {
         self.tries_here += 1;
         self.current.number = self.number;
         self.current.timeouts = self.rules.timeouts.within(left);
+        self.current.hedge_after = self.hedge_after(health);
         Step::Reserve(self.current)
+    }
+
+    /// What an attempt is for: all that follow a broken answer are for its rest.
+    fn marked(&self, aim: Aim) -> Aim {
+        if self.is_resumed { Aim::Continuation } else { aim }
     }
 
     fn give_up(&self) -> Step {

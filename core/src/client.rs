@@ -30,6 +30,7 @@ use crate::request::Request;
 use crate::score::Scorer;
 use crate::snapshot::{HealthBook, Keys, Offers, Snapshot};
 use crate::store::Store;
+use crate::wire::Mode;
 
 mod account;
 mod batch;
@@ -38,9 +39,11 @@ mod builder;
 mod check;
 mod drive;
 mod error;
+mod hedge;
 mod ids;
 mod providers;
 mod response;
+mod rest;
 mod sessions;
 mod stream;
 
@@ -202,7 +205,7 @@ impl Inner {
     }
 
     /// Decides, and makes ready to try.
-    fn begin(&self, request: &Request) -> Result<Course, Error> {
+    fn begin(&self, request: &Request, mode: Mode) -> Result<Course, Error> {
         self.check_fork()?;
         let began = Instant::now();
         let needs = Needs::of(request);
@@ -210,6 +213,7 @@ impl Inner {
         let decided_in = began.elapsed();
         let mut rules = self.rules;
         rules.check |= !self.checks.is_empty();
+        rules.is_stream = mode == Mode::Stream;
         let (id, seed) = self.ids.next(self.clock.now());
         let attempts = Attempts::new(id, plan, rules, self.clock.now(), seed);
         Ok(Course { attempts, needs, decided_in })

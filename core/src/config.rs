@@ -122,6 +122,13 @@ pub struct RetryConfig {
     /// For the whole request, fallbacks and waits included, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
+    /// Sends a second attempt beside a call that takes longer than so many in a hundred of its endpoint's calls: 50 to
+    /// 99. Both are billed. None are sent where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hedge_percent: Option<u8>,
+    /// Whether another model writes the rest of a stream that broke off.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub continue_streams: bool,
 }
 
 /// How to reach the network.
@@ -174,6 +181,10 @@ impl Config {
         {
             let place = format!("{name}:{}: router.quality", line_of_key(text, "quality"));
             return Err(ConfigError::new(place, format!("{quality} is out of range: use above 0 to 1, such as 0.95")));
+        }
+        if let Some(percent) = config.retry.hedge_percent.filter(|percent| !(50..=99).contains(percent)) {
+            let place = format!("{name}:{}: retry.hedge_percent", line_of_key(text, "hedge_percent"));
+            return Err(ConfigError::new(place, format!("{percent} is out of range: use 50 to 99, such as 95")));
         }
         Ok(config)
     }
@@ -245,6 +256,7 @@ mod tests {
     fn a_fault_is_named_with_its_line_and_key() {
         check("[router]\nqualty = 0.9\n", "tierway.toml:2: router.qualty: unknown field");
         check("[router]\nquality = 1.5\n", "tierway.toml:2: router.quality: 1.5 is out of range");
+        check("[retry]\nhedge_percent = 100\n", "tierway.toml:2: retry.hedge_percent: 100 is out of range");
         check("[router]\nquality = \"high\"\n", "tierway.toml:2: router.quality: invalid type");
         check("\n[router]\nmodels = [\"gpt\"]\n", "tierway.toml:3: router.models: 'gpt' is no model id");
         check("[nonsense]\n", "tierway.toml:1: nonsense: unknown field");

@@ -60,6 +60,12 @@ pub const CATALOG_ROWS_MAX: usize = 20_000;
 pub const CONTEXT_TOKENS_MAX: u64 = 1_000_000_000;
 /// Most conversations whose model is remembered: about 300 bytes each.
 pub const SESSIONS_MAX: usize = 20_000;
+/// Calls from which on an endpoint's latencies are known well enough to hedge by.
+pub const LATENCY_CALLS_MIN: u16 = 20;
+/// Calls at which an endpoint's latencies are halved: what an endpoint did a thousand calls ago says little.
+pub const LATENCY_CALLS_MAX: u16 = 1_000;
+/// Longest end of a broken answer that is looked for at the start of its continuation, in bytes.
+pub const OVERLAP_BYTES_MAX: usize = 400;
 /// Most vectors in one answer of embeddings: OpenAI takes 2,048 texts at a time, Voyage 1,000.
 pub const VECTORS_MAX: usize = 4_096;
 /// Most items of one batch: what a caller keeps of each is in memory while it is handed in.

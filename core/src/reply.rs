@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::id::ModelId;
 use crate::message::{Content, Part, joined_text};
 use crate::usage::Usage;
 use crate::vendor_fields::VendorFields;
@@ -35,9 +36,22 @@ pub struct Reply {
     /// Further answers, where several were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Alternative>,
+    /// Where other models took over after a stream broke, in order; empty where one model wrote it all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub continued: Vec<Takeover>,
     /// Fields of one format only.
     #[serde(skip_serializing_if = "VendorFields::is_empty")]
     pub vendor: VendorFields,
+}
+
+/// From where on another model wrote an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Takeover {
+    /// Its first part in `Reply::parts`, counted from 0.
+    pub part: u32,
+    /// The model that wrote from there on.
+    pub model: ModelId,
 }
 
 impl Reply {
@@ -64,9 +78,16 @@ impl Reply {
 impl Reply {
     /// The pieces that a stream of this reply would have brought: one a part.
     pub fn into_deltas(self) -> Vec<Delta> {
-        let Reply { id, model, parts, stop, usage, logprobs, alternatives, vendor } = self;
+        let Reply { id, model, parts, stop, usage, logprobs, alternatives, continued, vendor } = self;
         let mut deltas = vec![Delta::Start { id, model }];
-        deltas.extend(whole_parts(parts));
+        let mut takeovers = continued.into_iter().peekable();
+        for (at, piece) in (0u32..).zip(whole_parts(parts)) {
+            while let Some(Takeover { part, model }) = takeovers.next_if(|takeover| takeover.part <= at) {
+                deltas.push(Delta::Continued { part, model });
+            }
+            deltas.push(piece);
+        }
+        deltas.extend(takeovers.map(|Takeover { part, model }| Delta::Continued { part, model }));
         if !logprobs.is_empty() {
             deltas.push(Delta::Logprobs { tokens: logprobs });
         }
@@ -248,6 +269,13 @@ pub enum Delta {
     Usage {
         /// The report.
         usage: Usage,
+    },
+    /// The stream broke, and another model writes the rest of the answer from here on.
+    Continued {
+        /// Its pieces have this number of a part or a higher one.
+        part: u32,
+        /// The model.
+        model: ModelId,
     },
     /// The answer ended.
     Stop {

@@ -15,10 +15,12 @@ use crate::time::Timestamp;
 
 mod capability_set;
 mod health;
+mod latencies;
 mod offers;
 mod retry_bucket;
 pub use capability_set::CapabilitySet;
 pub use health::{Breaker, Fate, Health, HealthBook, HealthRules};
+pub use latencies::Latencies;
 pub use offers::{CardRow, Offer, Offers};
 pub use retry_bucket::RetryBucket;
 

@@ -91,6 +91,35 @@ impl Usage {
         );
     }
 
+    /// What this and another call used together; a class that neither reports stays absent.
+    pub fn plus(&self, other: &Usage) -> Usage {
+        fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+            match (a, b) {
+                (None, None) => None,
+                (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
+            }
+        }
+        Usage {
+            input: sum(self.input, other.input),
+            cached_read: sum(self.cached_read, other.cached_read),
+            cache_write_5m: sum(self.cache_write_5m, other.cache_write_5m),
+            cache_write_1h: sum(self.cache_write_1h, other.cache_write_1h),
+            output: sum(self.output, other.output),
+            reasoning: sum(self.reasoning, other.reasoning),
+            input_audio: sum(self.input_audio, other.input_audio),
+            cached_audio: sum(self.cached_audio, other.cached_audio),
+            output_audio: sum(self.output_audio, other.output_audio),
+            input_image: sum(self.input_image, other.input_image),
+            output_image: sum(self.output_image, other.output_image),
+            searches: sum(self.searches, other.searches),
+            stated_cost: match (self.stated_cost, other.stated_cost) {
+                (None, None) => None,
+                (a, b) => Some(a.unwrap_or(Usd::ZERO).saturating_add(b.unwrap_or(Usd::ZERO))),
+            },
+            service_tier: other.service_tier.or(self.service_tier),
+        }
+    }
+
     /// Tokens written to a cache of any lifetime.
     pub fn cache_write(&self) -> Option<u64> {
         match (self.cache_write_5m, self.cache_write_1h) {

@@ -17,6 +17,8 @@ pub enum Setback {
     Rejected(String),
     /// Its answer fell short of a check.
     FellShort(String),
+    /// Another attempt beside it was faster.
+    Outrun,
 }
 
 impl fmt::Display for Setback {
@@ -25,6 +27,7 @@ impl fmt::Display for Setback {
             Setback::Failed(error) => write!(f, "{error}"),
             Setback::Rejected(reason) => f.write_str(reason),
             Setback::FellShort(reason) => write!(f, "its answer fell short: {reason}"),
+            Setback::Outrun => f.write_str("an attempt beside it was faster"),
         }
     }
 }

@@ -20,6 +20,13 @@ pub struct Rules {
     pub patience: Span,
     /// The longest wait that a vendor may ask for; a longer one sends the request elsewhere.
     pub retry_after_max: Span,
+    /// Whether a stream that broke after its first piece is continued by another candidate.
+    pub continue_broken: bool,
+    /// After how many in a hundred of an endpoint's calls have said something a second attempt is sent beside a call
+    /// that has not; `None` sends none.
+    pub hedge_percent: Option<u8>,
+    /// Whether the answer is streamed, and so says something with its first piece.
+    pub is_stream: bool,
     /// Whether answers are checked where a better candidate is left.
     pub check: bool,
     /// Time limits of each attempt.
@@ -27,7 +34,7 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// 3 attempts at a candidate, 0.5 s to 8 s between them, 5 s of patience, 10 minutes in all.
+    /// 3 attempts at a candidate, 0.5 s to 8 s between them, 5 s of patience, 10 minutes in all; no hedges, no continuations.
     fn default() -> Rules {
         Rules {
             attempts_here_max: 3,
@@ -37,6 +44,9 @@ impl Default for Rules {
             backoff_max: Span::from_secs(8),
             patience: Span::from_secs(5),
             retry_after_max: RETRY_AFTER_MAX,
+            continue_broken: false,
+            hedge_percent: None,
+            is_stream: false,
             check: false,
             timeouts: Timeouts::default(),
         }

@@ -15,6 +15,8 @@ struct Night {
     health: HealthBook,
     now: Timestamp,
     log: Vec<String>,
+    /// An attempt waits for its reservation.
+    is_pending: bool,
 }
 
 impl Night {
@@ -37,6 +39,17 @@ impl Night {
                 "most" => rules.attempts_max = value.parse().unwrap(),
                 "deadline" => rules.deadline = Span::from_secs(value.parse().unwrap()),
                 "check" => rules.check = true,
+                "continue" => rules.continue_broken = true,
+                "hedge" => rules.hedge_percent = Some(value.parse().unwrap()),
+                "stream" => rules.is_stream = true,
+                "takes" => {
+                    let (endpoint, ms) = value.split_once(':').unwrap();
+                    let endpoint = EndpointId::new(endpoint).unwrap();
+                    for _ in 0..40 {
+                        health.begin(&endpoint, NOW);
+                        health.end(&endpoint, Fate::Answered(Span::from_ms(ms.parse().unwrap())), NOW);
+                    }
+                }
                 "no-budget" => {
                     let endpoint = EndpointId::new(value).unwrap();
                     while health.take_retry(&endpoint) {}
@@ -53,7 +66,7 @@ impl Night {
         }
         let id = RequestId::new("r").unwrap();
         let attempts = Attempts::new(id, plan.unwrap(), rules, NOW, 7);
-        Night { attempts, health, now: NOW, log: Vec::new() }
+        Night { attempts, health, now: NOW, log: Vec::new(), is_pending: false }
     }
 
     /// Follows steps that need no outside word: reservations are granted, waits pass.
@@ -63,7 +76,10 @@ impl Night {
                 Step::Reserve(attempt) => {
                     let candidate = self.attempts.candidate(attempt);
                     let aim = format!("{:?}", attempt.aim).to_lowercase();
-                    self.log.push(format!("{aim} {} {}", candidate.model(), candidate.endpoint().id));
+                    let hedge =
+                        attempt.hedge_after.map_or(String::new(), |after| format!(" hedge after {}", after.ms()));
+                    self.log.push(format!("{aim} {} {}{hedge}", candidate.model(), candidate.endpoint().id));
+                    self.is_pending = true;
                     return true;
                 }
                 Step::Wait(span) => {
@@ -75,6 +91,16 @@ impl Night {
                 Step::Check(_) => {
                     self.log.push("check".to_owned());
                     return true;
+                }
+                Step::Await => {
+                    self.log.push("await".to_owned());
+                    return true;
+                }
+                Step::Resume => {
+                    self.log.push("resume".to_owned());
+                    let plan = self.attempts.plan().clone();
+                    step = self.attempts.resume(plan, self.now, &self.health);
+                    continue;
                 }
                 Step::Done => self.log.push("done".to_owned()),
                 Step::GiveUp(ref why) => self.log.push(format!("give up after {}", why.tried.len())),
@@ -88,14 +114,23 @@ impl Night {
     }
 
     fn happen(&mut self, word: &str) -> bool {
+        let (number, word) = match word.split_once(':') {
+            Some((number, word)) => (number.parse().unwrap(), word),
+            None => {
+                let under_way = self.attempts.under_way.last().filter(|_| !self.is_pending);
+                (under_way.unwrap_or(&self.attempts.current).number, word)
+            }
+        };
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         let secs = || Span::from_secs(value.parse().unwrap());
         let failed = |kind, retry| Outcome::Failed {
+            number,
             error: Box::new(ProviderError::new(kind, retry, "made up")),
             delivered: false,
         };
         let outcome = match name {
-            "ok" => Outcome::Answered,
+            "ok" => Outcome::Answered { number },
+            "slow" => Outcome::Slow,
             "passed" => Outcome::Passed,
             "short" => Outcome::FellShort("made up".to_owned()),
             "reject" => Outcome::Rejected("the budget is used up".to_owned()),
@@ -105,6 +140,7 @@ impl Night {
             "gone" => failed(Kind::NotFound, Retry::Elsewhere),
             "invalid" => failed(Kind::Invalid, Retry::Never),
             "cut" => Outcome::Failed {
+                number,
                 error: Box::new(ProviderError::new(Kind::Incomplete, Retry::Here(None), "made up")),
                 delivered: true,
             },
@@ -114,7 +150,7 @@ impl Night {
             }
             other => panic!("{other}"),
         };
-        if !matches!(name, "reject" | "passed" | "short") {
+        if std::mem::take(&mut self.is_pending) && name != "reject" {
             let step = self.attempts.next(Outcome::Reserved, self.now, &mut self.health);
             assert!(matches!(step, Step::Send(_)), "{step:?}");
         }
@@ -247,11 +283,111 @@ fn giving_up_says_what_was_tried_and_what_to_do() {
     assert!(text.ends_with("check the key"), "{text}");
 }
 
+#[test]
+fn a_slow_call_is_hedged_by_the_same_model_elsewhere_and_the_first_answer_wins() {
+    let slow = "first cliff/giant cliff hedge after 111 \n hedge acme/grand acme";
+    check("hedge=95 takes=cliff:100", "slow 2:ok", &format!("{slow} \n done"));
+    check("hedge=95 takes=cliff:100", "slow 1:ok", &format!("{slow} \n done"));
+    check("hedge=95 takes=cliff:100", "slow 2:busy 1:ok", &format!("{slow} \n await \n done"));
+    check("hedge=95 takes=cliff:100", "slow 1:auth 2:ok", &format!("{slow} \n await \n done"));
+    check(
+        "hedge=95 takes=cliff:100",
+        "slow 1:busy 2:gone ok",
+        &format!("{slow} \n await \n fallback bolt/thinker bolt \n done"),
+    );
+}
+
+#[test]
+fn no_hedge_before_enough_calls_without_a_budget_or_an_attempt_left() {
+    check("hedge=95", "ok", "first cliff/giant cliff \n done");
+    check("takes=cliff:100", "ok", "first cliff/giant cliff \n done");
+    check("hedge=95 stream takes=cliff:100", "ok", "first cliff/giant cliff \n done");
+    check("hedge=95 most=1 takes=cliff:100", "ok", "first cliff/giant cliff \n done");
+    let first = "first cliff/giant cliff hedge after 111";
+    check("hedge=95 takes=cliff:100 no-budget=acme", "slow ok", &format!("{first} \n await \n done"));
+    check(
+        "hedge=95 takes=cliff:100",
+        "slow reject 1:ok",
+        &format!("{first} \n hedge acme/grand acme \n await \n done"),
+    );
+    check("hedge=95 takes=cliff:100 down=acme", "slow 2:ok", &format!("{first} \n hedge bolt/thinker bolt \n done"));
+}
+
+#[test]
+fn a_loser_is_named_and_is_no_failure() {
+    let mut play = Night::new("hedge=95 takes=cliff:100");
+    let step = play.attempts.first(NOW, &play.health);
+    play.follow(step);
+    play.happen("slow");
+    play.happen("2:ok");
+    let tried = play.attempts.tried();
+    assert_eq!((tried.len(), tried[0].number, &tried[0].setback), (1, 1, &Setback::Outrun));
+    assert_eq!(play.attempts.current.number, 2);
+}
+
+#[test]
+fn a_broken_stream_is_continued_elsewhere_where_that_is_asked_for() {
+    check("continue", "cut ok", "first cliff/giant cliff \n resume \n continuation acme/grand acme \n done");
+    check(
+        "continue",
+        "cut busy ok",
+        "first cliff/giant cliff
+         resume
+         continuation acme/grand acme
+         wait 1
+         continuation acme/grand acme
+         done",
+    );
+    check(
+        "continue",
+        "cut cut cut",
+        "first cliff/giant cliff
+         resume
+         continuation acme/grand acme
+         resume
+         continuation bolt/thinker bolt
+         resume
+         give up after 3",
+    );
+    check("continue most=1", "cut", "first cliff/giant cliff \n give up after 1");
+}
+
 mod properties {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
+        /// Hedges and continuations too: it ends within its bounds, every attempt has one fate, and never are more than
+        /// two under way.
+        #[test]
+        fn hedged_nights_end(words in proptest::collection::vec((0usize..10, any::<bool>()), 0..80), most in 1u32..12) {
+            let mut play =
+                Night::new(&format!("hedge=95 continue most={most} takes=cliff:100 takes=acme:900 takes=bolt:50"));
+            let step = play.attempts.first(NOW, &play.health);
+            let mut goes_on = play.follow(step);
+            let nights = ["slow", "busy", "busy=2", "auth", "gone", "late=3", "reject", "invalid", "cut", "ok"];
+            for (at, is_older) in words {
+                if !goes_on { break; }
+                let under_way = &play.attempts.under_way;
+                let word = match (play.is_pending, under_way.len(), nights[at]) {
+                    (false, _, "reject") => continue,
+                    // A piece is delivered by an attempt that has won.
+                    (pending, count, "cut") if count + usize::from(pending) > 1 => "ok",
+                    (_, count, "slow") if count > 1 => "busy",
+                    (_, _, word) => word,
+                };
+                let older = under_way.first().filter(|_| is_older && word != "reject").map(|attempt| attempt.number);
+                goes_on = play.happen(&older.map_or(word.to_owned(), |number| format!("{number}:{word}")));
+                prop_assert!(play.attempts.under_way.len() <= 2);
+            }
+            prop_assert!(play.attempts.number <= most);
+            let mut numbers: Vec<u32> = play.attempts.tried().iter().map(|tried| tried.number).collect();
+            numbers.sort_unstable();
+            let count = numbers.len();
+            numbers.dedup();
+            prop_assert_eq!(numbers.len(), count);
+        }
+
         /// Whatever happens, it ends, within its bounds, and never at a candidate that was not planned.
         #[test]
         fn it_always_ends(words in proptest::collection::vec(0usize..9, 0..80), most in 1u32..12) {

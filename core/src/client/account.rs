@@ -48,7 +48,11 @@ impl Meter {
     pub(super) fn see(&mut self, delta: &Delta, now: impl FnOnce() -> Timestamp) {
         match delta {
             Delta::Usage { usage } => self.reported.merge(usage.clone()),
-            Delta::Start { .. } | Delta::Stop { .. } | Delta::Vendor { .. } | Delta::Logprobs { .. } => {}
+            Delta::Start { .. }
+            | Delta::Continued { .. }
+            | Delta::Stop { .. }
+            | Delta::Vendor { .. }
+            | Delta::Logprobs { .. } => {}
             piece => {
                 self.first_piece.get_or_insert_with(now);
                 self.delivered_roughly += piece_tokens(piece);

@@ -1,5 +1,6 @@
 //! The loop that does what `attempt` says: reserve, send, check, wait, until there is an answer or nothing left to try.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,10 +16,11 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::snapshot::Fate;
 use crate::time::Span;
+use crate::wire::Mode;
 
 use super::account::{Meter, Open, Prices};
 use super::response::{Response, Route, Timing};
-use super::{Client, Course, Error, Inner, Verdict};
+use super::{Client, Course, Error, Inner, Verdict, hedge};
 
 /// An answer and its account.
 struct Answer {
@@ -32,7 +34,7 @@ struct Answer {
 pub(super) async fn send(client: &Client, request: &Request) -> Result<Response, Error> {
     let inner = &client.inner;
     let began = Instant::now();
-    let Course { mut attempts, needs, decided_in } = inner.begin(request)?;
+    let Course { mut attempts, needs, decided_in } = inner.begin(request, Mode::Unary)?;
     let mut run = Run::new(inner, &needs);
     let mut answer: Option<Answer> = None;
     let mut step = attempts.first(inner.clock.now(), &inner.health());
@@ -40,13 +42,14 @@ pub(super) async fn send(client: &Client, request: &Request) -> Result<Response,
         let outcome = match step {
             Step::Reserve(attempt) => run.reserve(&attempts, attempt).await?,
             Step::Wait(span) => run.wait(span).await,
-            Step::Send(attempt) => match run.ask(&attempts, attempt).await? {
-                Ok(came) => {
-                    answer = Some(came);
-                    Outcome::Answered
+            Step::Send(attempt) => match run.ask(&mut attempts, attempt, whole).await? {
+                Asked::Came { attempt, came, busy } => {
+                    answer = Some(run.take(&attempts, attempt, came, busy).await?);
+                    Outcome::Answered { number: attempt.number }
                 }
-                Err(error) => Outcome::Failed { error: Box::new(error), delivered: false },
+                Asked::Failed(outcome) => outcome,
             },
+            Step::Await | Step::Resume => unreachable!("hedges end with `ask`, and a whole answer has no rest"),
             Step::Check(_) => match &answer {
                 Some(answer) => judge(inner, request, &answer.reply).await,
                 None => Outcome::Passed,
@@ -59,6 +62,22 @@ pub(super) async fn send(client: &Client, request: &Request) -> Result<Response,
     }
     let answer = answer.expect("a course is done only after an answer");
     Ok(deliver(&attempts, answer, run.cost, began.elapsed(), decided_in))
+}
+
+/// Asks for a whole answer.
+async fn whole(call: Call, provider: Option<Arc<dyn Provider>>) -> Result<Reply, ProviderError> {
+    match provider {
+        Some(provider) => provider.send(&call).await,
+        None => Err(no_provider(&call)),
+    }
+}
+
+/// What came of an attempt, or of two side by side.
+pub(super) enum Asked<T> {
+    /// Something to deliver. The reservation of the attempt that brought it is open.
+    Came { attempt: Attempt, came: T, busy: Busy },
+    /// A failure. All reservations have ended.
+    Failed(Outcome),
 }
 
 fn deliver(attempts: &Attempts, answer: Answer, cost: Usd, took: Duration, decision: Duration) -> Response {
@@ -117,7 +136,9 @@ impl<'a> Run<'a> {
     pub(super) fn next(&self, attempts: &mut Attempts, outcome: Outcome) -> Step {
         let now = self.inner.clock.now();
         match outcome {
-            Outcome::Failed { .. } => self.inner.with_health(|health| attempts.next(outcome, now, health)),
+            Outcome::Failed { .. } | Outcome::Slow => {
+                self.inner.with_health(|health| attempts.next(outcome, now, health))
+            }
             // Nothing else takes a retry from a budget: a copy will do, and the lock is not held.
             outcome => {
                 let mut health = self.inner.health();
@@ -194,7 +215,8 @@ impl<'a> Run<'a> {
         let now = self.inner.clock.now();
         self.inner.with_health(|health| {
             health.begin(endpoint, now);
-            if attempt.aim != Aim::Retry {
+            // Retries and hedges were paid for from the budget.
+            if !matches!(attempt.aim, Aim::Retry | Aim::Hedge) {
                 health.earn_retry(endpoint);
             }
         });
@@ -204,35 +226,52 @@ impl<'a> Run<'a> {
         (call.with_timeouts(attempt.timeouts), self.inner.provider(endpoint))
     }
 
-    /// Asks, and ends the reservation. An `Err` within is the provider's.
-    async fn ask(&mut self, attempts: &Attempts, attempt: Attempt) -> Result<Result<Answer, ProviderError>, Error> {
-        let (call, provider) = self.launch(attempts, attempt);
-        let busy = Busy::new(self.inner.clone(), attempts.candidate(attempt));
-        let asked = match provider {
-            Some(provider) => provider.send(&call).await,
-            None => Err(no_provider(&call)),
-        };
-        match asked {
-            Ok(reply) => {
-                busy.end(None);
-                let settled = self.settle_answer(&reply).await?;
-                let candidate = attempts.candidate(attempt);
-                let request = attempts.plan().request();
-                self.inner.note_session(request, candidate.model(), &candidate.endpoint().id, settled.tokens);
-                Ok(Ok(Answer {
-                    attempt,
-                    reply,
-                    lines: settled.lines,
-                    baseline_cost: settled.baseline_cost,
-                    first_piece: None,
-                }))
-            }
-            Err(error) => {
-                busy.end(Some(&error));
-                self.end(Ending::Failed(error.kind), Some(&error)).await?;
-                Ok(Err(error))
-            }
+    /// Asks, with a hedge beside it where the attempt is to have one. A failed attempt's reservation is ended.
+    pub(super) async fn ask<T, F>(
+        &mut self,
+        attempts: &mut Attempts,
+        attempt: Attempt,
+        ask: impl Fn(Call, Option<Arc<dyn Provider>>) -> F,
+    ) -> Result<Asked<T>, Error>
+    where
+        F: Future<Output = Result<T, ProviderError>> + Send + 'static,
+    {
+        if let Some(after) = attempt.hedge_after {
+            return hedge::race(self, attempts, attempt, after, ask).await;
         }
+        let (call, provider) = self.launch(attempts, attempt);
+        let busy = self.busy(attempts, attempt);
+        match ask(call, provider).await {
+            Ok(came) => Ok(Asked::Came { attempt, came, busy }),
+            Err(error) => Ok(Asked::Failed(self.failed(attempt, busy, error).await?)),
+        }
+    }
+
+    /// Ends the reservation of an attempt that failed.
+    pub(super) async fn failed(
+        &mut self,
+        attempt: Attempt,
+        busy: Busy,
+        error: ProviderError,
+    ) -> Result<Outcome, Error> {
+        busy.end(Some(&error));
+        self.end(Ending::Failed(error.kind), Some(&error)).await?;
+        Ok(Outcome::Failed { number: attempt.number, error: Box::new(error), delivered: false })
+    }
+
+    /// The call of an attempt, as its endpoint sees it.
+    pub(super) fn busy(&self, attempts: &Attempts, attempt: Attempt) -> Busy {
+        Busy::new(self.inner.clone(), attempts.candidate(attempt), attempts.is_stream())
+    }
+
+    /// Settles a whole answer.
+    async fn take(&mut self, attempts: &Attempts, attempt: Attempt, reply: Reply, busy: Busy) -> Result<Answer, Error> {
+        busy.end(None);
+        let Settled { lines, baseline_cost, tokens } = self.settle_answer(&reply).await?;
+        let candidate = attempts.candidate(attempt);
+        let request = attempts.plan().request();
+        self.inner.note_session(request, candidate.model(), &candidate.endpoint().id, tokens);
+        Ok(Answer { attempt, reply, lines, baseline_cost, first_piece: None })
     }
 
     async fn settle_answer(&mut self, reply: &Reply) -> Result<Settled, Error> {
@@ -265,8 +304,9 @@ impl<'a> Run<'a> {
         self.open.take().expect("an attempt is sent only after its reservation")
     }
 
-    pub(super) fn open(&mut self) -> Option<&mut Open> {
-        self.open.as_mut()
+    /// Takes a reservation back that was handed over.
+    pub(super) fn take_over(&mut self, open: Open) {
+        self.open = Some(open);
     }
 
     fn ledger_error(&self, error: LedgerError) -> Error {
@@ -288,6 +328,8 @@ fn purpose(aim: Aim) -> Purpose {
         Aim::Retry => Purpose::Retry,
         Aim::Fallback => Purpose::Fallback,
         Aim::Escalation => Purpose::Escalation,
+        Aim::Hedge => Purpose::Hedge,
+        Aim::Continuation => Purpose::Continuation,
     }
 }
 
@@ -302,12 +344,28 @@ pub(super) struct Busy {
     inner: Arc<Inner>,
     endpoint: crate::id::EndpointId,
     began: Instant,
+    is_stream: bool,
     is_over: bool,
 }
 
 impl Busy {
-    pub(super) fn new(inner: Arc<Inner>, candidate: &Candidate) -> Busy {
-        Busy { inner, endpoint: candidate.endpoint().id.clone(), began: Instant::now(), is_over: false }
+    fn new(inner: Arc<Inner>, candidate: &Candidate, is_stream: bool) -> Busy {
+        Busy { inner, endpoint: candidate.endpoint().id.clone(), began: Instant::now(), is_stream, is_over: false }
+    }
+
+    /// Its first piece has come: hedges are timed by that.
+    pub(super) fn first_piece(&self) {
+        if self.inner.rules.hedge_percent.is_some() {
+            let took = span_of(self.began.elapsed());
+            self.inner.with_health(|health| health.first_piece(&self.endpoint, took));
+        }
+    }
+
+    /// It was given up for a faster one.
+    pub(super) fn outrun(mut self) {
+        let took = span_of(self.began.elapsed());
+        self.inner.with_health(|health| health.outrun(&self.endpoint, self.is_stream, took));
+        self.finish(Fate::Neutral);
     }
 
     /// It answered, or failed with this error.

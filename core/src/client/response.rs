@@ -82,9 +82,9 @@ pub struct AttemptLine {
     pub model: ModelId,
     /// Where.
     pub endpoint: EndpointId,
-    /// `first`, `retry`, `fallback` or `escalation`.
+    /// `first`, `retry`, `fallback`, `escalation`, `hedge` or `continuation`.
     pub aim: &'static str,
-    /// `answered`, `over_budget`, `fell_short`, or the error's kind.
+    /// `answered`, `over_budget`, `fell_short`, `outrun` (an attempt beside it was faster), or the error's kind.
     pub outcome: String,
     /// What went wrong, where it did.
     pub error: Option<String>,
@@ -144,6 +144,7 @@ impl AttemptLine {
             Setback::Failed(error) => error.kind.as_str(),
             Setback::Rejected(_) => "over_budget",
             Setback::FellShort(_) => "fell_short",
+            Setback::Outrun => "outrun",
         };
         AttemptLine {
             number: tried.number,

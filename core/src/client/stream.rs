@@ -3,30 +3,36 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 
-use crate::attempt::{Attempt, Attempts, Outcome, Step};
+use crate::attempt::{Aim, Attempt, Attempts, Outcome, Step};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::ledger::{ChargeLine, End, Ending, LedgerError};
 use crate::money::Usd;
-use crate::provider::ReplyStream;
+use crate::policy::Needs;
+use crate::provider::{Call, Provider, ReplyStream};
 use crate::reply::{Assembler, Delta, Reply};
 use crate::request::Request;
+use crate::wire::Mode;
 
 use super::account::Open;
-use super::drive::{self, Busy, Run, given_up, saved, span_of};
+use super::drive::{self, Asked, Busy, Run, given_up, saved, span_of};
 use super::response::{Response, Route, Timing};
+use super::rest::{self, Seam};
 use super::{Client, Course, Error};
 
 type Settling = Pin<Box<dyn Future<Output = Result<(), LedgerError>> + Send>>;
+type Resuming = Pin<Box<dyn Future<Output = Result<Option<Rest>, Error>> + Send>>;
 
 /// An answer piece by piece, and at its end the whole response with its cost.
 ///
 /// It yields deltas in order. After the last one, `response` holds the answer and its account. An error is the last
-/// item: `Incomplete` holds what had come. Dropping the stream cancels the call and settles what was delivered.
+/// item: `Incomplete` holds what had come. Where the settings say so, another model writes the rest of an answer that
+/// broke off, from a `Delta::Continued` on. Dropping the stream cancels the call and settles what was delivered.
 pub struct ResponseStream {
     deltas: Option<ReplyStream>,
     ready: VecDeque<Delta>,
@@ -34,6 +40,11 @@ pub struct ResponseStream {
     open: Option<Open>,
     busy: Option<Busy>,
     settling: Option<Settling>,
+    resuming: Option<(Resuming, ProviderError)>,
+    seam: Option<Seam>,
+    /// One more than the highest number of a part so far.
+    parts_end: u32,
+    request: Request,
     failure: Option<ProviderError>,
     account: Account,
     client: Client,
@@ -63,111 +74,139 @@ impl std::fmt::Debug for ResponseStream {
 pub(super) async fn open(client: &Client, request: &Request) -> Result<ResponseStream, Error> {
     let inner = &client.inner;
     let began = Instant::now();
-    let Course { mut attempts, needs, decided_in } = inner.begin(request)?;
+    let Course { mut attempts, needs, decided_in } = inner.begin(request, Mode::Stream)?;
     let mut run = Run::new(inner, &needs);
-    let mut step = attempts.first(inner.clock.now(), &inner.health());
+    let step = attempts.first(inner.clock.now(), &inner.health());
+    let (attempt, head, busy) = first_piece(&mut run, &mut attempts, step).await?;
+    let mut stream = ResponseStream {
+        deltas: None,
+        ready: VecDeque::new(),
+        assembler: Assembler::new(),
+        open: None,
+        busy: None,
+        settling: None,
+        resuming: None,
+        seam: None,
+        parts_end: 0,
+        request: request.clone(),
+        failure: None,
+        account: Account::default(),
+        client: client.clone(),
+        attempt,
+        began,
+        decided_in,
+        cost_before: run.cost,
+        response: None,
+        attempts,
+    };
+    stream.take_up(head, busy, run.hand_over());
+    Ok(stream)
+}
+
+/// Follows the steps until an attempt delivers a first piece; its reservation is open then.
+async fn first_piece(run: &mut Run<'_>, attempts: &mut Attempts, first: Step) -> Result<(Attempt, Head, Busy), Error> {
+    let mut step = first;
     loop {
         let outcome = match step {
-            Step::Reserve(attempt) => run.reserve(&attempts, attempt).await?,
+            Step::Reserve(attempt) => run.reserve(attempts, attempt).await?,
             Step::Wait(span) => run.wait(span).await,
-            Step::Send(attempt) => match begin(&mut run, client, &attempts, attempt).await? {
-                Ok(begun) => {
-                    let Begun { deltas, ready, assembler, busy } = begun;
-                    return Ok(ResponseStream {
-                        deltas,
-                        ready,
-                        assembler,
-                        open: Some(run.hand_over()),
-                        busy: Some(busy),
-                        settling: None,
-                        failure: None,
-                        account: Account::default(),
-                        client: client.clone(),
-                        attempt,
-                        began,
-                        decided_in,
-                        cost_before: run.cost,
-                        response: None,
-                        attempts,
-                    });
+            Step::Send(attempt) => match run.ask(attempts, attempt, head).await? {
+                Asked::Came { attempt, came, busy } => {
+                    busy.first_piece();
+                    if attempt.hedge_after.is_some() || attempt.aim == Aim::Hedge {
+                        // The one that was outrun is noted.
+                        run.next(attempts, Outcome::Answered { number: attempt.number });
+                    }
+                    return Ok((attempt, came, busy));
                 }
-                Err(error) => Outcome::Failed { error: Box::new(error), delivered: false },
+                Asked::Failed(outcome) => outcome,
             },
             // A stream's pieces are shown as they come: there is nothing to check before.
             Step::Check(_) => Outcome::Passed,
             Step::Done => unreachable!("a stream is returned at its first piece"),
+            Step::Await | Step::Resume => unreachable!("hedges end with `ask`, and nothing was delivered yet"),
             Step::GiveUp(exhausted) => return Err(given_up(exhausted)),
         };
-        step = run.next(&mut attempts, outcome);
+        step = run.next(attempts, outcome);
     }
 }
 
-/// A stream that has delivered its first piece, or its end.
-struct Begun {
+/// A stream that has brought its first piece, or its end.
+struct Head {
     deltas: Option<ReplyStream>,
     ready: VecDeque<Delta>,
-    assembler: Assembler,
-    busy: Busy,
 }
 
-/// Opens the stream and reads up to the first piece that a reader would see. An `Err` within is the provider's.
-async fn begin(
-    run: &mut Run<'_>,
-    client: &Client,
-    attempts: &Attempts,
-    attempt: Attempt,
-) -> Result<Result<Begun, ProviderError>, Error> {
-    let (call, provider) = run.launch(attempts, attempt);
-    let busy = Busy::new(client.inner.clone(), attempts.candidate(attempt));
-    let opened = match provider {
-        Some(provider) => provider.stream(&call).await,
-        None => Err(drive::no_provider(&call)),
+/// Opens the stream and reads up to the first piece that a reader would see.
+async fn head(call: Call, provider: Option<Arc<dyn Provider>>) -> Result<Head, ProviderError> {
+    let mut deltas = match provider {
+        Some(provider) => provider.stream(&call).await?,
+        None => return Err(drive::no_provider(&call)),
     };
-    let mut begun = Begun { deltas: None, ready: VecDeque::new(), assembler: Assembler::new(), busy };
-    let failed = match opened {
-        Ok(deltas) => read_first(&mut begun, deltas, run, client).await,
-        Err(error) => Err(error),
-    };
-    match failed {
-        Ok(()) => Ok(Ok(begun)),
-        Err(error) => {
-            begun.busy.end(Some(&error));
-            run.end(Ending::Failed(error.kind), Some(&error)).await?;
-            Ok(Err(error))
-        }
-    }
-}
-
-async fn read_first(
-    begun: &mut Begun,
-    mut deltas: ReplyStream,
-    run: &mut Run<'_>,
-    client: &Client,
-) -> Result<(), ProviderError> {
+    let mut ready = VecDeque::new();
     loop {
         match std::future::poll_fn(|context| deltas.as_mut().poll_next(context)).await {
-            None => return Ok(()),
-            Some(Err(error)) => return Err(error),
+            None => return Ok(Head { deltas: None, ready }),
+            Some(Err(error)) => return Err(with_usage(error, ready)),
             Some(Ok(delta)) => {
-                if let Some(open) = run.open() {
-                    open.meter.see(&delta, || client.inner.clock.now());
-                }
                 let is_piece = is_piece(&delta);
-                begun.assembler.push(delta.clone());
-                begun.ready.push_back(delta);
+                ready.push_back(delta);
                 if is_piece {
-                    begun.deltas = Some(deltas);
-                    return Ok(());
+                    return Ok(Head { deltas: Some(deltas), ready });
                 }
             }
         }
     }
 }
 
+/// What the vendor had counted before it failed is billed, though nothing was delivered.
+fn with_usage(mut error: ProviderError, ready: VecDeque<Delta>) -> ProviderError {
+    for delta in ready {
+        if let Delta::Usage { usage } = delta {
+            let mut counted = usage;
+            counted.merge(error.usage.take().map(|usage| *usage).unwrap_or_default());
+            error.usage = Some(Box::new(counted));
+        }
+    }
+    error
+}
+
+/// The rest of an answer, about to come from another model.
+struct Rest {
+    attempts: Attempts,
+    attempt: Attempt,
+    head: Head,
+    busy: Busy,
+    open: Open,
+    cost: Usd,
+}
+
+/// Decides anew for the rest of an answer and asks for it; `None` where nobody may or can write it. The decision is one
+/// of policy's, on the rest's own request.
+async fn rest(client: Client, mut attempts: Attempts, request: Request, cost: Usd) -> Result<Option<Rest>, Error> {
+    let inner = &client.inner;
+    let needs = Needs::of(&request);
+    let Ok(plan) = inner.decide_with(&request, &needs) else { return Ok(None) };
+    let mut run = Run::new(inner, &needs);
+    run.cost = cost;
+    let step = attempts.resume(plan, inner.clock.now(), &inner.health());
+    match first_piece(&mut run, &mut attempts, step).await {
+        Ok((attempt, head, busy)) => {
+            Ok(Some(Rest { attempts, attempt, head, busy, open: run.hand_over(), cost: run.cost }))
+        }
+        Err(error @ Error::Ledger(_)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
 /// Whether a reader would see it: before that, another candidate may still stand in unnoticed.
 fn is_piece(delta: &Delta) -> bool {
     match delta {
-        Delta::Start { .. } | Delta::Usage { .. } | Delta::Vendor { .. } | Delta::PartVendor { .. } => false,
+        Delta::Start { .. }
+        | Delta::Continued { .. }
+        | Delta::Usage { .. }
+        | Delta::Vendor { .. }
+        | Delta::PartVendor { .. } => false,
         Delta::Text { text, .. } | Delta::Reasoning { text, .. } | Delta::Refusal { text, .. } => !text.is_empty(),
         _ => true,
     }
@@ -206,16 +245,80 @@ impl ResponseStream {
         self.assembler.reply()
     }
 
-    fn see(&mut self, delta: &Delta) {
+    /// Reads on from an attempt that has brought its first piece.
+    fn take_up(&mut self, head: Head, busy: Busy, open: Open) {
+        self.busy = Some(busy);
+        self.open = Some(open);
+        self.deltas = head.deltas;
+        for delta in head.ready {
+            if let Some(delta) = self.receive(delta) {
+                self.ready.push_back(delta);
+            }
+        }
+    }
+
+    /// Counts and keeps a piece, and gives it out; after a break, by way of the seam.
+    fn receive(&mut self, mut delta: Delta) -> Option<Delta> {
         if let Some(open) = &mut self.open {
-            open.meter.see(delta, || self.client.inner.clock.now());
+            open.meter.see(&delta, || self.client.inner.clock.now());
+        }
+        if self.seam.is_some() {
+            self.sew(Some(delta));
+            return None;
+        }
+        if let Some(part) = rest::part_of(&mut delta) {
+            self.parts_end = self.parts_end.max(part.saturating_add(1));
         }
         self.assembler.push(delta.clone());
+        Some(delta)
+    }
+
+    /// Sews a piece, or the end, to what had come.
+    fn sew(&mut self, delta: Option<Delta>) {
+        let Some(seam) = &mut self.seam else { return };
+        let mut out = Vec::new();
+        match delta {
+            Some(delta) => seam.pass(delta, &mut out),
+            None => seam.finish(&mut out),
+        }
+        for mut delta in out {
+            if let Some(part) = rest::part_of(&mut delta) {
+                self.parts_end = self.parts_end.max(part.saturating_add(1));
+            }
+            self.assembler.push(delta.clone());
+            self.ready.push_back(delta);
+        }
+    }
+
+    /// Asks for the rest after a break, where the settings say so and there is a way.
+    fn resume(&mut self, error: &ProviderError, came: &Response) -> Option<Resuming> {
+        let inner = &self.client.inner;
+        if !inner.rules.continue_broken {
+            return None;
+        }
+        let outcome = Outcome::Failed { number: self.attempt.number, error: Box::new(error.clone()), delivered: true };
+        let now = inner.clock.now();
+        let step = inner.with_health(|health| self.attempts.next(outcome, now, health));
+        let request = rest::request(&self.request, &came.reply).filter(|_| step == Step::Resume)?;
+        Some(Box::pin(rest(self.client.clone(), self.attempts.clone(), request, came.cost)))
+    }
+
+    /// The rest comes: what follows is of another model.
+    fn take_rest(&mut self, rest: Rest) {
+        let Rest { attempts, attempt, head, busy, open, cost } = rest;
+        (self.attempts, self.attempt, self.cost_before) = (attempts, attempt, cost);
+        let model = self.attempts.candidate(attempt).model().clone();
+        self.seam = Some(Seam::new(&self.assembler.reply(), self.parts_end));
+        let mark = Delta::Continued { part: self.parts_end, model };
+        self.assembler.push(mark.clone());
+        self.ready.push_back(mark);
+        self.take_up(head, busy, open);
     }
 
     /// The provider's stream is over: the reservation ends.
     fn close(&mut self, failure: Option<ProviderError>) {
         self.deltas = None;
+        self.sew(None);
         if let Some(busy) = self.busy.take() {
             busy.end(failure.as_ref());
         }
@@ -263,10 +366,33 @@ impl ResponseStream {
             self.response = None;
             return Some(Err(Error::Ledger(error)));
         }
-        let mut error = self.failure.take()?;
-        error.partial = self.response.take().map(|response| Box::new(response.reply));
-        Some(Err(Error::Incomplete(Box::new(error))))
+        let error = self.failure.take()?;
+        let came = self.response.take()?;
+        match self.resume(&error, &came) {
+            Some(resuming) => {
+                self.resuming = Some((resuming, error));
+                None
+            }
+            None => Some(Err(incomplete(error, came.reply))),
+        }
     }
+
+    /// The rest is there, or there is none: then the break stands.
+    fn resumed(&mut self, rest: Result<Option<Rest>, Error>, error: ProviderError) -> Option<Result<Delta, Error>> {
+        match rest {
+            Ok(Some(rest)) => {
+                self.take_rest(rest);
+                None
+            }
+            Ok(None) => Some(Err(incomplete(error, self.assembler.reply()))),
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+fn incomplete(mut error: ProviderError, came: Reply) -> Error {
+    error.partial = Some(Box::new(came));
+    Error::Incomplete(Box::new(error))
 }
 
 impl Stream for ResponseStream {
@@ -280,7 +406,18 @@ impl Stream for ResponseStream {
             }
             if let Some(settling) = &mut this.settling {
                 let Poll::Ready(written) = settling.as_mut().poll(context) else { return Poll::Pending };
-                return Poll::Ready(this.settled(written));
+                match this.settled(written) {
+                    None if this.resuming.is_some() => continue,
+                    last => return Poll::Ready(last),
+                }
+            }
+            if let Some((resuming, _)) = &mut this.resuming {
+                let Poll::Ready(rest) = resuming.as_mut().poll(context) else { return Poll::Pending };
+                let Some((_, error)) = this.resuming.take() else { continue };
+                match this.resumed(rest, error) {
+                    None => continue,
+                    last => return Poll::Ready(last),
+                }
             }
             let Some(deltas) = &mut this.deltas else {
                 if this.open.is_none() {
@@ -292,8 +429,9 @@ impl Stream for ResponseStream {
             match deltas.as_mut().poll_next(context) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(delta))) => {
-                    this.see(&delta);
-                    return Poll::Ready(Some(Ok(delta)));
+                    if let Some(delta) = this.receive(delta) {
+                        return Poll::Ready(Some(Ok(delta)));
+                    }
                 }
                 Poll::Ready(Some(Err(error))) => this.close(Some(error)),
                 Poll::Ready(None) => this.close(None),

@@ -33,6 +33,8 @@ impl Config {
         attempt::Rules {
             attempts_here_max: self.retry.attempts_max.unwrap_or(stock.attempts_here_max),
             deadline: self.retry.deadline_ms.map_or(stock.deadline, Span::from_ms),
+            hedge_percent: self.retry.hedge_percent,
+            continue_broken: self.retry.continue_streams,
             timeouts: self.timeouts.limits(),
             ..stock
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Alternative, Delta, Reply, TokenLogprob};
+use super::{Alternative, Delta, Reply, Takeover, TokenLogprob};
 use crate::limits::REPLY_PARTS_MAX;
 use crate::message::{Content, Part, ToolCall};
 
@@ -38,6 +38,10 @@ impl Assembler {
             }
             Delta::Usage { usage } => self.reply.usage.merge(usage),
             Delta::Vendor { fields } => self.reply.vendor.extend(fields),
+            Delta::Continued { model, .. } => {
+                let part = u32::try_from(self.first.parts.len()).unwrap_or(u32::MAX);
+                self.reply.continued.push(Takeover { part, model });
+            }
             Delta::Alternative { index, delta } => {
                 let at = index.saturating_sub(1) as usize;
                 if at >= 16 {
@@ -134,7 +138,8 @@ impl Answer {
             }
             Delta::Logprobs { tokens } => self.logprobs.extend(tokens),
             Delta::Stop { reason } => self.stop = Some(reason),
-            Delta::Start { .. } | Delta::Usage { .. } | Delta::Vendor { .. } | Delta::Alternative { .. } => {}
+            Delta::Start { .. } | Delta::Usage { .. } | Delta::Vendor { .. } => {}
+            Delta::Continued { .. } | Delta::Alternative { .. } => {}
         }
     }
 

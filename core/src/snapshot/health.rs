@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::EndpointId;
-use crate::snapshot::RetryBucket;
+use crate::snapshot::{Latencies, RetryBucket};
 use crate::time::{Span, Timestamp};
 
 /// When breakers open and close.
@@ -76,6 +76,8 @@ pub struct Health {
     latency_ms: Option<u64>,
     outstanding: u32,
     retries: RetryBucket,
+    whole: Latencies,
+    first_piece: Latencies,
 }
 
 impl Default for Health {
@@ -86,6 +88,8 @@ impl Default for Health {
             latency_ms: None,
             outstanding: 0,
             retries: RetryBucket::default(),
+            whole: Latencies::default(),
+            first_piece: Latencies::default(),
         }
     }
 }
@@ -120,9 +124,14 @@ impl Health {
     }
 
     /// What a call would wait for, roughly: the latency once for each call under way and once for its own. Unknown
-    /// latency counts as none, so that a fresh endpoint is tried.
+    /// latency counts as the shortest, so that a fresh endpoint is tried, and fresh ones share a burst.
     pub fn load(&self) -> u64 {
-        self.latency_ms.unwrap_or(0).saturating_mul(u64::from(self.outstanding) + 1)
+        self.latency_ms.unwrap_or(1).max(1).saturating_mul(u64::from(self.outstanding) + 1)
+    }
+
+    /// How long the endpoint takes to say something: to its first piece of a stream, to its whole answer otherwise.
+    pub fn latencies(&self, is_stream: bool) -> &Latencies {
+        if is_stream { &self.first_piece } else { &self.whole }
     }
 
     fn begin(&mut self, now: Timestamp, rules: &HealthRules) {
@@ -139,6 +148,7 @@ impl Health {
                 self.breaker = Breaker::Closed { failures: 0 };
                 let sample = took.ms();
                 self.latency_ms = Some(self.latency_ms.map_or(sample, |past| past - past / 5 + sample / 5));
+                self.whole.note(took);
             }
             Fate::Failed => self.fail(now, rules),
             Fate::Limited(until) => {
@@ -217,6 +227,21 @@ impl HealthBook {
     pub fn end(&mut self, endpoint: &EndpointId, fate: Fate, now: Timestamp) {
         let rules = self.rules;
         self.entry(endpoint).end(fate, now, &rules);
+    }
+
+    /// Notes that a stream's first piece came after this long.
+    pub fn first_piece(&mut self, endpoint: &EndpointId, took: Span) {
+        self.entry(endpoint).first_piece.note(took);
+    }
+
+    /// Notes that a call was given up for a faster one after this long without a word. It counts as having taken that
+    /// long: were it left out, the slow calls would be missing and the percentile would sink with every hedge.
+    pub fn outrun(&mut self, endpoint: &EndpointId, is_stream: bool, took: Span) {
+        let entry = self.entry(endpoint);
+        match is_stream {
+            true => entry.first_piece.note(took),
+            false => entry.whole.note(took),
+        }
     }
 
     /// Earns a part of a retry: once for each call that is no retry.

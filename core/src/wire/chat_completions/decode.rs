@@ -59,6 +59,7 @@ pub(super) fn reply(
         logprobs: first.logprobs,
         usage: used,
         alternatives: answers.collect(),
+        continued: Vec::new(),
         vendor: VendorFields::of(API, rest_of(&body, &TOP)),
     })
 }

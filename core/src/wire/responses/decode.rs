@@ -44,6 +44,7 @@ pub(super) fn reply(
         usage: usage(body, dialect),
         logprobs: output.iter().flat_map(|item| list(item, "content")).flat_map(logprobs).collect(),
         alternatives: Vec::new(),
+        continued: Vec::new(),
         vendor: VendorFields::of(API, body.as_object().map(|all| rest_of(all, &TOP)).unwrap_or_default()),
     })
 }

@@ -15,14 +15,16 @@ use tierway::clock::{Clock, SystemClock};
 use tierway::id::ProviderId;
 use tierway::ledger::{Basis, Book, Budget, Ending, Fate, Frame, Limit, Purpose, Row, Rules as BookRules, Window};
 use tierway::plan::Settings;
-use tierway::provider::{Provider, ReplyStream};
 use tierway::policy::{LabelRule, Policy};
+use tierway::provider::{Provider, ReplyStream};
 use tierway::snapshot::HealthRules;
 use tierway::store::{MemoryStore, Page, Store};
 use tierway::testing::ScriptedProvider;
 use tierway::testing::scripted::Turn;
 use tierway::time::Span;
-use tierway::{Call, DataLabel, Delta, EndpointId, Error, Kind, Message, Part, ProviderError, Reply, Request, Retry, Usage};
+use tierway::{
+    Call, DataLabel, Delta, EndpointId, Error, Kind, Message, Part, ProviderError, Reply, Request, Retry, Usage,
+};
 
 /// One model at two endpoints of its vendor, and a dearer one elsewhere, in the EU.
 const ROWS: &str = r#"
@@ -190,9 +192,7 @@ async fn taught(rules: Rules, is_stream: bool) -> (World, Arc<Mutex<VecDeque<Tur
     };
     let (east, west) = (moody("east"), moody("west"));
     let world = world([vec![], vec![], vec![]], rules, |builder| {
-        builder
-            .provider(EndpointId::new("east").unwrap(), east)
-            .provider(EndpointId::new("west").unwrap(), west)
+        builder.provider(EndpointId::new("east").unwrap(), east).provider(EndpointId::new("west").unwrap(), west)
     });
     for _ in 0..1_000 {
         let plan = world.client.route(&easy()).unwrap();

@@ -132,7 +132,7 @@ pub struct RetryConfig {
 }
 
 /// How to reach the network.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TransportConfig {
     /// `none`, or an address; what the environment says where it is not said.
@@ -140,6 +140,14 @@ pub struct TransportConfig {
     pub proxy: Option<String>,
     /// PEM files of further root certificates.
     pub roots: Vec<PathBuf>,
+}
+
+impl std::fmt::Debug for TransportConfig {
+    /// Shows the proxy without the name and the password that its address may hold.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let proxy = self.proxy.as_deref().map(crate::secrets::without_login);
+        f.debug_struct("TransportConfig").field("proxy", &proxy).field("roots", &self.roots).finish()
+    }
 }
 
 /// Models, endpoints and prices beside the built-in ones.

@@ -37,6 +37,14 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// An address without the name and the password that it may hold before its host.
+pub(crate) fn without_login(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let slash = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..slash].rfind('@').map_or(rest, |at| &rest[at + 1..]);
+    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
+}
+
 /// Why a key was refused. The key is not shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -97,6 +105,18 @@ impl Keyring {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_login_in_an_address_is_left_out() {
+        for (url, want) in [
+            ("http://user:pass@host:80/a@b", "http://host:80/a@b"),
+            ("http://us@er:p@ss@host", "http://host"),
+            ("socks5://host", "socks5://host"),
+            ("user:pass@host:1", "host:1"),
+        ] {
+            assert_eq!(without_login(url), want);
+        }
+    }
 
     #[test]
     fn a_key_shows_nowhere() {

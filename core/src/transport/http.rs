@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
@@ -32,7 +33,7 @@ pub struct TransportOptions {
 }
 
 /// Which proxy to use.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Proxy {
     /// What `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
@@ -42,6 +43,17 @@ pub enum Proxy {
     Direct,
     /// This one, for every host.
     Url(String),
+}
+
+impl fmt::Debug for Proxy {
+    /// Shows the address without the name and the password that it may hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Proxy::Environment => f.write_str("Environment"),
+            Proxy::Direct => f.write_str("Direct"),
+            Proxy::Url(url) => f.debug_tuple("Url").field(&crate::secrets::without_login(url)).finish(),
+        }
+    }
 }
 
 /// Sends with reqwest over pooled connections. The pool and the certificates are set up at the first call.

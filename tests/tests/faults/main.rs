@@ -4,11 +4,14 @@
 //! limits, saying rightly whether the request was sent, and with neither key nor prompt in what it prints.
 #![allow(clippy::print_stdout)]
 
+mod canary;
 mod cases;
 mod connection;
 mod cuts;
 mod memory;
+mod proxy;
 mod rig;
+mod tls;
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use tierway::secrets::Secret;
 use tierway::testing::server::Answer;
 use tierway::testing::world;
 use tierway::time::{Span, Timeouts};
-use tierway::transport::{HttpProvider, HttpTransport};
+use tierway::transport::{HttpProvider, HttpTransport, TransportOptions};
 use tierway::{Call, Kind, Provider, ProviderError, Retry, Usage};
 
 /// What the server says where it says it rightly.
@@ -86,7 +86,17 @@ pub(crate) struct Outcome {
 
 impl Rig {
     pub(crate) fn new() -> Rig {
-        Rig { transport: Arc::new(HttpTransport::default()) }
+        Rig::with(TransportOptions::default())
+    }
+
+    /// With a network of its own.
+    pub(crate) fn with(options: TransportOptions) -> Rig {
+        Rig { transport: Arc::new(HttpTransport::new(options)) }
+    }
+
+    /// What moves the bytes.
+    pub(crate) fn transport(&self) -> Arc<HttpTransport> {
+        self.transport.clone()
     }
 
     /// Asks in a format at an address with a key.

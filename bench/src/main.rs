@@ -38,6 +38,18 @@ struct Args {
 enum Command {
     /// Serve until killed (used by the benchmark itself).
     Serve,
+    /// Do one thing over and over, for a profiler.
+    Only { what: Only, count: usize },
+}
+
+/// What a profiler may look at.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Only {
+    Decision,
+    LongDecision,
+    Bare,
+    Call,
+    CallAmongAll,
 }
 
 /// All figures.
@@ -75,6 +87,9 @@ fn main() {
         return runtime.block_on(server::serve());
     }
     let server = Server::start();
+    if let Some(Command::Only { what, count }) = args.command {
+        return runtime.block_on(only(what, count, &server.base_url, args.format));
+    }
     let scale = if args.quick { 10 } else { 1 };
     let figures = runtime.block_on(async {
         let (url, format) = (server.base_url.as_str(), args.format);
@@ -94,6 +109,29 @@ fn main() {
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&figures).expect("figures are JSON")),
         false => print(&figures),
+    }
+}
+
+/// One thing, over and over.
+async fn only(what: Only, count: usize, url: &str, format: Format) {
+    match what {
+        Only::Decision | Only::LongDecision => {
+            let all = Tierway::with_all_models(url, format);
+            let request = ours::request(&ours::prompt(if matches!(what, Only::Decision) { 375 } else { 18_000 }));
+            let (p50, p99) = work(count, || all.decide(&request));
+            println!("p50 {p50:.1} µs, p99 {p99:.1} µs");
+        }
+        Only::Bare => {
+            let bare = Bare::new(url, format);
+            println!("{:.1} µs of CPU", calls(count, 1, || bare.send()).await.cpu_us);
+        }
+        Only::Call | Only::CallAmongAll => {
+            let ours = match what {
+                Only::Call => Tierway::with_one_model(url, format),
+                _ => Tierway::with_all_models(url, format),
+            };
+            println!("{:.1} µs of CPU", calls(count, 1, || ours.send()).await.cpu_us);
+        }
     }
 }
 

@@ -62,7 +62,7 @@ pub fn decide(
     settings: &Settings,
 ) -> Result<Plan, Refused> {
     let complexity = scorer.assess(request, needs);
-    let rate = |card: &ModelCard| complexity.rating(card);
+    let rate = |row: usize, card: &ModelCard| complexity.rating_of(snapshot.offers(), row, card);
     make(request, policy, snapshot, needs, (rate, Some(&complexity)), settings)
 }
 
@@ -80,7 +80,7 @@ pub fn decide_rated(
     rate: impl Fn(&ModelCard) -> Rating,
     settings: &Settings,
 ) -> Result<Plan, Refused> {
-    make(request, policy, snapshot, needs, (rate, None), settings)
+    make(request, policy, snapshot, needs, (|_: usize, card: &ModelCard| rate(card), None), settings)
 }
 
 /// Screens, rates and orders; what the ratings were made from is kept for who asks.
@@ -89,7 +89,7 @@ fn make(
     policy: &Policy,
     snapshot: &Snapshot,
     needs: &Needs,
-    (rate, complexity): (impl Fn(&ModelCard) -> Rating, Option<&Complexity>),
+    (rate, complexity): (impl Fn(usize, &ModelCard) -> Rating, Option<&Complexity>),
     settings: &Settings,
 ) -> Result<Plan, Refused> {
     let screening = policy::screen(request, policy, snapshot, needs);

@@ -57,6 +57,7 @@ mod vendor;
 
 pub use admission::Admission;
 pub(crate) use estimate::tokens_roughly;
+pub(crate) use needs::max_tokens;
 pub use needs::{Needs, Terms};
 pub use refusal::{Refusal, RuleName, RuleSet};
 pub use rules::{LabelRule, List, ModelPattern, Parameters, Policy};
@@ -76,7 +77,21 @@ struct Facts<'a> {
 struct Model<'a> {
     card: &'a ModelCard,
     capabilities: CapabilitySet,
+    /// Whether a price bounds its cost.
+    is_priced: bool,
+    /// The terms, where something weighs them.
     terms: Option<Terms>,
+}
+
+impl<'a> Model<'a> {
+    /// Works out the terms only where a limit on money looks at them: a decision asks hundreds of models.
+    fn of(facts: &Facts<'_>, card: &'a ModelCard, capabilities: CapabilitySet) -> Model<'a> {
+        let (needs, now) = (facts.needs, facts.snapshot.now());
+        let is_weighed = facts.policy.max_cost.is_some() || !facts.snapshot.headroom().is_empty();
+        let terms = if is_weighed { Terms::of(card, needs, now) } else { None };
+        let is_priced = if is_weighed { terms.is_some() } else { card.prices.is_bounded(now) };
+        Model { card, capabilities, is_priced, terms }
+    }
 }
 
 /// Lets a request through to a model at an endpoint, or names every rule that forbids it.
@@ -102,11 +117,7 @@ pub fn admit(
 }
 
 fn refusals(facts: &Facts<'_>, card: &ModelCard, endpoint: &Endpoint) -> Vec<Refusal> {
-    let model = Model {
-        card,
-        capabilities: card.capabilities.iter().copied().collect(),
-        terms: Terms::of(card, facts.needs, facts.snapshot.now()),
-    };
+    let model = Model::of(facts, card, card.capabilities.iter().copied().collect());
     let mut refusals = Vec::new();
     check_model(facts, &model, &mut refusals);
     check_endpoint(facts, endpoint, &mut refusals);

@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::model::ModelCard;
 use crate::policy::Needs;
 use crate::request::{Effort, Request};
+use crate::snapshot::Offers;
 
 mod ability;
 mod ask;
@@ -32,7 +33,7 @@ mod tests;
 pub use ability::{Skill, TableError};
 pub use kind::TaskKind;
 
-use ability::Abilities;
+use ability::{Abilities, Able};
 use ask::Ask;
 use cues::Cues;
 
@@ -66,6 +67,14 @@ pub struct Rating {
 pub struct Scorer {
     cues: Arc<Cues>,
     abilities: Arc<Abilities>,
+    known: Option<Arc<Known>>,
+}
+
+/// Abilities of all that is on sale, looked up once.
+#[derive(Debug)]
+struct Known {
+    offers: Arc<Offers>,
+    rows: Vec<Able>,
 }
 
 impl Scorer {
@@ -75,6 +84,7 @@ impl Scorer {
         Scorer {
             cues: Arc::new(Cues::builtin()),
             abilities: Arc::new(abilities.expect("the shipped tables are tested to parse")),
+            known: None,
         }
     }
 
@@ -86,7 +96,13 @@ impl Scorer {
     pub fn with_abilities(&self, rows: &str) -> Result<Scorer, TableError> {
         let mut abilities = (*self.abilities).clone();
         abilities.add(rows)?;
-        Ok(Scorer { cues: self.cues.clone(), abilities: Arc::new(abilities) })
+        Ok(Scorer { cues: self.cues.clone(), abilities: Arc::new(abilities), known: None })
+    }
+
+    /// The same, ready to rate these offers: their models are looked up now, not at every decision.
+    pub fn ready_for(&self, offers: &Arc<Offers>) -> Scorer {
+        let rows = offers.rows().iter().map(|row| self.abilities.of(row.card())).collect();
+        Scorer { known: Some(Arc::new(Known { offers: offers.clone(), rows })), ..self.clone() }
     }
 
     /// Reads a request, in time linear in its parts and in the text of its last turns, of which a long one is read at
@@ -96,9 +112,11 @@ impl Scorer {
         let kind = kind::of(&ask);
         let mut parts = Parts::default();
         difficulty::add_parts(&ask, kind, &mut parts);
+        let place = parts.sum().clamp(PLACES.0, PLACES.1);
         Complexity {
             kind,
-            place: parts.sum().clamp(PLACES.0, PLACES.1),
+            place,
+            difficulty: logistic(place - 1.0),
             parts,
             output: output::words_and_tokens(&ask, kind, needs),
             thinking: request.reasoning.as_ref().and_then(|ask| match ask.budget_tokens {
@@ -106,6 +124,7 @@ impl Scorer {
                 None => ask.effort.map(Thinking::Effort),
             }),
             abilities: self.abilities.clone(),
+            known: self.known.clone(),
         }
     }
 
@@ -179,10 +198,12 @@ enum Thinking {
 pub struct Complexity {
     kind: TaskKind,
     place: f64,
+    difficulty: f64,
     parts: Parts,
     output: u64,
     thinking: Option<Thinking>,
     abilities: Arc<Abilities>,
+    known: Option<Arc<Known>>,
 }
 
 impl Complexity {
@@ -193,7 +214,7 @@ impl Complexity {
 
     /// How hard it is, from 0 to 1: half means even odds for a model of middling ability.
     pub fn difficulty(&self) -> f64 {
-        logistic(self.place - 1.0)
+        self.difficulty
     }
 
     /// Where it stands on the scale of abilities.
@@ -218,7 +239,18 @@ impl Complexity {
 
     /// How a model is expected to do.
     pub fn rating(&self, card: &ModelCard) -> Rating {
-        let able = self.abilities.of(card);
+        self.rating_at(&self.abilities.of(card))
+    }
+
+    /// The same for a row of these offers, without a look-up where the scorer was made ready for them.
+    pub(crate) fn rating_of(&self, offers: &Arc<Offers>, row: usize, card: &ModelCard) -> Rating {
+        match &self.known {
+            Some(known) if Arc::ptr_eq(&known.offers, offers) => self.rating_at(&known.rows[row]),
+            _ => self.rating(card),
+        }
+    }
+
+    fn rating_at(&self, able: &Able) -> Rating {
         let ability: f64 = self.skills().iter().map(|(skill, share)| able.skill(*skill) * share).sum();
         let p_good = logistic(SLOPE * (ability - self.place));
         let thought = output::thought(able.thinks(), self.thinking, self.difficulty());

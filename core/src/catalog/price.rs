@@ -28,7 +28,9 @@ pub struct PriceList {
 /// below the first step. It lies in the list itself, since a decision asks hundreds of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Quick {
+    /// From when until when nothing else can count, the next hour's prices included.
     from: Timestamp,
+    until: Timestamp,
     /// Prompts of at most so many tokens.
     tokens_max: u64,
     input_most: i64,
@@ -41,13 +43,17 @@ struct Quick {
 
 impl Quick {
     fn of(periods: &[Period], timeline: &[(Timestamp, Option<usize>)]) -> Option<Quick> {
-        let (from, period) = timeline.last()?;
-        let period = &periods[(*period)?];
+        let last = timeline.iter().rposition(|(_, period)| period.is_some())?;
+        let (from, period) = (timeline[last].0, &periods[timeline[last].1?]);
+        let end = timeline.get(last + 1).map_or(i64::MAX, |(end, _)| end.ms());
+        // What never ends does not end an hour early either.
+        let ahead = if end == i64::MAX { 0 } else { PRICE_AHEAD.ms() as i64 };
         let lanes = period.tables.first().filter(|_| period.hours.is_empty())?;
         let steps = &lanes.steps[usize::from(lanes.of[lane_number(ServiceTier::Standard)])];
         let step = steps.first()?;
         Some(Quick {
-            from: *from,
+            from,
+            until: Timestamp::from_ms(end.saturating_sub(ahead)),
             tokens_max: steps.get(1).map_or(u64::MAX, |next| next.above),
             input_most: step.input_most,
             output_most: step.output_most,
@@ -59,7 +65,10 @@ impl Quick {
     }
 
     fn holds(&self, input: u64, lane: Option<ServiceTier>, at: Timestamp) -> bool {
-        matches!(lane, None | Some(ServiceTier::Standard)) && self.from <= at && input <= self.tokens_max
+        matches!(lane, None | Some(ServiceTier::Standard))
+            && self.from <= at
+            && at < self.until
+            && input <= self.tokens_max
     }
 }
 
@@ -186,6 +195,12 @@ impl PriceList {
     /// Whether there is no price.
     pub fn is_empty(&self) -> bool {
         self.periods.is_empty()
+    }
+
+    /// Whether a price bounds what a call costs at this time.
+    pub fn is_bounded(&self, at: Timestamp) -> bool {
+        let quick = self.quick.is_some_and(|quick| quick.from <= at && at < quick.until);
+        quick || self.segment(at).is_some_and(|at| self.timeline[at].1.is_some())
     }
 
     /// The most that a call with these bounds can cost: the dearest classes, context lengths, regions and hours that it

@@ -197,7 +197,7 @@ impl ClientBuilder {
             policy: self.policy.unwrap_or(self.config.policy.clone()),
             settings,
             rules: self.rules.unwrap_or_else(|| self.config.rules()),
-            scorer: Scorer::builtin(),
+            scorer: Scorer::builtin().ready_for(&offers),
             providers,
             store: match self.store {
                 Some(store) => store,

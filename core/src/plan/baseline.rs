@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::id::ModelId;
 use crate::model::ModelCard;
 use crate::money::Usd;
-use crate::policy::Terms;
+use crate::policy::max_tokens;
 
 use super::evidence::Evidence;
 use super::field::{Entrant, within};
@@ -33,7 +33,7 @@ impl Baseline {
 
 /// The one that the settings name; else, among the admitted models of the highest tier, the likeliest to be good
 /// enough, of equals the dearest.
-pub(super) fn of(evidence: &Evidence, rate: &impl Fn(&ModelCard) -> Rating) -> Option<Baseline> {
+pub(super) fn of(evidence: &Evidence, rate: &impl Fn(usize, &ModelCard) -> Rating) -> Option<Baseline> {
     let offers = evidence.screening.offers();
     let Some(row) = evidence.settings.baseline.as_ref().and_then(|model| offers.find(model)) else {
         return strongest(evidence);
@@ -42,9 +42,11 @@ pub(super) fn of(evidence: &Evidence, rate: &impl Fn(&ModelCard) -> Rating) -> O
         return Some(of_entrant(evidence, entrant));
     }
     let card = offers.rows()[row].card();
-    let terms = Terms::of(card, &evidence.needs, evidence.snapshot.now())?;
-    let output = within(rate(card), terms).output_tokens;
-    let expected_cost = cost::expected(card, &evidence.needs, terms, 0, output, evidence.snapshot.now());
+    if !card.prices.is_bounded(evidence.snapshot.now()) {
+        return None;
+    }
+    let output = within(rate(row, card), max_tokens(card, &evidence.needs)).output_tokens;
+    let expected_cost = cost::expected(card, &evidence.needs, 0, output, evidence.snapshot.now());
     Some(Baseline { card: card.clone(), p_good: None, expected_output: output, expected_cost })
 }
 

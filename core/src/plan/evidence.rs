@@ -2,7 +2,7 @@
 
 use crate::id::ModelId;
 use crate::money::Usd;
-use crate::policy::{Needs, Policy, Screening};
+use crate::policy::{Needs, Policy, Screening, Terms};
 use crate::score::Complexity;
 use crate::snapshot::Snapshot;
 
@@ -27,9 +27,11 @@ impl Evidence {
         let place = self.field.places[pick.place as usize];
         let entrant = self.field.entrants[place.entrant as usize];
         let admission = self.screening.admission(place.offer as usize);
+        let admission = admission.expect("the field holds admitted offers alone");
+        let terms = Terms::of(admission.card(), &self.needs, self.snapshot.now());
         Candidate {
-            admission: admission.expect("the field holds admitted offers alone"),
-            terms: entrant.terms,
+            admission,
+            terms: terms.expect("policy admits what has a price"),
             p_good: entrant.p_good,
             expected_output: entrant.output,
             expected_cost: place.pinned_cost.unwrap_or_else(|| self.cost_of(&entrant)),
@@ -42,7 +44,7 @@ impl Evidence {
     pub(super) fn cost_of(&self, entrant: &Entrant) -> Usd {
         let expected = || {
             let card = self.screening.offers().rows()[entrant.row as usize].card();
-            cost::expected(card, &self.needs, entrant.terms, 0, entrant.output, self.snapshot.now())
+            cost::expected(card, &self.needs, 0, entrant.output, self.snapshot.now())
         };
         entrant.cost.unwrap_or_else(expected)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::id::ModelId;
 use crate::model::{Endpoint, ModelCard};
 use crate::money::Usd;
-use crate::policy::{Needs, Screening, Terms};
+use crate::policy::{Needs, Screening, max_tokens};
 use crate::request::ModelChoice;
 use crate::score::Rating;
 use crate::snapshot::{Offers, Snapshot};
@@ -14,9 +14,9 @@ use crate::time::{Span, Timestamp};
 use super::{Settings, cost};
 
 /// The same with a chance within 0 and 1, whatever the rating said, and no more output than the terms allow.
-pub(super) fn within(rating: Rating, terms: Terms) -> Rating {
+pub(super) fn within(rating: Rating, max_tokens: u64) -> Rating {
     let p_good = if rating.p_good.is_nan() { 0.0 } else { rating.p_good.clamp(0.0, 1.0) };
-    Rating { p_good, output_tokens: rating.output_tokens.clamp(1, terms.max_tokens) }
+    Rating { p_good, output_tokens: rating.output_tokens.clamp(1, max_tokens) }
 }
 
 /// An admitted model.
@@ -30,7 +30,6 @@ pub(super) struct Entrant {
     pub(super) output: u64,
     /// Expected cost without a cache; known from the start where the aim needs it.
     pub(super) cost: Option<Usd>,
-    pub(super) terms: Terms,
 }
 
 /// An admitted model at an endpoint.
@@ -73,7 +72,7 @@ pub(super) fn gather(
     snapshot: &Snapshot,
     needs: &Needs,
     settings: &Settings,
-    rate: &impl Fn(&ModelCard) -> Rating,
+    rate: &impl Fn(usize, &ModelCard) -> Rating,
 ) -> Field {
     let offers = screening.offers();
     let listed = listed(screening, settings);
@@ -88,7 +87,6 @@ pub(super) fn gather(
         if listed.as_ref().is_some_and(|listed| !listed.contains(&at)) {
             continue;
         }
-        let Some(terms) = screening.terms(at) else { continue };
         let entrant = field.entrants.len() as u32;
         let mut admitted = false;
         for offer in row.offers().filter(|offer| screening.verdict(*offer).is_empty()) {
@@ -99,9 +97,9 @@ pub(super) fn gather(
             admitted = true;
         }
         if admitted {
-            let Rating { p_good, output_tokens: output } = within(rate(row.card()), terms);
+            let Rating { p_good, output_tokens: output } = within(rate(at, row.card()), max_tokens(row.card(), needs));
             field.best = field.best.max(p_good);
-            field.entrants.push(Entrant { row: at as u32, p_good, output, cost: None, terms });
+            field.entrants.push(Entrant { row: at as u32, p_good, output, cost: None });
         }
     }
     price(&mut field, offers, snapshot, needs, settings);
@@ -115,7 +113,7 @@ fn price(field: &mut Field, offers: &Offers, snapshot: &Snapshot, needs: &Needs,
     let bar = if by_quality { field.bar(settings) } else { 0.0 };
     for entrant in field.entrants.iter_mut().filter(|entrant| entrant.p_good >= bar) {
         let card = offers.rows()[entrant.row as usize].card();
-        entrant.cost = Some(cost::expected(card, needs, entrant.terms, 0, entrant.output, snapshot.now()));
+        entrant.cost = Some(cost::expected(card, needs, 0, entrant.output, snapshot.now()));
     }
     let Some(pin) = snapshot.pin() else { return };
     let Some(row) = offers.find(&pin.model) else { return };
@@ -124,8 +122,7 @@ fn price(field: &mut Field, offers: &Offers, snapshot: &Snapshot, needs: &Needs,
         if entrant.row as usize == row && offers.endpoints()[place.endpoint as usize].id == pin.endpoint {
             let card = offers.rows()[row].card();
             let cached = pin.cached_tokens;
-            place.pinned_cost =
-                Some(cost::expected(card, needs, entrant.terms, cached, entrant.output, snapshot.now()));
+            place.pinned_cost = Some(cost::expected(card, needs, cached, entrant.output, snapshot.now()));
         }
     }
 }

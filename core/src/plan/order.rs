@@ -18,6 +18,9 @@ const COMES_SAME_VENDOR: f64 = 0.5;
 /// A model takes a conversation over from another only where it saves more than a tenth: answers change their tone.
 const SWITCH_MARGIN: i64 = 10;
 
+/// How many classes `class` tells apart.
+const CLASSES: usize = 8;
+
 /// A place in the plan.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pick {
@@ -50,46 +53,81 @@ enum Goal {
     Chance { spend_max: Usd },
 }
 
+/// A place with what does not change while others are taken.
+#[derive(Clone, Copy)]
+struct Seat {
+    place: u32,
+    class: u8,
+    is_good_enough: bool,
+    is_taken: bool,
+}
+
 /// Up to `1 + fallbacks_max` places, in order.
 pub(super) fn order(field: &Field, offers: &Offers, settings: &Settings) -> Vec<Pick> {
     let goal = Goal::of(field, settings);
     let count = settings.fallbacks_max.saturating_add(1).min(field.places.len());
+    let mut seats = seats(field, settings, &goal, count);
     let mut picks: Vec<Pick> = Vec::with_capacity(count);
     let mut comes = vec![1.0; offers.endpoints().len()];
     while picks.len() < count {
-        let Some(pick) = best(field, settings, &goal, &comes, &picks) else { break };
-        picks.push(pick);
-        spoil(&mut comes, field.places[pick.place as usize].endpoint as usize, offers);
+        let may_fall_below = settings.fallback_below_aim || picks.is_empty();
+        let Some(seat) = best(field, &goal, &comes, &seats, picks.is_empty(), may_fall_below) else { break };
+        let Seat { place, is_good_enough, .. } = seats[seat];
+        seats[seat].is_taken = true;
+        picks.push(Pick { place, is_good_enough });
+        spoil(&mut comes, field.places[place as usize].endpoint as usize, offers);
     }
     picks
 }
 
-/// The best place that is not taken.
-fn best(field: &Field, settings: &Settings, goal: &Goal, comes: &[f64], picks: &[Pick]) -> Option<Pick> {
-    let mut best: Option<(Rank, Pick)> = None;
+/// The places of the best classes, as many as can be taken: a class goes before all merit.
+fn seats(field: &Field, settings: &Settings, goal: &Goal, count: usize) -> Vec<Seat> {
+    let mut seats = Vec::with_capacity(field.places.len());
+    let mut by_class = [0usize; CLASSES];
     for (at, place) in field.places.iter().enumerate() {
-        let entrant = &field.entrants[place.entrant as usize];
-        let is_good_enough = goal.is_met(entrant, place);
-        if !is_good_enough && !settings.fallback_below_aim && !picks.is_empty() {
-            continue;
-        }
+        let is_good_enough = goal.is_met(&field.entrants[place.entrant as usize], place);
         let class = class(field, settings, place, is_good_enough);
-        if best.as_ref().is_some_and(|(rank, _)| rank.class > class) {
+        by_class[usize::from(class)] += 1;
+        seats.push(Seat { place: at as u32, class, is_good_enough, is_taken: false });
+    }
+    let mut least = CLASSES;
+    let mut seen = 0;
+    while least > 0 && seen < count {
+        least -= 1;
+        seen += by_class[least];
+    }
+    seats.retain(|seat| usize::from(seat.class) >= least);
+    seats
+}
+
+/// The best seat that is not taken.
+fn best(
+    field: &Field,
+    goal: &Goal,
+    comes: &[f64],
+    seats: &[Seat],
+    is_first: bool,
+    may_fall_below: bool,
+) -> Option<usize> {
+    let mut best: Option<(Rank, usize)> = None;
+    for (at, seat) in seats.iter().enumerate() {
+        let is_out = seat.is_taken || (!seat.is_good_enough && !may_fall_below);
+        if is_out || best.as_ref().is_some_and(|(rank, _)| rank.class > seat.class) {
             continue;
         }
+        let place = &field.places[seat.place as usize];
+        let entrant = &field.entrants[place.entrant as usize];
         let comes = comes[place.endpoint as usize];
         let rank = Rank {
-            class,
-            merit: goal.merit(entrant, place, is_good_enough, comes, picks.is_empty()),
+            class: seat.class,
+            merit: goal.merit(entrant, place, seat.is_good_enough, comes, is_first),
             load: place.state.load,
         };
-        let pick = Pick { place: at as u32, is_good_enough };
-        let taken = || picks.iter().any(|pick| pick.place == at as u32);
-        if best.as_ref().is_none_or(|(least, _)| rank.beats(least)) && !taken() {
-            best = Some((rank, pick));
+        if best.as_ref().is_none_or(|(least, _)| rank.beats(least)) {
+            best = Some((rank, at));
         }
     }
-    best.map(|(_, pick)| pick)
+    best.map(|(_, seat)| seat)
 }
 
 /// Ready before resting, good enough before the rest, fast before slow.

@@ -119,7 +119,7 @@ impl Terms {
 }
 
 /// What is asked for, held to what the model writes and to the room beside the prompt; at least one.
-pub(super) fn max_tokens(card: &ModelCard, needs: &Needs) -> u64 {
+pub(crate) fn max_tokens(card: &ModelCard, needs: &Needs) -> u64 {
     let wanted = needs.max_tokens.unwrap_or(OUTPUT_TOKENS_DEFAULT);
     let room = card.context_window.saturating_sub(needs.input_tokens_likely_max());
     wanted.min(card.max_output).min(room).max(1)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::refusal::{Refusal, RuleSet};
-use super::{Admission, Facts, Model, Needs, Policy, Terms};
+use super::{Admission, Facts, Model, Needs, Policy};
 use crate::request::Request;
 use crate::snapshot::{Offers, Snapshot};
 
@@ -14,7 +14,6 @@ pub struct Screening {
     request: Request,
     offers: Arc<Offers>,
     verdicts: Vec<RuleSet>,
-    terms: Vec<Option<Terms>>,
 }
 
 /// Asks every rule about every model and endpoint of the snapshot.
@@ -31,18 +30,15 @@ pub fn screen(request: &Request, policy: &Policy, snapshot: &Snapshot, needs: &N
         })
         .collect();
     let mut verdicts = vec![RuleSet::default(); offers.offers().len()];
-    let mut terms = Vec::with_capacity(offers.rows().len());
     for row in offers.rows() {
-        let card = row.card();
-        let model = Model { card, capabilities: row.capabilities(), terms: Terms::of(card, needs, snapshot.now()) };
+        let model = Model::of(&facts, row.card(), row.capabilities());
         let mut verdict = RuleSet::default();
         super::check_model(&facts, &model, &mut verdict);
         for at in row.offers() {
             verdicts[at] = verdict.with(places[offers.offers()[at].endpoint as usize]);
         }
-        terms.push(model.terms);
     }
-    Screening { request: request.clone(), offers: offers.clone(), verdicts, terms }
+    Screening { request: request.clone(), offers: offers.clone(), verdicts }
 }
 
 impl Screening {
@@ -59,11 +55,6 @@ impl Screening {
     /// The rules that refuse an offer, by its position; none means that it is admitted.
     pub fn verdict(&self, offer: usize) -> RuleSet {
         self.verdicts[offer]
-    }
-
-    /// The terms at a model, by its row; `None` where it is unpriced.
-    pub fn terms(&self, row: usize) -> Option<Terms> {
-        self.terms[row]
     }
 
     /// The proof for an offer; `None` where a rule refuses it.

@@ -7,7 +7,7 @@ use crate::money::Usd;
 use crate::time::Timestamp;
 
 pub(super) fn check(_: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
-    if model.terms.is_none() {
+    if !model.is_priced {
         out.refuse(RuleName::Unpriced, || "no price bounds its cost: add a price row for it".to_owned());
     }
 }

@@ -26,6 +26,7 @@ mod parse;
 mod parse_message;
 mod stream;
 mod usage;
+mod whole;
 mod write;
 mod write_message;
 
@@ -58,6 +59,9 @@ impl Wire for ChatCompletions {
     fn decode(&self, response: HttpResponse<'_>, dialect: &Dialect) -> Result<Reply, ProviderError> {
         if !(200..300).contains(&response.status) {
             return Err(errors::of_response(&response));
+        }
+        if let Some(reply) = whole::reply(response.body, dialect) {
+            return Ok(reply);
         }
         let body = json::body(response.body)?;
         decode::reply(body, response.status, response.headers, dialect)

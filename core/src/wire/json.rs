@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use crate::error::ProviderError;
 
+/// Objects of at most so many fields are searched from end to end.
+const FEW_FIELDS: usize = 16;
+
 /// A body as JSON. The error names what came in its place and never repeats it.
 ///
 /// # Errors
@@ -38,7 +41,13 @@ pub(crate) fn not_json(bytes: &[u8], error: &serde_json::Error) -> ProviderError
 
 /// A field that is there and not null.
 pub fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
-    value.get(name).filter(|found| !found.is_null())
+    let object = value.as_object()?;
+    let found = match object.len() {
+        // Names of a few fields are compared sooner than one is hashed.
+        0..=FEW_FIELDS => object.iter().find(|(known, _)| *known == name).map(|(_, found)| found),
+        _ => object.get(name),
+    };
+    found.filter(|found| !found.is_null())
 }
 
 /// What stands at a path of names, if it is there and not null.

@@ -32,7 +32,7 @@ pub(super) fn reply(
     headers: &[(String, String)],
     dialect: &Dialect,
 ) -> Result<Reply, ProviderError> {
-    let Some(choices) = body.get("choices").and_then(Value::as_array) else {
+    let Some(choices) = field(&body, "choices").and_then(Value::as_array) else {
         let other =
             || ProviderError::protocol("the answer has no choices: is this endpoint's format chat_completions?");
         return Err(errors::of_body(&body, status, headers).unwrap_or_else(other));
@@ -67,9 +67,14 @@ pub(super) fn reply(
 /// The usage of a body or chunk, wherever its vendor puts it, with the lane that it says it used.
 pub(super) fn usage_of_body(body: &Value, dialect: &Dialect) -> crate::usage::Usage {
     let found = field(body, "usage").or_else(|| json::at(body, &["x_groq", "usage"]));
-    let mut used = found.map(|found| usage::read(found, dialect)).unwrap_or_default();
+    let mut used = usage_of(found, dialect);
     used.service_tier = used.service_tier.or_else(|| text(body, "service_tier").and_then(usage::tier));
     used
+}
+
+/// What a usage object says; nothing where there is none.
+pub(super) fn usage_of(found: Option<&Value>, dialect: &Dialect) -> crate::usage::Usage {
+    found.map(|found| usage::read(found, dialect)).unwrap_or_default()
 }
 
 /// The fields of `object` that are not `known` and hold something.
@@ -128,7 +133,7 @@ pub(super) fn text_of_details(details: &[Value]) -> String {
 }
 
 fn content(message: &Value, parts: &mut Vec<Part>) {
-    match message.get("content") {
+    match field(message, "content") {
         Some(Value::String(words)) if !words.is_empty() => parts.push(Part::text(words.clone())),
         Some(Value::Array(pieces)) => parts.extend(pieces.iter().map(piece)),
         _ => {}

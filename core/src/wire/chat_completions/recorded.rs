@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{ChatCompletions, stream};
+use super::{ChatCompletions, decode, stream, whole};
 use crate::error::{Kind, ProviderError};
 use crate::model::Dialect;
 use crate::reply::Reply;
-use crate::wire::Wire;
 use crate::wire::tests::{self as recorded, Exchange};
+use crate::wire::{Wire, json as read};
 
 /// The files that hold this format.
 const FILES: [&str; 22] = [
@@ -131,6 +131,22 @@ fn the_short_way_reads_what_the_long_way_reads() {
         }
     }
     recorded::no_faults(faults);
+}
+
+#[test]
+fn ordinary_replies_are_read_the_short_way_and_the_same() {
+    let (mut faults, mut short, mut all) = (Vec::new(), 0, 0);
+    for (file, exchange) in exchanges().filter(|(_, exchange)| !exchange.is_stream && exchange.status == 200) {
+        all += 1;
+        let Some(quick) = whole::reply(&exchange.body, &Dialect::default()) else { continue };
+        short += 1;
+        let slow = read::body(&exchange.body).and_then(|body| decode::reply(body, 200, &[], &Dialect::default()));
+        if slow.as_ref() != Ok(&quick) {
+            faults.push(format!("{file} {}", exchange.id));
+        }
+    }
+    recorded::no_faults(faults);
+    assert!(short * 4 >= all, "{short} of {all}: the short way is for the ordinary");
 }
 
 #[test]

@@ -60,6 +60,8 @@ struct Seat {
     class: u8,
     is_good_enough: bool,
     is_taken: bool,
+    /// Its merit as the first choice, above which it never comes: whom it would fail with only lowers it.
+    merit_most: f64,
 }
 
 /// Up to `1 + fallbacks_max` places, in order.
@@ -85,10 +87,12 @@ fn seats(field: &Field, settings: &Settings, goal: &Goal, count: usize) -> Vec<S
     let mut seats = Vec::with_capacity(field.places.len());
     let mut by_class = [0usize; CLASSES];
     for (at, place) in field.places.iter().enumerate() {
-        let is_good_enough = goal.is_met(&field.entrants[place.entrant as usize], place);
+        let entrant = &field.entrants[place.entrant as usize];
+        let is_good_enough = goal.is_met(entrant, place);
         let class = class(field, settings, place, is_good_enough);
+        let merit_most = goal.merit(entrant, place, is_good_enough, 1.0, true);
         by_class[usize::from(class)] += 1;
-        seats.push(Seat { place: at as u32, class, is_good_enough, is_taken: false });
+        seats.push(Seat { place: at as u32, class, is_good_enough, is_taken: false, merit_most });
     }
     let mut least = CLASSES;
     let mut seen = 0;
@@ -111,8 +115,11 @@ fn best(
 ) -> Option<usize> {
     let mut best: Option<(Rank, usize)> = None;
     for (at, seat) in seats.iter().enumerate() {
+        let is_beaten = |(rank, _): &(Rank, usize)| {
+            rank.class > seat.class || (rank.class == seat.class && rank.merit > seat.merit_most)
+        };
         let is_out = seat.is_taken || (!seat.is_good_enough && !may_fall_below);
-        if is_out || best.as_ref().is_some_and(|(rank, _)| rank.class > seat.class) {
+        if is_out || best.as_ref().is_some_and(is_beaten) {
             continue;
         }
         let place = &field.places[seat.place as usize];

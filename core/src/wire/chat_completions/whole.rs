@@ -28,10 +28,9 @@ pub(super) fn reply(body: &[u8], dialect: &Dialect) -> Option<Reply> {
         model: model.filter(|model| !model.is_empty()),
         parts: text.map(Part::text).into_iter().collect(),
         stop: choice.finish_reason.filter(|word| !word.is_empty()).map(|word| decode::stop_of(&word, false)),
-        logprobs: Vec::new(),
         usage: used,
-        alternatives: Vec::new(),
         vendor: VendorFields::of(API, rest),
+        ..Reply::default()
     })
 }
 

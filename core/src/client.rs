@@ -38,6 +38,7 @@ pub mod blocking;
 mod builder;
 mod check;
 mod drive;
+mod embed;
 mod error;
 mod hedge;
 mod ids;
@@ -50,6 +51,7 @@ mod stream;
 pub use batch::{BatchError, BatchHandle, BatchItem, BatchView, Collected, ItemOutcome, JobState, JobView};
 pub use builder::ClientBuilder;
 pub use check::{Check, Verdict};
+pub use embed::{EmbedRequest, Embeddings};
 pub use error::Error;
 pub use response::{AttemptLine, Response, Route, Timing};
 pub use stream::ResponseStream;
@@ -114,6 +116,17 @@ impl Client {
     /// As `send`; after the first piece, an error is an item of the stream.
     pub async fn stream(&self, request: &Request) -> Result<ResponseStream, Error> {
         stream::open(self, request).await
+    }
+
+    /// Makes a vector of each text, by the model that is named: at whichever endpoint policy admits, or another vendor's
+    /// row of the same family, whose vectors are the same.
+    ///
+    /// Many texts are several calls, each reserved and settled by itself.
+    ///
+    /// # Errors
+    /// As `send`; `Request` where there is no text, or an empty one.
+    pub async fn embed(&self, request: &EmbedRequest) -> Result<Embeddings, Error> {
+        embed::embed(self, request).await
     }
 
     /// Decides who would answer, without a call.

@@ -19,12 +19,14 @@ use crate::wire::HttpRequest;
 use crate::wire::batch::{Errand, HandOver, Method};
 
 mod batch;
+mod embed;
 #[cfg(feature = "http")]
 mod http;
 mod inflate;
 mod vendor;
 
 pub use batch::BatchPort;
+pub use embed::EmbedPort;
 #[cfg(feature = "http")]
 pub use http::{HttpTransport, Proxy, TransportOptions};
 pub use vendor::HttpProvider;

@@ -10,6 +10,7 @@ mod batch;
 mod catalogue;
 mod chat;
 mod demo;
+mod embed;
 mod engine;
 mod explain;
 mod failure;
@@ -39,6 +40,7 @@ struct Cli {
 enum Command {
     Chat(chat::ChatArgs),
     Batch(batch::BatchArgs),
+    Embed(embed::EmbedArgs),
     Explain(explain::ExplainArgs),
     Demo(demo::DemoArgs),
     /// Print the JSON Schema of requests, replies and decisions.
@@ -75,6 +77,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Chat(args) => chat::run(&args),
         Command::Batch(args) => batch::run(&args),
+        Command::Embed(args) => embed::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Schema => schema::run(),

@@ -32,6 +32,7 @@ pub(super) const FILES: &[CatalogFile<'static>] = files![
     "together.toml",
     "vertex.toml",
     "vllm.toml",
+    "voyage.toml",
     "xai.toml",
     "zai.toml",
     "zhipuai.toml",

@@ -67,6 +67,11 @@ impl Meter {
         self.delivered_roughly += parts.map(part_tokens).sum::<u64>();
     }
 
+    /// Counts vectors, which are no tokens of output.
+    pub(super) fn see_usage(&mut self, usage: Usage) {
+        self.reported.merge(Usage { output: Some(usage.output.unwrap_or(0)), ..usage });
+    }
+
     /// The attempt's ending at its cost.
     pub(super) fn settle(
         &self,

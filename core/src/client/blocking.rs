@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::reply::Delta;
 use crate::request::Request;
 
-use super::{BatchView, Collected, Error, Response};
+use super::{BatchView, Collected, EmbedRequest, Embeddings, Error, Response};
 
 /// A client whose calls wait for their answers. Not to be used inside an async runtime.
 #[derive(Clone, Debug)]
@@ -74,6 +74,14 @@ impl Client {
     pub fn stream(&self, request: &Request) -> Result<ResponseStream, Error> {
         let inner = self.runtime.runtime().block_on(self.inner.stream(request))?;
         Ok(ResponseStream { inner, runtime: self.runtime.clone() })
+    }
+
+    /// Makes a vector of each text.
+    ///
+    /// # Errors
+    /// As `embed` of the async client.
+    pub fn embed(&self, request: &EmbedRequest) -> Result<Embeddings, Error> {
+        self.runtime.runtime().block_on(self.inner.embed(request))
     }
 
     /// Hands in requests to be answered within a day at the batch price.

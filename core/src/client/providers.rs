@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::id::{EndpointId, ProviderId};
-use crate::model::Endpoint;
+use crate::model::{Api, Endpoint};
 use crate::provider::Provider;
 use crate::secrets::Keyring;
-use crate::transport::{BatchPort, HttpProvider, Transport};
+use crate::transport::{BatchPort, EmbedPort, HttpProvider, Transport};
 use crate::wire;
 use crate::wire::batch::for_batch;
 
@@ -16,6 +16,7 @@ use crate::wire::batch::for_batch;
 pub(super) struct Providers {
     by_endpoint: HashMap<EndpointId, Arc<dyn Provider>>,
     ports: HashMap<EndpointId, Arc<BatchPort>>,
+    embedders: HashMap<EndpointId, Arc<EmbedPort>>,
 }
 
 impl Providers {
@@ -36,6 +37,11 @@ impl Providers {
         self.ports.get(endpoint).cloned()
     }
 
+    /// What makes embeddings at an endpoint.
+    pub(super) fn embedder(&self, endpoint: &EndpointId) -> Option<Arc<EmbedPort>> {
+        self.embedders.get(endpoint).cloned()
+    }
+
     /// Adds a provider for every endpoint whose format is known and which has none yet.
     pub(super) fn connect<'a>(
         &mut self,
@@ -45,6 +51,11 @@ impl Providers {
         clock: &Arc<dyn Clock>,
     ) {
         for endpoint in endpoints {
+            if endpoint.api == Api::Embeddings {
+                let key = keyring.key(&endpoint.id).cloned();
+                let port = EmbedPort::new(transport.clone(), clock.clone(), key);
+                self.embedders.insert(endpoint.id.clone(), Arc::new(port));
+            }
             let Some(wire) = wire::for_api(endpoint.api) else { continue };
             self.by_endpoint.entry(endpoint.id.clone()).or_insert_with(|| {
                 let id = ProviderId::new(endpoint.id.as_str()).expect("an endpoint's id is a provider's");

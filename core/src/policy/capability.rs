@@ -21,8 +21,14 @@ pub(super) fn check_model(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl S
 }
 
 pub(super) fn check_endpoint(facts: &Facts<'_>, endpoint: &Endpoint, out: &mut impl Sink) {
-    if endpoint.api == Api::Embeddings {
-        out.refuse(RuleName::Capability, || "the endpoint makes embeddings and does not answer".to_owned());
+    match (endpoint.api == Api::Embeddings, facts.needs.texts.is_some()) {
+        (true, false) => {
+            out.refuse(RuleName::Capability, || "the endpoint makes embeddings and does not answer".to_owned());
+        }
+        (false, true) => {
+            out.refuse(RuleName::Capability, || "the endpoint answers and makes no embeddings".to_owned());
+        }
+        _ => {}
     }
     if facts.needs.batch && endpoint.dialect.batch.is_none() {
         out.refuse(RuleName::Capability, || "the endpoint takes no batches".to_owned());

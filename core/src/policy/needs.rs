@@ -52,6 +52,16 @@ pub struct Needs {
     pub(super) addressed: Addressed,
     /// Whether it is an item of a batch.
     pub(super) batch: bool,
+    /// What is to be embedded, where that is asked for and no answer.
+    pub(super) texts: Option<Texts>,
+}
+
+/// Texts that are to be embedded: each by itself must fit a model's window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Texts {
+    pub(super) count: u64,
+    /// Tokens of the longest, roughly.
+    pub(super) longest: u64,
 }
 
 /// Which media a request names by a web address, for the vendor to fetch.
@@ -85,6 +95,26 @@ impl Needs {
         self
     }
 
+    /// The needs of a request whose messages are texts to be embedded: only endpoints that make embeddings will do.
+    pub fn of_embedding(request: &Request) -> Needs {
+        let texts = request.messages.iter().map(|message| {
+            let mut text = Estimate::default();
+            message.parts.iter().filter_map(Part::as_text).for_each(|part| text.add_text(part));
+            (text.tokens(), text.bytes())
+        });
+        let (mut needs, mut all) = (Needs::of(request), Texts { count: 0, longest: 0 });
+        (needs.input_tokens, needs.input_tokens_max) = (0, 0);
+        for (tokens, bytes) in texts {
+            all = Texts { count: all.count + 1, longest: all.longest.max(tokens) };
+            // Models put a word before and after each text, and some a line of instructions.
+            needs.input_tokens = needs.input_tokens.saturating_add(tokens);
+            needs.input_tokens_max = needs.input_tokens_max.saturating_add(bytes).saturating_add(MESSAGE_TOKENS.1);
+        }
+        needs.max_tokens = Some(1);
+        needs.texts = Some(all);
+        needs
+    }
+
     /// Prompt tokens to make room for: a quarter above the rough figure, since vocabularies differ, within the bound.
     pub fn input_tokens_likely_max(&self) -> u64 {
         (self.input_tokens + self.input_tokens / 4).saturating_add(16).min(self.input_tokens_max)
@@ -111,7 +141,8 @@ impl Terms {
     /// The terms at a model, or `None` where it has no price that bounds the cost at this time.
     pub fn of(card: &ModelCard, needs: &Needs, now: Timestamp) -> Option<Terms> {
         let max_tokens = max_tokens(card, needs);
-        let input_tokens_max = needs.input_tokens_max.min(card.context_window);
+        let windows = needs.texts.map_or(1, |texts| texts.count.max(1));
+        let input_tokens_max = needs.input_tokens_max.min(card.context_window.saturating_mul(windows));
         let output_tokens_max = max_tokens.saturating_mul(needs.answers);
         let reserve = super::unpriced::upper_bound(card, input_tokens_max, output_tokens_max, needs, now)?;
         Some(Terms { max_tokens, input_tokens_max, reserve })

@@ -17,6 +17,7 @@ use crate::model::{Api, Auth};
 use crate::provider::{Call, Provider, ReplyStream};
 use crate::reply::{Delta, Reply};
 use crate::secrets::Secret;
+use crate::time::Timestamp;
 use crate::wire::{Credentials, HttpResponse, Mode, Signing, StreamDecoder, Wire, aws_region, sign};
 
 /// Answers calls to one endpoint over HTTP.
@@ -45,7 +46,7 @@ impl HttpProvider {
         let request = self.wire.encode(call, mode)?;
         let mut outgoing = Outgoing::new(call, request, self.key.as_ref())?;
         if let Auth::Sigv4(service) = &call.endpoint().auth {
-            self.sign(call, service, &mut outgoing)?;
+            sign_for_aws(call, service, self.key.as_ref(), self.clock.now(), &mut outgoing)?;
         }
         let mut incoming = self.transport.post(outgoing).await?;
         if (300..400).contains(&incoming.status) {
@@ -66,35 +67,6 @@ impl HttpProvider {
         let (status, headers) = (incoming.status, incoming.headers.clone());
         let body = collect(incoming).await?;
         self.wire.decode(HttpResponse { status, headers: &headers, body: &body }, &call.endpoint().dialect)
-    }
-
-    /// Signs for AWS; the key is `ACCESS_KEY:SECRET_KEY` or `ACCESS_KEY:SECRET_KEY:SESSION_TOKEN`.
-    fn sign(&self, call: &Call, service: &str, outgoing: &mut Outgoing) -> Result<(), ProviderError> {
-        let endpoint = call.endpoint();
-        let refuse = |text: String| ProviderError::new(Kind::Auth, Retry::Elsewhere, text).unsent();
-        let Some(key) = &self.key else {
-            let name = endpoint.key_env.as_deref().unwrap_or("the variable of key_env");
-            return Err(refuse(format!("no key for {}: set {name} to ACCESS_KEY:SECRET_KEY", endpoint.id)));
-        };
-        let credentials = Credentials::parse(key.expose()).ok_or_else(|| {
-            refuse(format!(
-                "the key for {} is not ACCESS_KEY:SECRET_KEY or ACCESS_KEY:SECRET_KEY:SESSION_TOKEN",
-                endpoint.id
-            ))
-        })?;
-        let signing = Signing {
-            method: "POST",
-            url: outgoing.url(),
-            headers: outgoing.headers(),
-            body: outgoing.body(),
-            region: aws_region(outgoing.url()).unwrap_or(endpoint.region.as_str()),
-            service,
-            unix_seconds: self.clock.now().ms().div_euclid(1_000),
-        };
-        let signed = sign(&signing, &credentials)
-            .ok_or_else(|| refuse(format!("the address of {} has no host that can be signed", endpoint.id)))?;
-        outgoing.push_headers(signed);
-        Ok(())
     }
 }
 
@@ -142,6 +114,41 @@ impl HttpProvider {
     }
 }
 
+/// Signs for AWS; the key is `ACCESS_KEY:SECRET_KEY` or `ACCESS_KEY:SECRET_KEY:SESSION_TOKEN`.
+pub(super) fn sign_for_aws(
+    call: &Call,
+    service: &str,
+    key: Option<&Secret>,
+    now: Timestamp,
+    outgoing: &mut Outgoing,
+) -> Result<(), ProviderError> {
+    let endpoint = call.endpoint();
+    let refuse = |text: String| ProviderError::new(Kind::Auth, Retry::Elsewhere, text).unsent();
+    let Some(key) = key else {
+        let name = endpoint.key_env.as_deref().unwrap_or("the variable of key_env");
+        return Err(refuse(format!("no key for {}: set {name} to ACCESS_KEY:SECRET_KEY", endpoint.id)));
+    };
+    let credentials = Credentials::parse(key.expose()).ok_or_else(|| {
+        refuse(format!(
+            "the key for {} is not ACCESS_KEY:SECRET_KEY or ACCESS_KEY:SECRET_KEY:SESSION_TOKEN",
+            endpoint.id
+        ))
+    })?;
+    let signing = Signing {
+        method: "POST",
+        url: outgoing.url(),
+        headers: outgoing.headers(),
+        body: outgoing.body(),
+        region: aws_region(outgoing.url()).unwrap_or(endpoint.region.as_str()),
+        service,
+        unix_seconds: now.ms().div_euclid(1_000),
+    };
+    let signed = sign(&signing, &credentials)
+        .ok_or_else(|| refuse(format!("the address of {} has no host that can be signed", endpoint.id)))?;
+    outgoing.push_headers(signed);
+    Ok(())
+}
+
 /// The key in an error, should a vendor repeat it, becomes dots. An AWS key is several, joined by colons.
 pub(super) fn without_key(mut error: ProviderError, key: Option<&Secret>) -> ProviderError {
     let Some(key) = key else { return error };
@@ -162,7 +169,7 @@ pub(super) fn redirected(status: u16) -> ProviderError {
 }
 
 /// The time as HTTP writes it.
-pub(super) fn http_date(now: crate::time::Timestamp) -> String {
+pub(super) fn http_date(now: Timestamp) -> String {
     let now = jiff::Timestamp::from_millisecond(now.ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

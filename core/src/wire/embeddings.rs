@@ -1,5 +1,8 @@
-//! OpenAI embeddings, and the many that copy it: texts in, one vector each out. It is no chat, so it has functions in
-//! place of a `Wire`; other formats' embeddings (Gemini, Cohere) are not read here.
+//! Embeddings: texts in, one vector each out. They are no chat, so they have functions in place of a `Wire`.
+//!
+//! OpenAI's format, and the many that copy it, is the usual one; an endpoint whose dialect says so
+//! (`more = { embeddings = "cohere" }`) speaks another: `cohere`, `gemini`, `ollama`, and on Bedrock `titan` and
+//! `bedrock_cohere`. `texts_max` beside it is how many texts one call takes.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -7,11 +10,30 @@ use serde_json::{Map, Value, json};
 
 use super::chat_completions::read_usage;
 use super::json::{self, count, field, list, put, text};
+use super::turns::percent_encoded;
 use super::{HttpRequest, HttpResponse, errors};
 use crate::error::ProviderError;
 use crate::limits::VECTORS_MAX;
 use crate::model::Dialect;
 use crate::usage::Usage;
+
+mod other;
+
+/// What the vectors are for: some models make others for questions than for what is searched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EmbedUse {
+    /// Texts that are searched.
+    #[default]
+    Document,
+    /// What is searched for.
+    Query,
+    /// Texts that are sorted into classes.
+    Classification,
+    /// Texts that are grouped.
+    Clustering,
+}
 
 /// What is to be embedded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +44,8 @@ pub struct EmbeddingAsk {
     pub inputs: Vec<String>,
     /// How long the vectors should be, for models that can be told.
     pub dimensions: Option<u32>,
+    /// What they are for, for models that tell it apart.
+    pub purpose: Option<EmbedUse>,
 }
 
 /// The vectors of an answer.
@@ -35,21 +59,43 @@ pub struct Embedded {
     pub usage: Usage,
 }
 
+/// Texts that one call takes where the dialect says nothing: OpenAI's bound.
+const TEXTS_MAX: usize = 2_048;
+
+/// How many texts one call to an endpoint takes.
+pub fn texts_max(dialect: &Dialect) -> usize {
+    let said = dialect.more.get("texts_max").and_then(|text| text.parse().ok());
+    said.unwrap_or(TEXTS_MAX).clamp(1, VECTORS_MAX)
+}
+
 /// Writes a request. Vectors are asked for as numbers, which every copy of the format sends.
 pub fn write(ask: &EmbeddingAsk, dialect: &Dialect) -> HttpRequest {
-    let mut body = Map::new();
-    body.insert("model".to_owned(), json!(ask.model));
-    body.insert("input".to_owned(), json!(ask.inputs));
-    put(&mut body, "dimensions", ask.dimensions);
+    let style = dialect.more.get("embeddings").map(String::as_str);
+    let (path, mut body) = other::written(style, ask).unwrap_or_else(|| openai(ask, dialect));
     for name in &dialect.omit {
         body.shift_remove(name);
     }
-    let path = dialect.more.get("embeddings_path").map_or("/embeddings", String::as_str);
+    let path = dialect.more.get("embeddings_path").map_or(path, String::as_str);
     HttpRequest {
-        path: path.replace("{model}", &ask.model),
+        path: path.replace("{model}", &percent_encoded(&ask.model)),
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: Value::Object(body).to_string().into_bytes(),
     }
+}
+
+fn openai(ask: &EmbeddingAsk, dialect: &Dialect) -> (&'static str, Map<String, Value>) {
+    let mut body = Map::new();
+    body.insert("model".to_owned(), json!(ask.model));
+    body.insert("input".to_owned(), json!(ask.inputs));
+    put(&mut body, dialect.more.get("dimensions_field").map_or("dimensions", String::as_str), ask.dimensions);
+    // Voyage tells questions from documents; the others know no such field.
+    let word = ask.purpose.and_then(|purpose| match purpose {
+        EmbedUse::Document => Some("document"),
+        EmbedUse::Query => Some("query"),
+        EmbedUse::Classification | EmbedUse::Clustering => None,
+    });
+    put(&mut body, "input_type", word.filter(|_| dialect.more.contains_key("input_type")));
+    ("/embeddings", body)
 }
 
 /// Reads an answer, an error included. Vectors are read as numbers or as base64 of little-endian floats.
@@ -61,6 +107,10 @@ pub fn decode(response: HttpResponse<'_>, dialect: &Dialect) -> Result<Embedded,
         return Err(errors::of_response(&response));
     }
     let body = json::body(response.body)?;
+    let style = dialect.more.get("embeddings").map(String::as_str);
+    if let Some(read) = other::read(style, &body, &response) {
+        return read;
+    }
     if field(&body, "data").is_none() {
         let other = || ProviderError::protocol("the answer has no data list: is this endpoint's format embeddings?");
         return Err(errors::of_body(&body, response.status, response.headers).unwrap_or_else(other));
@@ -114,7 +164,12 @@ mod tests {
 
     #[test]
     fn a_request_is_written_as_documented() {
-        let ask = EmbeddingAsk { model: "m".into(), inputs: vec!["a".into(), "b".into()], dimensions: Some(8) };
+        let ask = EmbeddingAsk {
+            model: "m".into(),
+            inputs: vec!["a".into(), "b".into()],
+            dimensions: Some(8),
+            purpose: None,
+        };
         let written = write(&ask, &Dialect::default());
         let body: Value = serde_json::from_slice(&written.body).unwrap();
         assert_eq!(written.path, "/embeddings");

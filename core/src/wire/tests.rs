@@ -10,6 +10,7 @@ use crate::reply::{Assembler, Reply};
 /// One exchange.
 pub(super) struct Exchange {
     pub id: String,
+    pub url: String,
     pub request: Vec<u8>,
     pub status: u16,
     pub is_stream: bool,
@@ -63,6 +64,7 @@ fn exchange(row: Value) -> Exchange {
     let is_stream = ["event-stream", "eventstream", "ndjson"].iter().any(|name| kind.contains(name));
     Exchange {
         id: row["id"].as_str().unwrap().to_owned(),
+        url: row["request"]["url"].as_str().unwrap_or_default().to_owned(),
         request: bytes(&row["request"]["body"]),
         status: u16::try_from(response["status"].as_u64().unwrap()).unwrap(),
         is_stream,

@@ -101,6 +101,9 @@ impl std::fmt::Debug for Heard {
     }
 }
 
+/// How paths end where vectors are asked for.
+const EMBEDDINGS: [&str; 4] = ["/embeddings", "/embed", ":batchEmbedContents", "/api/embed"];
+
 fn api_of(path: &str) -> Option<Api> {
     let ends = |end: &str| path.ends_with(end);
     Some(match () {
@@ -109,6 +112,9 @@ fn api_of(path: &str) -> Option<Api> {
         () if ends("/messages") => Api::Messages,
         () if ends(":generateContent") || ends(":streamGenerateContent") => Api::GenerateContent,
         () if ends("/converse") || ends("/converse-stream") => Api::Converse,
+        () if EMBEDDINGS.iter().any(|end| ends(end)) => Api::Embeddings,
+        // Bedrock's path names the model alone.
+        () if ends("/invoke") && path.contains("embed") => Api::Embeddings,
         () if ends("/api/chat") => Api::OllamaChat,
         () if ends("/chat") => Api::CohereChat,
         () => return None,

@@ -11,6 +11,7 @@ use crate::wire::Mode;
 mod chat;
 mod cohere;
 mod converse;
+mod embed;
 mod gemini;
 mod messages;
 mod ollama;
@@ -109,6 +110,9 @@ pub(super) fn say(heard: &Heard, answer: &Answer) -> Rendered {
         piece_chars: answer.pace.piece_chars.max(1),
         wants_usage: heard.wants_usage(),
     };
+    if api == Api::Embeddings {
+        return embed::whole(heard, answer);
+    }
     let is_stream = heard.mode == Mode::Stream && answer.fault != Some(Fault::NotStreamed);
     let mut rendered = if is_stream { stream(api, &speech, heard) } else { unary(api, &speech) };
     rendered.headers.push((id_header(api).to_owned(), format!("req-{}", heard.number)));

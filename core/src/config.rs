@@ -72,12 +72,21 @@ pub struct RouterConfig {
 }
 
 /// Where the account is kept.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LedgerConfig {
-    /// A SQLite file; the account is kept in memory where it is `:memory:` or not said.
+    /// A SQLite file, or the `postgres://` URL of a fleet's ledger; the account is kept in memory where it is `:memory:`
+    /// or not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for LedgerConfig {
+    /// Without the password that a URL may hold.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.path.as_deref().map(crate::store::shown);
+        f.debug_struct("LedgerConfig").field("path", &path).finish()
+    }
 }
 
 /// Time limits, in milliseconds.
@@ -209,24 +218,35 @@ impl Config {
         if let Some(folder) = path.parent() {
             let inside = |file: &mut PathBuf| *file = folder.join(&*file);
             config.catalog.files.iter_mut().chain(&mut config.transport.roots).for_each(inside);
-            if let Some(path) = config.ledger.path.as_mut().filter(|path| path.as_os_str() != ":memory:") {
+            if let Some(path) = config.ledger.path.as_mut().filter(|path| is_file(path)) {
                 inside(path);
             }
         }
         Ok(config)
     }
 
-    /// The file that `TIERWAY_CONFIG` names, else `tierway.toml` in the working folder, else the defaults.
+    /// The file that `TIERWAY_CONFIG` names, else `tierway.toml` in the working folder, else the defaults. The ledger that
+    /// `TIERWAY_LEDGER` names, a file or a URL, goes before the one in the file.
     ///
     /// # Errors
     /// Where the file is not valid, or the named one is not there.
     pub fn find() -> Result<Config, ConfigError> {
-        match std::env::var_os("TIERWAY_CONFIG") {
+        let mut config = match std::env::var_os("TIERWAY_CONFIG") {
             Some(path) => Config::load(Path::new(&path)),
             None if Path::new(FILE_NAME).exists() => Config::load(Path::new(FILE_NAME)),
             None => Ok(Config::default()),
+        }?;
+        if let Some(ledger) = std::env::var_os("TIERWAY_LEDGER").filter(|ledger| !ledger.is_empty()) {
+            config.ledger.path = Some(PathBuf::from(ledger));
         }
+        Ok(config)
     }
+}
+
+/// Whether a ledger's place is a file, which lies beside the settings where it is relative.
+fn is_file(path: &Path) -> bool {
+    let is_url = |text: &str| text.starts_with("postgres://") || text.starts_with("postgresql://");
+    path.as_os_str() != ":memory:" && !path.to_str().is_some_and(is_url)
 }
 
 /// Turns a TOML error into one with file, line and key.

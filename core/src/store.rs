@@ -16,12 +16,16 @@ use crate::ledger::{
 use crate::time::Timestamp;
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod shelf;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod tally;
 
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{LeaseOptions, PostgresOptions, PostgresStore};
 pub use shelf::{Note, Shelf};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore};
@@ -116,11 +120,41 @@ pub trait Store: Debug + Send + Sync {
     async fn close(&self) -> Result<(), LedgerError>;
 }
 
-/// Opens the ledger in this file; in memory for `:memory:` and where there is none.
+/// Whether a ledger's place is a server's URL and not a file.
+pub fn is_server(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.starts_with("postgres://") || text.starts_with("postgresql://"))
+}
+
+/// A ledger's place as it may be shown: a URL without its user and password.
+pub fn shown(path: &Path) -> String {
+    match path.to_str().filter(|_| is_server(path)) {
+        #[cfg(feature = "postgres")]
+        Some(url) => postgres::shown(url),
+        #[cfg(not(feature = "postgres"))]
+        Some(_) => "postgres://…".to_owned(),
+        None => path.display().to_string(),
+    }
+}
+
+fn open_server(url: &str, rules: Rules) -> Result<Arc<dyn Store>, LedgerError> {
+    #[cfg(feature = "postgres")]
+    return Ok(Arc::new(PostgresStore::open(url, rules)?));
+    #[cfg(not(feature = "postgres"))]
+    {
+        let (doing, reason) = ("opening the ledger", "this build knows no server: turn on the feature `postgres`");
+        drop(rules);
+        Err(LedgerError::Io { place: shown(Path::new(url)), doing, reason: reason.to_owned() })
+    }
+}
+
+/// Opens the ledger in this file, or at this `postgres://` URL; in memory for `:memory:` and where there is none.
 ///
 /// # Errors
-/// Where the file cannot be opened, or this build knows no file format.
+/// Where it cannot be opened, or this build does not know its format.
 pub fn open(path: Option<&Path>, rules: Rules) -> Result<Arc<dyn Store>, LedgerError> {
+    if let Some(url) = path.filter(|path| is_server(path)).and_then(Path::to_str) {
+        return open_server(url, rules);
+    }
     match path.filter(|path| path.as_os_str() != ":memory:") {
         None => Ok(Arc::new(MemoryStore::new(rules))),
         #[cfg(feature = "sqlite")]

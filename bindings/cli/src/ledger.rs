@@ -133,9 +133,9 @@ fn unknown_attempt(store: &dyn Store, attempt: &str) -> Result<tierway::id::Atte
 }
 
 fn settle(attempt: &str, cost: Usd, ledger: &LedgerFile) -> Result<(), Failure> {
-    let store = ledger.open()?;
+    let store = ledger.open_to_write()?;
     let settle = Settle {
-        attempt: unknown_attempt(&store, attempt)?,
+        attempt: unknown_attempt(&*store, attempt)?,
         at: or_now(None),
         cost,
         lines: Vec::new(),
@@ -154,8 +154,8 @@ fn settle(attempt: &str, cost: Usd, ledger: &LedgerFile) -> Result<(), Failure> 
 }
 
 fn void(attempt: &str, because: &str, ledger: &LedgerFile) -> Result<(), Failure> {
-    let store = ledger.open()?;
-    let void = Void { attempt: unknown_attempt(&store, attempt)?, at: or_now(None), why: because.to_owned() };
+    let store = ledger.open_to_write()?;
+    let void = Void { attempt: unknown_attempt(&*store, attempt)?, at: or_now(None), why: because.to_owned() };
     wait(store.void(void)).map_err(failed)?;
     wait(store.close()).map_err(failed)?;
     writeln!(io::stdout(), "voided")?;

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use tierway::config::Config;
 use tierway::ledger::{By, Frame, Group, Line, Report, ReportAsk, Rules, Window};
-use tierway::store::{Only, Page, SqliteStore, Store, Stretch};
+use tierway::store::{Only, Page, Store, Stretch};
 use tierway::time::Timestamp;
 
 use crate::Failure;
@@ -49,8 +50,9 @@ pub(crate) struct ReportArgs {
 /// Which ledger.
 #[derive(Debug, Args)]
 pub(crate) struct LedgerFile {
-    /// The ledger; what the settings name, or ./tierway.db, where it is left out.
-    #[arg(long, value_name = "FILE")]
+    /// The ledger, a file or a postgres:// URL; what TIERWAY_LEDGER or the settings name, or ./tierway.db, where it is
+    /// left out.
+    #[arg(long, alias = "ledger", value_name = "FILE")]
     pub(crate) db: Option<PathBuf>,
     /// The settings; TIERWAY_CONFIG or ./tierway.toml where it is left out.
     #[arg(long, value_name = "FILE")]
@@ -58,19 +60,33 @@ pub(crate) struct LedgerFile {
 }
 
 impl LedgerFile {
-    /// Opens the ledger, which must be there.
-    pub(crate) fn open(&self) -> Result<SqliteStore, Failure> {
+    fn settings(&self) -> Result<Config, Failure> {
         let config = match &self.config {
             Some(path) => Config::load(path),
             None => Config::find(),
         };
-        let config = config.map_err(|error| Failure::Input(error.to_string()))?;
+        config.map_err(|error| Failure::Input(error.to_string()))
+    }
+
+    /// Opens the ledger, which must be there, to read it.
+    pub(crate) fn open(&self) -> Result<Arc<dyn Store>, Failure> {
+        self.open_under(&self.settings()?, Rules::default())
+    }
+
+    /// Opens the ledger, which must be there, under the budgets of the settings: what is written counts in them.
+    pub(crate) fn open_to_write(&self) -> Result<Arc<dyn Store>, Failure> {
+        let config = self.settings()?;
+        let rules = config.ledger_rules().map_err(|error| Failure::Input(error.to_string()))?;
+        self.open_under(&config, rules)
+    }
+
+    fn open_under(&self, config: &Config, rules: Rules) -> Result<Arc<dyn Store>, Failure> {
         let path = self.db.clone().or_else(|| config.ledger.path.clone()).unwrap_or_else(|| PathBuf::from(FILE_NAME));
-        if !path.exists() {
+        if !tierway::store::is_server(&path) && !path.exists() {
             let text = format!("{}: there is no ledger: name it with --db, or `path` under [ledger]", path.display());
             return Err(Failure::File(text));
         }
-        SqliteStore::open(&path, Rules::default()).map_err(|error| Failure::File(error.to_string()))
+        tierway::store::open(Some(&path), rules).map_err(|error| Failure::File(error.to_string()))
     }
 }
 
@@ -83,7 +99,7 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
 pub(crate) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let ask = ask(args)?;
     let store = args.ledger.open()?;
-    let report = read(&store, &ask)?;
+    let report = read(&*store, &ask)?;
     let mut out = io::stdout().lock();
     if let Some(path) = &args.html {
         std::fs::write(path, report_page::html(&report)).map_err(|error| Failure::file(path, &error))?;
@@ -150,7 +166,7 @@ fn midnight(text: &str, day: &Window) -> Result<Timestamp, Failure> {
 
 fn print(report: &Report, db: Option<&Path>, out: &mut impl Write) -> Result<(), Failure> {
     if report.total.attempts + report.voided + report.held.open + report.held.unknown == 0 {
-        let name = db.map_or_else(|| "the ledger".to_owned(), |path| path.display().to_string());
+        let name = db.map_or_else(|| "the ledger".to_owned(), tierway::store::shown);
         writeln!(out, "{name} holds no attempts in that time")?;
         return Ok(());
     }

@@ -53,7 +53,7 @@ impl Limit {
     }
 
     /// The limit in its unit, where `base` attempts of which a share may be taken were made.
-    fn units(&self, base: i128) -> i128 {
+    pub(crate) fn units(&self, base: i128) -> i128 {
         match self {
             Limit::Money(limit) => i128::from(limit.pico()),
             Limit::Tokens(limit) | Limit::Requests(limit) => i128::from(*limit),

@@ -19,6 +19,8 @@ pub(super) struct Tally {
     rules: Rules,
     budgets: Vec<Kept>,
     rates: Vec<HashMap<String, RateState>>,
+    /// What the clock of a store that is shared shows beyond this process's, in milliseconds.
+    ahead_ms: i64,
 }
 
 #[derive(Debug, Default)]
@@ -85,7 +87,28 @@ impl Tally {
     pub(super) fn new(rules: Rules) -> Tally {
         let budgets = rules.budgets().iter().map(|_| Kept::default()).collect();
         let rates = rules.rates().iter().map(|_| HashMap::new()).collect();
-        Tally { rules, budgets, rates }
+        Tally { rules, budgets, rates, ahead_ms: 0 }
+    }
+
+    /// Takes rates by the clock of a store that is shared, which is so far ahead of this process's.
+    #[cfg(feature = "postgres")]
+    pub(super) fn by_clock(mut self, ahead_ms: i64) -> Tally {
+        self.ahead_ms = ahead_ms;
+        self
+    }
+
+    /// Puts a balance in, in place of the one that is there.
+    #[cfg(feature = "postgres")]
+    pub(super) fn put(&mut self, budget: usize, scope: &str, bucket: Timestamp, balance: Balance) {
+        self.budgets[budget].scopes.entry(scope.into()).or_default().insert(bucket, balance);
+    }
+
+    /// What a budget has left for one scope, in its unit; what others hold is taken off.
+    #[cfg(feature = "postgres")]
+    pub(super) fn left(&mut self, budget: usize, scope: &str, at: Timestamp) -> i128 {
+        let rule = &self.rules.budgets()[budget];
+        let (used, _) = self.budgets[budget].used(rule, scope, at);
+        rule.limit.units(used.base) - used.used()
     }
 
     /// Which balances an attempt draws on: the budget's position, the scope, its own bucket, and the first that counts.
@@ -243,7 +266,8 @@ impl Tally {
         for (at, rate) in self.rules.rates().iter().enumerate().filter(|(_, rate)| rate.takes(&entry.facts)) {
             let scope = rate.scope(&entry.facts);
             let state = self.rates[at].get(&scope).copied().unwrap_or_default();
-            match rate.take(state, entry.tokens_max, entry.at) {
+            let now = Timestamp::from_ms(entry.at.ms().saturating_add(self.ahead_ms));
+            match rate.take(state, entry.tokens_max, now) {
                 Ok(state) => taken.push((at, scope, state)),
                 Err(refusal) => over.push(refusal),
             }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use tierway::ledger::Pico;
 use tierway::money::parse_decimal;
-use tierway::store::{Store, Stretch};
+use tierway::store::Stretch;
 
 use super::{ReconcileArgs, csv, failed};
 use crate::Failure;

@@ -1,0 +1,162 @@
+//! What happens once, when a ledger is opened: its tables, the store's own row, new budgets, what dead stores left.
+
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt;
+use tokio_postgres::types::Type;
+
+use super::codec::{self, field, sum};
+use super::failure::Trouble;
+use super::lease::{Key, Leases};
+use super::link::{Link, Server};
+use super::spool::Orphan;
+use super::transact::{Known, transact};
+use super::{migrate, tend, write};
+use crate::ledger::{Fate, LedgerError, Row, Rules};
+use crate::store::tally::{Change, Tally};
+
+const DOING: &str = "opening the ledger";
+/// Stores that put budgets in force take turns, so that each is counted once.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(8391162081604727)";
+/// Most entries of a dead store in one transaction.
+const REPLAY_MAX: usize = 512;
+
+/// Brings the tables to the present format and writes the store down as one that lives. Answers the ledger's own id.
+pub(super) async fn enter(server: &mut Server, link: &Link, known: &mut Known) -> Result<String, Trouble> {
+    migrate::prepare(server, link).await?;
+    link.simple(DOING, &server.begin_write()).await?;
+    let sql = "SELECT nextval('owner_seq'), nextval('ledger_seq'), (SELECT ledger::text FROM ledger_identity)";
+    let rows = link.query(DOING, sql, &[]).await?;
+    let row = rows.first().ok_or_else(|| link.corrupt("it has no identity"))?;
+    let of = |column| field::<i64>(row, column).map_err(|reason| link.corrupt(reason));
+    (known.owner, known.seq) = (of(0)?, of(1)?);
+    let ledger = field(row, 2).map_err(|reason| link.corrupt(reason))?;
+    write::sign(link, known, known.oldest_open()).await?;
+    link.commit(DOING).await?;
+    tend::bury(server, link, known.owner).await?;
+    Ok(ledger)
+}
+
+/// Finds the budgets' rows; budgets that are new count what the journal holds, which reads all of it once.
+pub(super) async fn adopt(server: &Server, link: &Link, rules: &Rules) -> Result<Vec<i64>, Trouble> {
+    let doing = "putting budgets in force";
+    link.simple(doing, &format!("{} {LOCK};", server.begin_write())).await?;
+    let mut ids = Vec::new();
+    let mut fresh = Vec::new();
+    for budget in rules.budgets() {
+        let definition = budget.definition();
+        let named = [(&budget.name as _, Type::TEXT), (&definition as _, Type::TEXT)];
+        let find = "SELECT id FROM budgets WHERE name = $1 AND definition = $2";
+        let mut rows = link.query(doing, find, &named).await?;
+        if rows.is_empty() {
+            let put = "INSERT INTO budgets (name, definition) VALUES ($1, $2) RETURNING id";
+            rows = link.query(doing, put, &named).await?;
+            fresh.push(budget.clone());
+        }
+        let id = rows.first().map_or(Err("a budget has no row".to_owned()), |row| field::<i64>(row, 0));
+        ids.push(id.map_err(|reason| link.corrupt(reason))?);
+    }
+    if !rules.budgets().is_empty() {
+        drop_others(link, rules, &ids).await?;
+    }
+    if !fresh.is_empty() {
+        recount(link, rules, &ids, fresh).await?;
+    }
+    link.commit(doing).await?;
+    Ok(ids)
+}
+
+/// Balances under another definition are no longer kept up, so they must be counted again if it comes back.
+async fn drop_others(link: &Link, rules: &Rules, ids: &[i64]) -> Result<(), Trouble> {
+    let doing = "putting budgets in force";
+    let names: Vec<&str> = rules.budgets().iter().map(|budget| budget.name.as_str()).collect();
+    for table in ["balances WHERE budget", "leases WHERE budget", "scopes WHERE budget", "budgets WHERE id"] {
+        let sql =
+            format!("DELETE FROM {table} IN (SELECT id FROM budgets WHERE name = ANY($1) AND NOT (id = ANY($2)))");
+        link.execute(doing, &sql, &[(&names, Type::TEXT_ARRAY), (&ids, Type::INT8_ARRAY)]).await?;
+    }
+    Ok(())
+}
+
+async fn recount(link: &Link, rules: &Rules, ids: &[i64], fresh: Vec<crate::ledger::Budget>) -> Result<(), Trouble> {
+    let doing = "counting the journal for a new budget";
+    let fresh = Rules::new(fresh, Vec::new()).expect("a part of checked rules passes the check");
+    let mut tally = Tally::new(fresh);
+    let rows = link.stream(doing, &(codec::select_rows() + "ORDER BY r.seq")).await?;
+    let mut rows = std::pin::pin!(rows);
+    while let Some(row) = rows.try_next().await? {
+        count(&mut tally, &codec::row_of(&row).map_err(|reason| link.corrupt(reason))?);
+    }
+    for (key, balance) in tally.balances() {
+        let at = rules.budgets().iter().position(|budget| budget.name == key.budget).expect("it is one of the rules");
+        let sql = "INSERT INTO balances VALUES ($1, $2, $3, $4::text::numeric, $5::text::numeric, $6::text::numeric)";
+        let (posted, held, base) = (balance.posted.to_string(), balance.held.to_string(), balance.base.to_string());
+        let params = [
+            (&ids[at] as _, Type::INT8),
+            (&key.scope as _, Type::TEXT),
+            (&key.bucket.ms() as _, Type::INT8),
+            (&posted as _, Type::TEXT),
+            (&held as _, Type::TEXT),
+            (&base as _, Type::TEXT),
+        ];
+        link.execute(doing, sql, &params).await?;
+    }
+    Ok(())
+}
+
+fn count(tally: &mut Tally, row: &Row) {
+    let mut deltas = Vec::new();
+    tally.change(&row.reserve, Change::Hold, &mut deltas);
+    match &row.fate {
+        Fate::Settled(entry) => tally.change(&row.reserve, Change::Post(entry), &mut deltas),
+        Fate::Voided(_) => tally.change(&row.reserve, Change::Release, &mut deltas),
+        Fate::Open | Fate::Unknown { .. } => {}
+    }
+}
+
+/// Brings what a dead store answered under its leases to the server, marks what it left open, and frees the rest of its
+/// leases: now that the journal shows all that it answered, what it shows no use of was never used.
+pub(super) async fn inherit(
+    server: &Server,
+    link: &Link,
+    own: &Known,
+    orphan: &Orphan,
+) -> Result<Vec<LedgerError>, Trouble> {
+    let doing = "bringing a dead store's entries to the server";
+    let mut known = Known { owner: orphan.head.owner, must_look: true, ..Known::default() };
+    known.owner_name.clone_from(&own.owner_name);
+    known.alive_secs = own.alive_secs;
+    known.seq = own.seq;
+    known.adopt(own.rules.clone(), own.budget_ids.clone());
+    link.simple(doing, &server.begin_read()).await?;
+    let sql = "SELECT budget, scope, bucket_ms, units::text FROM leases WHERE owner = $1";
+    let leases = link.query(doing, sql, &[(&known.owner, Type::INT8)]).await?;
+    let sql = "SELECT COALESCE((SELECT oldest_open FROM owners WHERE id = $1),
+         (SELECT MIN(seq) FROM reservations WHERE owner = $1), 0)";
+    let oldest = link.query(doing, sql, &[(&known.owner, Type::INT8)]).await?;
+    link.commit(doing).await?;
+    let oldest: i64 = oldest.first().map_or(Ok(0), |row| field(row, 0)).map_err(|reason| link.corrupt(reason))?;
+    let mut leased = HashMap::new();
+    for row in &leases {
+        let read = || -> Result<(Key, i128), String> {
+            let scope: String = field(row, 1)?;
+            Ok((Key { budget: field(row, 0)?, scope: scope.into(), bucket_ms: field(row, 2)? }, sum(row, 3)?))
+        };
+        leased.extend([read().map_err(|reason| link.corrupt(reason))?]);
+    }
+    known.leased = leased;
+    let nothing = Leases::default();
+    let mut refused = Vec::new();
+    for works in orphan.works.chunks(REPLAY_MAX) {
+        known.must_look = true;
+        let (results, _) = transact(server, link, &mut known, &nothing, works).await?;
+        refused.extend(results.into_iter().filter_map(Result::err));
+    }
+    link.simple(doing, &server.begin_write()).await?;
+    tend::mark(link, known.owner, oldest).await?;
+    if refused.is_empty() {
+        link.execute(doing, "DELETE FROM leases WHERE owner = $1", &[(&known.owner, Type::INT8)]).await?;
+    }
+    link.commit(doing).await?;
+    Ok(refused)
+}

@@ -11,6 +11,8 @@
 use std::fmt;
 
 use crate::cache::CacheView;
+use crate::error::EngineError;
+use crate::model::DeviceModel;
 use crate::weights::Matrix;
 
 pub mod cpu;
@@ -19,6 +21,14 @@ pub mod cpu;
 pub trait Backend: fmt::Debug + Send + Sync {
     /// What it is, for reports: the instructions and threads it uses.
     fn describe(&self) -> String;
+
+    /// The model on a device that computes whole passes by itself; `None` where operations are computed one by one, here.
+    ///
+    /// # Errors
+    /// Where there is such a device and the model cannot be brought there.
+    fn place(&self, _parts: &crate::model::Parts<'_>) -> Result<Option<Box<dyn DeviceModel>>, EngineError> {
+        Ok(None)
+    }
 
     /// Multiplies rows with matrices: `y[t, r] = sum over c of x[t, c] * weight[r, c]`.
     ///

@@ -11,12 +11,19 @@ pub struct Cache {
     layers: Vec<Vec<f32>>,
     width: usize,
     pages: usize,
+    /// A device's own cache, made by its first pass.
+    pub(crate) remote: Option<Box<dyn std::any::Any + Send + Sync>>,
 }
 
 impl Cache {
     /// Room for so many pages in so many layers, each row having `width` numbers.
     pub fn new(layers: usize, width: usize, pages: usize) -> Cache {
-        Cache { layers: (0..layers).map(|_| vec![0.0; pages * PAGE * width]).collect(), width, pages }
+        Cache { layers: (0..layers).map(|_| vec![0.0; pages * PAGE * width]).collect(), width, pages, remote: None }
+    }
+
+    /// The same where rows are kept by a device, not here.
+    pub(crate) fn elsewhere(width: usize, pages: usize) -> Cache {
+        Cache { layers: Vec::new(), width, pages, remote: None }
     }
 
     /// Pages.

@@ -143,8 +143,8 @@ impl Prompt<'_> {
             }
             start += tokens.len();
         }
-        let rows = |layer| (0..tokens.len()).flat_map(|at| cache.layer(layer).row(&pages, at).to_vec()).collect();
-        run.cached = (0..layers).map(rows).collect();
+        let rows = |layer| self.model.cached(&cache, layer, &pages, tokens.len());
+        run.cached = (0..layers).map(rows).collect::<Result<_, _>>()?;
         let vocabulary = self.model.config().vocabulary;
         let mut last = run.logits[run.logits.len() - vocabulary..].to_vec();
         for at in 0..wanted {

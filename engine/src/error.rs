@@ -84,6 +84,31 @@ pub enum EngineError {
         /// Why.
         what: String,
     },
+    /// A GPU or what drives it cannot be used.
+    #[error("the GPU cannot be used: {what}; {next}")]
+    Device {
+        /// What failed.
+        what: String,
+        /// What to do.
+        next: &'static str,
+    },
+    /// A model, its cache and its activations do not fit on a GPU.
+    #[error(
+        "{needed} bytes of GPU memory are needed (weights {weights}, cache {cache}, activations {activations}) and {free} are \
+         free: free some, take a smaller cache, or FP8 weights"
+    )]
+    NoMemory {
+        /// Bytes that all take, with a reserve for the driver.
+        needed: usize,
+        /// Bytes that are free.
+        free: usize,
+        /// Bytes of the weights.
+        weights: usize,
+        /// Bytes of the cache.
+        cache: usize,
+        /// Bytes of the activations.
+        activations: usize,
+    },
     /// The engine's thread has ended.
     #[error("the engine has stopped: load the model again")]
     Stopped,
@@ -108,6 +133,11 @@ impl EngineError {
 
     pub(crate) fn weight(name: impl Into<String>, what: impl Into<String>) -> EngineError {
         EngineError::Weight { name: name.into(), what: what.into() }
+    }
+
+    #[cfg(feature = "cuda")]
+    pub(crate) fn device(what: impl Into<String>, next: &'static str) -> EngineError {
+        EngineError::Device { what: what.into(), next }
     }
 
     pub(crate) fn request(what: impl Into<String>) -> EngineError {

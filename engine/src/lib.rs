@@ -7,6 +7,7 @@
 //! - `backend`: the few operations that the equations are made of; a plain reference, and fast versions tested against it;
 //! - `model`: the equations: attention, routing, experts;
 //! - `cache`: keys and values in pages;
+//! - `cuda`: whole passes on an NVIDIA GPU, by kernels of the same equations (feature `cuda`);
 //! - `tokenizer`, `template`: text to tokens and back, and conversations to text, by the model's own files;
 //! - `pages`, `scheduler`: whose the cache's pages are and what the next pass computes, pure;
 //! - `sampler`, `writer`: logits to tokens, and tokens to text that may be shown, pure;
@@ -21,6 +22,8 @@ pub mod cache;
 pub mod chat;
 pub mod check;
 pub mod config;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod engine;
 mod error;
 pub mod limits;

@@ -12,13 +12,15 @@ use crate::error::EngineError;
 use crate::weights::Matrix;
 
 mod attention;
-mod layer;
+mod device;
+pub(crate) mod layer;
 mod load;
 mod norm;
 mod router;
 mod turn;
 mod usage;
 
+pub use device::{DeviceModel, Output, Parts};
 use layer::{Feed, Layer};
 pub use load::Source;
 pub(crate) use load::read_text;
@@ -37,6 +39,8 @@ pub struct Model {
     turns: Turns,
     backend: Arc<dyn Backend>,
     usage: ExpertUsage,
+    /// Where whole passes are computed, if not here.
+    device: Option<Box<dyn DeviceModel>>,
 }
 
 /// New tokens of one sequence.
@@ -101,12 +105,16 @@ impl Model {
 
     /// A cache for so many pages.
     pub fn cache(&self, pages: usize) -> Cache {
-        Cache::new(self.config.layers(), self.config.cache_width(), pages)
+        match &self.device {
+            None => Cache::new(self.config.layers(), self.config.cache_width(), pages),
+            Some(_) => Cache::elsewhere(self.config.cache_width(), pages),
+        }
     }
 
     /// Bytes of cache that a token takes.
     pub fn cache_bytes_per_token(&self) -> usize {
-        self.config.layers() * self.config.cache_width() * size_of::<f32>()
+        let here = self.config.layers() * self.config.cache_width() * size_of::<f32>();
+        self.device.as_ref().map_or(here, |device| device.cache_bytes_per_token())
     }
 
     /// Bytes of weights that one token is multiplied with: each layer's, the chosen experts', the output's.
@@ -129,6 +137,9 @@ impl Model {
         mut trace: Option<&mut Trace>,
     ) -> Result<Vec<f32>, EngineError> {
         let batch = Batch::new(spans, self.config.vocabulary, cache.pages())?;
+        if let Some(device) = &self.device {
+            return self.forward_elsewhere(&**device, spans, cache, trace);
+        }
         let hidden = self.config.hidden;
         let mut x = vec![0.0; batch.positions.len() * hidden];
         let tokens = spans.iter().flat_map(|span| span.tokens);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use tierway_engine::EngineError;
-use tierway_engine::backend::cpu::Fast;
+use tierway_engine::backend::Backend;
 use tierway_engine::chat::Chat;
 use tierway_engine::engine::{Engine, Options, Speller};
 use tierway_engine::model::Source;
@@ -14,7 +14,10 @@ use crate::Failure;
 
 mod bench;
 mod check;
+mod device;
 mod run;
+
+use device::Device;
 
 /// The native engine on its own.
 #[derive(Debug, Args)]
@@ -42,11 +45,12 @@ pub(crate) fn run(args: EngineArgs) -> Result<(), Failure> {
     }
 }
 
-/// A model with its tokenizer, running on so many threads; zero means as many as there are cores.
-fn start(path: &Path, threads: usize, options: Options) -> Result<(Engine, Arc<Chat>), EngineError> {
+/// A model with its tokenizer, running on a device; with so many threads there, zero meaning as many as there are cores.
+fn start(path: &Path, device: Device, threads: usize, options: Options) -> Result<(Engine, Arc<Chat>), EngineError> {
     let source = Source::open(path)?;
     let chat = Arc::new(Chat::open(&source)?);
-    let model = source.load(Arc::new(Fast::new(threads)))?;
+    let backend: Arc<dyn Backend> = device.backend(threads, false)?;
+    let model = source.load(backend)?;
     Ok((Engine::start(model, Speller::of(chat.clone()), options)?, chat))
 }
 

@@ -5,7 +5,7 @@ use crate::weights::Matrix;
 
 /// One layer.
 #[derive(Debug)]
-pub(super) struct Layer {
+pub(crate) struct Layer {
     /// `[hidden]`
     pub attention_norm: Vec<f32>,
     pub attention: Attend,
@@ -16,7 +16,7 @@ pub(super) struct Layer {
 
 /// A matrix and what is added to its product, where the checkpoint has it.
 #[derive(Debug)]
-pub(super) struct Linear {
+pub(crate) struct Linear {
     pub weight: Matrix,
     /// `[rows]`
     pub bias: Option<Vec<f32>>,
@@ -24,13 +24,13 @@ pub(super) struct Linear {
 
 /// Attention's weights.
 #[derive(Debug)]
-pub(super) enum Attend {
+pub(crate) enum Attend {
     Latent(Box<LatentWeights>),
     Grouped(Box<GroupedWeights>),
 }
 
 #[derive(Debug)]
-pub(super) struct LatentWeights {
+pub(crate) struct LatentWeights {
     pub query: Query,
     /// `[latent + rotary, hidden]`
     pub latent: Linear,
@@ -46,7 +46,7 @@ pub(super) struct LatentWeights {
 
 /// How queries are made.
 #[derive(Debug)]
-pub(super) enum Query {
+pub(crate) enum Query {
     /// `[heads * (nope + rotary), hidden]`
     Direct(Linear),
     Compressed {
@@ -60,7 +60,7 @@ pub(super) enum Query {
 }
 
 #[derive(Debug)]
-pub(super) struct GroupedWeights {
+pub(crate) struct GroupedWeights {
     /// `[heads * head, hidden]`
     pub query: Linear,
     /// `[kv_heads * head, hidden]`
@@ -77,13 +77,13 @@ pub(super) struct GroupedWeights {
 
 /// The feed-forward part's weights.
 #[derive(Debug)]
-pub(super) enum Feed {
+pub(crate) enum Feed {
     Dense(Box<Gated>),
     Experts(Box<ExpertWeights>),
 }
 
 #[derive(Debug)]
-pub(super) struct ExpertWeights {
+pub(crate) struct ExpertWeights {
     /// `[count, hidden]`
     pub router: Matrix,
     /// `[count]`
@@ -96,7 +96,7 @@ pub(super) struct ExpertWeights {
 
 impl Layer {
     /// Bytes of weights that one token is multiplied with, going to `chosen` experts.
-    pub(super) fn active_bytes(&self, chosen: usize) -> usize {
+    pub(crate) fn active_bytes(&self, chosen: usize) -> usize {
         let attention = match &self.attention {
             Attend::Latent(w) => {
                 let query = match &w.query {

@@ -81,7 +81,7 @@ impl Source {
             Feed::Experts(experts) => experts.routed.len(),
             Feed::Dense(_) => 0,
         };
-        Ok(Model {
+        let model = Model {
             norm: self.vector(self.names.norm, config.hidden)?,
             turns: Turns::new(&config.rope, config.rotary()),
             usage: ExpertUsage::new(layers.iter().map(routed)),
@@ -90,7 +90,9 @@ impl Source {
             layers,
             output,
             backend,
-        })
+            device: None,
+        };
+        model.placed()
     }
 
     fn layer(&self, at: usize) -> Result<Layer, EngineError> {

@@ -2,16 +2,14 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use tierway_engine::backend::cpu::Fast;
 use tierway_engine::bench::read_bandwidth;
 use tierway_engine::cache::PAGE;
 use tierway_engine::model::{Model, Pass, Source, Span, Wanted};
 
-use super::failure;
+use super::{Device, device, failure};
 use crate::Failure;
 
 /// What to measure.
@@ -35,12 +33,21 @@ pub(crate) struct BenchArgs {
     /// Threads; 0 takes as many as there are cores.
     #[arg(long, default_value_t = 0)]
     threads: usize,
+    /// What computes the model: cpu, cuda, or cuda:N.
+    #[arg(long, default_value_t = Device::Cpu)]
+    device: Device,
+    /// On a GPU: measure a model of this config.json's exact shape with random weights made there, instead of `--model`.
+    #[arg(long, value_enum, requires = "device")]
+    random: Option<device::RandomKind>,
 }
 
 /// Prints a line each for reading, writing and the memory limit.
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     let threads = if args.threads == 0 { std::thread::available_parallelism()?.get() } else { args.threads };
-    let loaded = Source::open(&args.model).and_then(|source| source.load(Arc::new(Fast::new(threads))));
+    if let Some(kind) = args.random {
+        return device::bench_random(args.device, &args.model, kind, args.prompt, args.tokens, args.batch, args.rounds);
+    }
+    let loaded = args.device.backend(threads, false).and_then(|backend| Source::open(&args.model)?.load(backend));
     let model = loaded.map_err(|error| failure(&error))?;
     let (prompt, tokens, batch) = (args.prompt.max(1), args.tokens.max(1), args.batch.max(1));
     let (mut best_prefill, mut best_decode) = (f64::INFINITY, f64::INFINITY);

@@ -9,7 +9,7 @@ use tierway_engine::backend::Backend;
 use tierway_engine::backend::cpu::{Fast, Reference};
 use tierway_engine::check::{self, LOGITS_ERROR_MAX, PromptCheck};
 
-use super::failure;
+use super::{Device, failure};
 use crate::Failure;
 
 /// What to check, and with what.
@@ -21,6 +21,9 @@ pub(crate) struct CheckArgs {
     /// What computes the model.
     #[arg(long, value_enum, default_value_t = BackendName::Reference)]
     backend: BackendName,
+    /// Check what a GPU computes instead: cuda, or cuda:N.
+    #[arg(long, default_value_t = Device::Cpu)]
+    device: Device,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,7 +46,10 @@ impl BackendName {
 /// Prints a line a prompt, and fails where any is out of bounds.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let backend = args.backend.build();
+    let backend = match args.device {
+        Device::Cpu => args.backend.build(),
+        device => device.backend(0, true).map_err(|error| failure(&error))?,
+    };
     writeln!(out, "backend: {}; a logit may differ by {LOGITS_ERROR_MAX:.0e}", backend.describe())?;
     let mut broken = 0;
     for folder in &args.folders {

@@ -9,7 +9,7 @@ use serde_json::json;
 use tierway_engine::engine::{Event, Options, Request, Summary};
 use tierway_engine::sampler::Sampling;
 
-use super::{failure, start};
+use super::{Device, failure, start};
 use crate::Failure;
 
 /// What to ask, and how to draw the answer.
@@ -50,6 +50,9 @@ pub(crate) struct RunArgs {
     /// Threads; 0 takes as many as there are cores.
     #[arg(long, default_value_t = 0)]
     threads: usize,
+    /// What computes the model: cpu, cuda, or cuda:N for the GPU that nvidia-smi counts as N.
+    #[arg(long, default_value_t = Device::Cpu)]
+    device: Device,
     /// Also show the load of the experts.
     #[arg(long)]
     experts: bool,
@@ -57,7 +60,8 @@ pub(crate) struct RunArgs {
 
 /// Prints the answer, and to standard error what it took.
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
-    let (engine, chat) = start(&args.model, args.threads, Options::default()).map_err(|error| failure(&error))?;
+    let (engine, chat) =
+        start(&args.model, args.device, args.threads, Options::default()).map_err(|error| failure(&error))?;
     let prompt = if args.raw || !chat.has_template() {
         chat.completion(&args.prompt)
     } else {

@@ -12,6 +12,7 @@ pub mod gguf;
 pub mod map;
 pub mod matrix;
 pub mod safetensors;
+pub(crate) mod whole;
 
 pub use dtype::Dtype;
 pub use map::Bytes;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::quantised::Quantised;
-use super::simd::{Crew, Isa, Job, Shared, multiply};
+use super::quantised::{Quantised, Whole};
+use super::simd::{Crew, Isa, Job, Rounded, Shared, multiply};
 use crate::backend::{Absorbed, Backend, Gated, GroupedShape, LatentShape, Placed, Projection, Routes, silu};
 use crate::cache::{CacheView, PAGE};
 use crate::limits::THREADS_MAX;
@@ -14,7 +14,8 @@ mod experts;
 /// Computes with the best instructions that the processor has, on a fixed number of threads.
 ///
 /// Weights of whole numbers meet rows that are rounded to 8 bits where few rows are decoded: that is as exact as such
-/// weights are, about one part in 200 of a row's largest number. All else is `f32`.
+/// weights are, about one part in 200 of a row's largest number. Where many rows share the weights, and for logits, rows
+/// are rounded to 16 bits, of which nothing is seen in the result. All else is `f32`.
 #[derive(Debug)]
 pub struct Fast {
     isa: Isa,
@@ -53,11 +54,6 @@ impl Fast {
     }
 }
 
-/// Rows of `x` rounded to whole numbers, where any of the weights wants that.
-fn round<'a>(mut weights: impl Iterator<Item = &'a Matrix>, x: &[f32], columns: usize) -> Option<Quantised> {
-    (!x.is_empty() && weights.any(|weight| weight.dtype().is_blocked())).then(|| Quantised::new(x, columns))
-}
-
 impl Backend for Fast {
     fn describe(&self) -> String {
         format!("cpu {}, {} threads", self.isa.name(), self.crew.threads())
@@ -66,16 +62,25 @@ impl Backend for Fast {
     fn project(&self, x: &[f32], outputs: &mut [Projection<'_>], decode: usize) {
         let Some(columns) = outputs.first().map(|output| output.weight.columns()) else { return };
         let (few, many) = x.split_at(decode * columns);
-        let rounded = round(outputs.iter().filter(|output| !output.exact).map(|output| output.weight), few, columns);
+        let any = |is_exact: bool| outputs.iter().any(|o| o.exact == is_exact && o.weight.dtype().is_blocked());
+        let coarse = (!few.is_empty() && any(false)).then(|| self.round::<i8>(few, columns));
+        let fine = (!few.is_empty() && any(true)).then(|| self.round::<i16>(few, columns));
+        let has_parts = outputs.iter().any(|output| output.weight.dtype().has_parts());
+        let fine_many = (!many.is_empty() && has_parts).then(|| self.round::<i16>(many, columns));
         let mut jobs = Vec::with_capacity(2 * outputs.len());
         for output in outputs {
             let (y_few, y_many) = output.y.split_at_mut(decode * output.weight.rows());
             if !few.is_empty() {
-                let rounded = rounded.as_ref().filter(|_| !output.exact).map(|rounded| (rounded, 0));
+                let rounded = match (&coarse, &fine) {
+                    (Some(coarse), _) if !output.exact => Rounded::Coarse(coarse, 0),
+                    (_, Some(fine)) if output.exact => Rounded::Fine(fine, 0),
+                    _ => Rounded::Not,
+                };
                 jobs.push(Job::decode(output.weight, few, rounded, y_few));
             }
             if !many.is_empty() {
-                jobs.push(Job::prefill(output.weight, many, y_many));
+                let rounded = fine_many.as_ref().map_or(Rounded::Not, |rounded| Rounded::Fine(rounded, 0));
+                jobs.push(Job::prefill(output.weight, many, rounded, y_many));
             }
         }
         multiply(&self.crew, self.isa, &jobs);
@@ -205,6 +210,10 @@ impl Backend for Fast {
 }
 
 impl Fast {
+    fn round<T: Whole>(&self, x: &[f32], columns: usize) -> Quantised<T> {
+        Quantised::new(&self.crew, self.isa, x, columns)
+    }
+
     /// The product of one weight row of any type with numbers that are not rounded.
     fn row_product(&self, weight: &Matrix, row: usize, x: &[f32]) -> f32 {
         if let (Some((scales, block)), false) = (weight.row_scales(row), weight.dtype().is_blocked()) {

@@ -4,18 +4,19 @@
 //! arguments alone, never on who calls it or on what else is computed.
 #![allow(unsafe_code)]
 
-use super::quantised::QuantisedRow;
+use super::quantised::{QuantisedRow, Whole, round};
 use crate::weights::Dtype;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod crew;
 mod multiply;
+mod panel;
 mod portable;
 mod shared;
 
 pub(super) use crew::Crew;
-pub(super) use multiply::{Job, multiply};
+pub(super) use multiply::{Job, Rounded, multiply};
 pub(super) use shared::Shared;
 
 /// Tokens and weight rows of a tile.
@@ -93,13 +94,34 @@ impl Isa {
     }
 
     /// The product of numbers of a block type with a rounded row.
-    pub(super) fn dot_blocks(self, dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
+    pub(super) fn dot_blocks(self, dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i8>) -> f32 {
         assert_eq!(dtype.bytes(x.whole.len()), Some(bytes.len()));
         match self {
             Isa::Portable => portable::dot_blocks(dtype, bytes, x),
             // SAFETY: as in `dot_plain`.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => unsafe { avx2::dot_blocks(dtype, bytes, x) },
+        }
+    }
+
+    /// The product of numbers of a block type with a row that is rounded so finely that no error counts.
+    pub(super) fn dot_blocks_fine(self, dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i16>) -> f32 {
+        assert_eq!(dtype.bytes(x.whole.len()), Some(bytes.len()));
+        match self {
+            // SAFETY: as in `dot_plain`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::dot_blocks_fine(dtype, bytes, x) },
+            Isa::Portable => portable::dot_blocks(dtype, bytes, x),
+        }
+    }
+
+    /// Rounds blocks of 32 to whole numbers with a scale each; see `quantised`.
+    pub(super) fn round<T: Whole>(self, x: &[f32], whole: &mut [T], scales: &mut [f32], sums: &mut [f32]) {
+        match self {
+            Isa::Portable => round(x, whole, scales, sums),
+            // SAFETY: as in `dot`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::round(x, whole, scales, sums) },
         }
     }
 

@@ -81,6 +81,15 @@ fn check(what: &str, expected: &[f32], computed: &[f32], bound: f32) {
     assert_eq!(expected.len(), computed.len(), "{what}");
 }
 
+/// A number of columns that is no round number of anything but the type's own blocks.
+fn columns(dtype: Dtype) -> usize {
+    match dtype.block().0 {
+        1 => 45,
+        32 => 288,
+        _ => 768,
+    }
+}
+
 fn project(backend: &dyn Backend, weight: &Matrix, x: &[f32], decode: usize) -> Vec<f32> {
     let mut y = vec![f32::NAN; x.len() / weight.columns() * weight.rows()];
     backend.project(x, &mut [Projection::new(weight, &mut y)], decode);
@@ -91,14 +100,16 @@ fn project(backend: &dyn Backend, weight: &Matrix, x: &[f32], decode: usize) -> 
 fn products_of_every_type_agree() {
     let mut random = Random(1);
     for (dtype, bound) in TYPES {
-        let columns = if dtype.block().0 == 1 { 45 } else { 256 };
+        let columns = columns(*dtype);
         let weight = random.matrix(*dtype, 19, columns);
         let x = random.floats(7 * columns);
         let expected = project(&Reference, &weight, &x, 0);
         for backend in backends() {
             for decode in [0, 3, 7] {
                 let computed = project(&backend, &weight, &x, decode);
-                check(&format!("{dtype} {} decode {decode}", backend.describe()), &expected, &computed, *bound);
+                // Rows that prefill are never rounded so that one would see it.
+                let bound = if decode == 0 { bound.min(3e-5) } else { *bound };
+                check(&format!("{dtype} {} decode {decode}", backend.describe()), &expected, &computed, bound);
             }
         }
     }
@@ -108,13 +119,13 @@ fn products_of_every_type_agree() {
 fn rows_that_must_not_be_rounded_are_not() {
     let mut random = Random(7);
     for (dtype, _) in TYPES {
-        let weight = random.matrix(*dtype, 19, 256);
-        let x = random.floats(3 * 256);
+        let weight = random.matrix(*dtype, 19, columns(*dtype));
+        let x = random.floats(3 * columns(*dtype));
         let expected = project(&Reference, &weight, &x, 0);
         for backend in backends() {
             let mut y = vec![f32::NAN; 3 * 19];
             backend.project(&x, &mut [Projection::exact(&weight, &mut y)], 3);
-            check(&format!("exact {dtype}"), &expected, &y, 1e-5);
+            check(&format!("exact {dtype}"), &expected, &y, 3e-5);
         }
     }
 }

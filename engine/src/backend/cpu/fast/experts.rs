@@ -1,8 +1,9 @@
 //! Routed experts: tokens are sorted by expert, so that each expert's weights are read once for all of its tokens.
 
-use super::super::simd::{Job, multiply};
-use super::{Fast, round};
+use super::super::simd::{Job, Rounded, multiply};
+use super::Fast;
 use crate::backend::{Gated, Routes};
+use crate::weights::Dtype;
 
 /// Tokens that go to one expert: rows of the sorted buffers.
 struct Load<'a> {
@@ -57,8 +58,9 @@ impl Fast {
     /// Every load's rows of `x` times one of its expert's matrices, for each of the outputs.
     fn multiply_loads(&self, loads: &[Load<'_>], x: &[f32], outputs: &mut [Output<'_>], is_decode: bool) {
         let columns = (outputs[0].0)(loads[0].expert).columns();
-        let weights = loads.iter().flat_map(|load| outputs.iter().map(|(of, _)| of(load.expert)));
-        let rounded = if is_decode { round(weights.collect::<Vec<_>>().into_iter(), x, columns) } else { None };
+        let types = || loads.iter().flat_map(|load| outputs.iter().map(|(of, _)| of(load.expert).dtype()));
+        let coarse = (is_decode && types().any(Dtype::is_blocked)).then(|| self.round::<i8>(x, columns));
+        let fine = (!is_decode && types().any(Dtype::has_parts)).then(|| self.round::<i16>(x, columns));
         let mut jobs = Vec::with_capacity(loads.len() * outputs.len());
         for (of, y) in outputs {
             let mut rest: &mut [f32] = y;
@@ -67,10 +69,15 @@ impl Fast {
                 let (y, after) = rest.split_at_mut(load.count * weight.rows());
                 rest = after;
                 let x = &x[load.first * columns..(load.first + load.count) * columns];
+                let rounded = match (&coarse, &fine) {
+                    (Some(coarse), _) => Rounded::Coarse(coarse, load.first),
+                    (_, Some(fine)) => Rounded::Fine(fine, load.first),
+                    _ => Rounded::Not,
+                };
                 jobs.push(if is_decode {
-                    Job::decode(weight, x, rounded.as_ref().map(|rounded| (rounded, load.first)), y)
+                    Job::decode(weight, x, rounded, y)
                 } else {
-                    Job::prefill(weight, x, y)
+                    Job::prefill(weight, x, rounded, y)
                 });
             }
         }

@@ -10,7 +10,9 @@ use crate::weights::Dtype;
 use crate::weights::dtype::k_scale;
 
 mod blocks;
-pub(super) use blocks::dot_blocks;
+mod panel;
+pub(super) use blocks::{dot_blocks, dot_blocks_fine};
+pub(super) use panel::{panel, round};
 
 /// Eight numbers from `at` on.
 ///
@@ -162,7 +164,6 @@ pub(super) unsafe fn dot_plain(dtype: Dtype, bytes: &[u8], x: &[f32]) -> f32 {
             Dtype::F16 => dot_typed::<F16>(dtype, bytes, x),
             Dtype::BF16 => dot_typed::<BF16>(dtype, bytes, x),
             Dtype::F8E4M3 => dot_typed::<F8>(dtype, bytes, x),
-            Dtype::Q8_0 => dot_q8_0_exact(bytes, x),
             _ => super::portable::dot_plain(dtype, bytes, x),
         }
     }
@@ -191,29 +192,6 @@ unsafe fn dot_typed<const TYPE: u8>(dtype: Dtype, bytes: &[u8], x: &[f32]) -> f3
     dtype.widen(&bytes[at * dtype.block().1..], rest);
     let tail: f32 = rest.iter().zip(&x[at..]).map(|(w, x)| w * x).sum();
     sum(_mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]))) + tail
-}
-
-/// `Q8_0` with rows that are not rounded.
-///
-/// # Safety
-/// `bytes` holds as many numbers as `x` has.
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn dot_q8_0_exact(bytes: &[u8], x: &[f32]) -> f32 {
-    let mut sums = _mm256_setzero_ps();
-    for (at, block) in bytes.chunks_exact(34).enumerate() {
-        let mut products = [_mm256_setzero_ps(); 2];
-        for part in 0..4 {
-            // SAFETY: a block has 32 bytes from its third on, and `x` as many numbers.
-            unsafe {
-                let whole = _mm256_cvtepi8_epi32(_mm_loadl_epi64(block.as_ptr().add(2 + 8 * part).cast()));
-                let numbers = load(x, 32 * at + 8 * part);
-                products[part % 2] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), numbers, products[part % 2]);
-            }
-        }
-        let scale = _mm256_set1_ps(blocks::half(block));
-        sums = _mm256_fmadd_ps(scale, _mm256_add_ps(products[0], products[1]), sums);
-    }
-    sum(sums)
 }
 
 /// # Safety

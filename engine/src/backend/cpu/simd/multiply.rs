@@ -1,5 +1,6 @@
 //! Rows times matrices, shared out among threads by rows of the matrices.
 
+use super::panel::{LANES, Panels, TOKENS};
 use super::{Crew, Isa, Shared, TILE};
 use crate::backend::cpu::quantised::Quantised;
 use crate::weights::Matrix;
@@ -22,26 +23,46 @@ pub(in crate::backend::cpu) struct Job<'a> {
 /// Which arithmetic a job takes.
 #[derive(Debug)]
 enum Rows<'a> {
-    Many,
-    /// Where the weight is of whole numbers: `x` rounded, from this row on.
-    Few(Option<(&'a Quantised, usize)>),
+    Many(Rounded<'a>),
+    Few(Rounded<'a>),
+}
+
+/// `x` rounded to whole numbers, from a row on, for weights of whole numbers.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::backend::cpu) enum Rounded<'a> {
+    /// Not at all.
+    Not,
+    /// To 8 bits.
+    Coarse(&'a Quantised<i8>, usize),
+    /// To 16 bits.
+    Fine(&'a Quantised<i16>, usize),
 }
 
 impl<'a> Job<'a> {
-    /// By the arithmetic for many rows.
-    pub(in crate::backend::cpu) fn prefill(weight: &'a Matrix, x: &'a [f32], y: &'a mut [f32]) -> Job<'a> {
-        let fitting = BLOCK_BYTES / (4 * weight.columns()) / TILE.1 * TILE.1;
-        Job::new(weight, x, Rows::Many, y, fitting.max(TILE.1))
+    /// By the arithmetic for many rows. `rounded` is fine or not at all.
+    pub(in crate::backend::cpu) fn prefill(
+        weight: &'a Matrix,
+        x: &'a [f32],
+        rounded: Rounded<'a>,
+        y: &'a mut [f32],
+    ) -> Job<'a> {
+        let rounded = if weight.dtype().has_parts() { rounded } else { Rounded::Not };
+        let (row_bytes, step) = match rounded {
+            Rounded::Not => (4 * weight.columns(), TILE.1),
+            _ => (Panels::row_bytes(weight.columns()), LANES),
+        };
+        let fitting = BLOCK_BYTES / row_bytes / step * step;
+        Job::new(weight, x, Rows::Many(rounded), y, fitting.max(step))
     }
 
-    /// By the arithmetic for few rows. `rounded` holds the rows of `x` from the given one on.
+    /// By the arithmetic for few rows.
     pub(in crate::backend::cpu) fn decode(
         weight: &'a Matrix,
         x: &'a [f32],
-        rounded: Option<(&'a Quantised, usize)>,
+        rounded: Rounded<'a>,
         y: &'a mut [f32],
     ) -> Job<'a> {
-        let rounded = rounded.filter(|_| weight.dtype().is_blocked());
+        let rounded = if weight.dtype().is_blocked() { rounded } else { Rounded::Not };
         // Some ten microseconds of reading.
         let rows_at_once = ((64 << 10) / weight.row_bytes()).clamp(4, 512);
         Job::new(weight, x, Rows::Few(rounded), y, rows_at_once)
@@ -64,27 +85,49 @@ impl<'a> Job<'a> {
         let first = task * self.rows_at_once;
         let count = self.rows_at_once.min(self.weight.rows() - first);
         match &self.rows {
-            Rows::Many => self.run_tiles(isa, first, count),
+            Rows::Many(Rounded::Fine(rounded, at)) => self.run_panels(isa, rounded, *at, first, count),
+            Rows::Many(_) => self.run_tiles(isa, first, count),
             Rows::Few(rounded) => self.run_rows(isa, *rounded, first, count),
         }
     }
 
     /// Few tokens: each weight row is read once, as it is, and meets every token.
-    fn run_rows(&self, isa: Isa, rounded: Option<(&Quantised, usize)>, first: usize, count: usize) {
+    fn run_rows(&self, isa: Isa, rounded: Rounded<'_>, first: usize, count: usize) {
         let (rows, columns) = (self.weight.rows(), self.weight.columns());
+        let dtype = self.weight.dtype();
         for row in first..first + count {
             let bytes = self.weight.row(row);
             for (token, x) in self.x.chunks_exact(columns).enumerate() {
                 let product = match (rounded, self.weight.row_scales(row)) {
-                    (Some((rounded, at)), _) => isa.dot_blocks(self.weight.dtype(), bytes, rounded.row(at + token)),
-                    (None, None) => isa.dot_plain(self.weight.dtype(), bytes, x),
-                    (None, Some((scales, block))) => {
-                        let size = self.weight.dtype().block().1;
+                    (Rounded::Coarse(rounded, at), _) => isa.dot_blocks(dtype, bytes, rounded.row(at + token)),
+                    (Rounded::Fine(rounded, at), _) => isa.dot_blocks_fine(dtype, bytes, rounded.row(at + token)),
+                    (Rounded::Not, None) => isa.dot_plain(dtype, bytes, x),
+                    (Rounded::Not, Some((scales, block))) => {
+                        let size = dtype.block().1;
                         let parts = x.chunks(block).zip(bytes.chunks(block * size)).zip(scales);
-                        parts.map(|((x, bytes), scale)| isa.dot_plain(self.weight.dtype(), bytes, x) * scale).sum()
+                        parts.map(|((x, bytes), scale)| isa.dot_plain(dtype, bytes, x) * scale).sum()
                     }
                 };
                 self.y.cut(token * rows + row, 1)[0] = product;
+            }
+        }
+    }
+
+    /// Many tokens and weights of whole numbers: rows are laid side by side once, and tokens pass by six at a time.
+    fn run_panels(&self, isa: Isa, rounded: &Quantised<i16>, at: usize, first: usize, count: usize) {
+        let rows = self.weight.rows();
+        let tokens = self.x.len() / self.weight.columns();
+        let panels = Panels::new(self.weight, first, count);
+        for start in (0..tokens).step_by(TOKENS) {
+            let some = TOKENS.min(tokens - start);
+            let x = rounded.rows(at + start, some);
+            for (number, panel) in panels.iter().enumerate() {
+                let products = isa.panel(panel, x, some);
+                let wide = LANES.min(count - number * LANES);
+                for (token, products) in products.iter().enumerate().take(some) {
+                    let place = (start + token) * rows + first + number * LANES;
+                    self.y.cut(place, wide).copy_from_slice(&products[..wide]);
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Every inner loop in plain Rust, eight sums side by side so that the compiler can use what the processor has.
 
 use super::TILE;
-use crate::backend::cpu::quantised::{BLOCK, QuantisedRow};
+use crate::backend::cpu::quantised::{BLOCK, QuantisedRow, Whole};
 use crate::weights::Dtype;
 
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -32,8 +32,8 @@ pub(super) fn exp_from(most: f32, scores: &mut [f32]) -> f32 {
 pub(super) fn dot_plain(dtype: Dtype, bytes: &[u8], x: &[f32]) -> f32 {
     const AT_ONCE: usize = 256;
     let mut numbers = [0.0; AT_ONCE];
-    let size = dtype.block().1;
-    let parts = x.chunks(AT_ONCE).zip(bytes.chunks(AT_ONCE * size));
+    let (block, size) = dtype.block();
+    let parts = x.chunks(AT_ONCE).zip(bytes.chunks(AT_ONCE / block * size));
     parts
         .map(|(x, bytes)| {
             dtype.widen(bytes, &mut numbers[..x.len()]);
@@ -43,7 +43,7 @@ pub(super) fn dot_plain(dtype: Dtype, bytes: &[u8], x: &[f32]) -> f32 {
 }
 
 /// Rounds the weights of a block to what they are, and the row to what it was rounded to.
-pub(super) fn dot_blocks(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
+pub(super) fn dot_blocks<T: Whole>(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, T>) -> f32 {
     let (numbers, size) = dtype.block();
     let mut w = [0.0; 256];
     let mut sum = 0.0;
@@ -52,7 +52,7 @@ pub(super) fn dot_blocks(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_>) -> f32
         for (part, w) in w[..numbers].chunks_exact(BLOCK).enumerate() {
             let block = at * (numbers / BLOCK) + part;
             let whole = &x.whole[block * BLOCK..(block + 1) * BLOCK];
-            let product: f32 = w.iter().zip(whole).map(|(w, x)| w * f32::from(*x)).sum();
+            let product: f32 = w.iter().zip(whole).map(|(w, x)| w * x.wide() as f32).sum();
             sum += product * x.scales[block];
         }
     }

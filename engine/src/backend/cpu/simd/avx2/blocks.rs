@@ -9,7 +9,7 @@ use super::*;
 /// # Safety
 /// `bytes` holds as many numbers of the type as `x` has.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(in super::super) unsafe fn dot_blocks(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
+pub(in super::super) unsafe fn dot_blocks(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i8>) -> f32 {
     // SAFETY: the caller's promise.
     unsafe {
         match dtype {
@@ -26,6 +26,96 @@ pub(in super::super) unsafe fn dot_blocks(dtype: Dtype, bytes: &[u8], x: Quantis
     }
 }
 
+/// The same with rows that are rounded so finely that no error counts.
+///
+/// # Safety
+/// `bytes` holds as many numbers of the type as `x` has.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in super::super) unsafe fn dot_blocks_fine(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i16>) -> f32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match dtype {
+            Dtype::Q8_0 => fine_small::<34>(bytes, x, |b| (half(b), 0.0, eights(b))),
+            Dtype::Q4_0 => fine_small::<18>(bytes, x, |b| (half(b), -8.0 * half(b), nibbles(b, 2))),
+            Dtype::Q4_1 => fine_small::<20>(bytes, x, |b| (half(b), half(&b[2..]), nibbles(b, 4))),
+            Dtype::Q5_0 => fine_small::<22>(bytes, x, |b| (half(b), -16.0 * half(b), fives(b, 2))),
+            Dtype::Q5_1 => fine_small::<24>(bytes, x, |b| (half(b), half(&b[2..]), fives(b, 4))),
+            Dtype::Q6K => fine_q6k(bytes, x),
+            _ => super::super::portable::dot_blocks(dtype, bytes, x),
+        }
+    }
+}
+
+/// 32 signed bytes after a half.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn eights(b: &[u8]) -> __m256i {
+    let b: &[u8; 32] = b[2..34].try_into().expect("thirty-two bytes");
+    // SAFETY: thirty-two bytes are read.
+    unsafe { _mm256_loadu_si256(b.as_ptr().cast()) }
+}
+
+/// Products of 32 signed bytes with the block `at` of a row of 16 bits: `[low half, high half]`, summed in pairs.
+///
+/// # Safety
+/// The row has that block.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn fine_products(q: __m256i, x: &QuantisedRow<'_, i16>, at: usize) -> [__m256i; 2] {
+    // SAFETY: the caller's promise.
+    let (low, high) = unsafe {
+        let row = x.whole.as_ptr().add(at * BLOCK);
+        (_mm256_loadu_si256(row.cast()), _mm256_loadu_si256(row.add(16).cast()))
+    };
+    let first = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(q));
+    let second = _mm256_cvtepi8_epi16(_mm256_extracti128_si256::<1>(q));
+    [_mm256_madd_epi16(first, low), _mm256_madd_epi16(second, high)]
+}
+
+/// # Safety
+/// `bytes` holds as many blocks as `x` has.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn fine_small<const SIZE: usize>(
+    bytes: &[u8],
+    x: QuantisedRow<'_, i16>,
+    read: impl Fn(&[u8]) -> (f32, f32, __m256i),
+) -> f32 {
+    let mut sums = _mm256_setzero_ps();
+    let mut offsets = 0.0;
+    for (at, block) in bytes.chunks_exact(SIZE).enumerate() {
+        let (scale, offset, q) = read(block);
+        // SAFETY: the caller's promise.
+        let [low, high] = unsafe { fine_products(q, &x, at) };
+        let products = _mm256_cvtepi32_ps(_mm256_add_epi32(low, high));
+        sums = _mm256_fmadd_ps(products, _mm256_set1_ps(scale * x.scales[at]), sums);
+        offsets += offset * x.sums[at];
+    }
+    sum(sums) + offsets
+}
+
+/// # Safety
+/// `bytes` holds as many numbers as `x` has.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn fine_q6k(bytes: &[u8], x: QuantisedRow<'_, i16>) -> f32 {
+    let mut sums = _mm256_setzero_ps();
+    for (at, block) in bytes.chunks_exact(210).enumerate() {
+        let scale = half(&block[208..]);
+        for part in 0..8 {
+            let own = at * 8 + part;
+            // SAFETY: the block has its 210 bytes, and the caller's promise.
+            let [low, high] = unsafe { fine_products(q6k_part(block, part), &x, own) };
+            let factors = &block[192 + 2 * part..];
+            for (products, factor) in [(low, factors[0]), (high, factors[1])] {
+                let scale = _mm256_set1_ps(f32::from(factor as i8) * (scale * x.scales[own]));
+                sums = _mm256_fmadd_ps(_mm256_cvtepi32_ps(products), scale, sums);
+            }
+        }
+    }
+    sum(sums)
+}
+
 /// The half at the start of `b`, by the processor's own conversion.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -39,7 +129,7 @@ pub(super) fn half(b: &[u8]) -> f32 {
 /// The row has that block.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn block_of(x: &QuantisedRow<'_>, block: usize) -> __m256i {
+unsafe fn block_of(x: &QuantisedRow<'_, i8>, block: usize) -> __m256i {
     // SAFETY: the caller's promise.
     unsafe { _mm256_loadu_si256(x.whole.as_ptr().add(block * BLOCK).cast()) }
 }
@@ -84,7 +174,7 @@ fn fives(b: &[u8], at: usize) -> __m256i {
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn dot_small<const SIZE: usize>(
     bytes: &[u8],
-    x: QuantisedRow<'_>,
+    x: QuantisedRow<'_, i8>,
     read: impl Fn(&[u8]) -> (f32, f32, __m256i),
 ) -> f32 {
     let mut sums = _mm256_setzero_ps();
@@ -103,7 +193,7 @@ unsafe fn dot_small<const SIZE: usize>(
 /// `bytes` holds as many blocks as `x` has.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn dot_q8_0(bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
+unsafe fn dot_q8_0(bytes: &[u8], x: QuantisedRow<'_, i8>) -> f32 {
     let mut sums = [_mm256_setzero_ps(); 2];
     for (at, block) in bytes.chunks_exact(34).enumerate() {
         // SAFETY: a block has 34 bytes, and the caller's promise.
@@ -120,7 +210,7 @@ unsafe fn dot_q8_0(bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
 /// `bytes` holds as many numbers as `x` has.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn dot_k<const SIZE: usize>(bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
+unsafe fn dot_k<const SIZE: usize>(bytes: &[u8], x: QuantisedRow<'_, i8>) -> f32 {
     let start = SIZE - 128;
     let low = _mm256_set1_epi8(15);
     let mut sums = _mm256_setzero_ps();
@@ -155,23 +245,13 @@ unsafe fn dot_k<const SIZE: usize>(bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
 /// `bytes` holds as many numbers as `x` has.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn dot_q6k(bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
-    let (low, pair) = (_mm256_set1_epi8(15), _mm256_set1_epi8(3));
+unsafe fn dot_q6k(bytes: &[u8], x: QuantisedRow<'_, i8>) -> f32 {
     let mut sums = _mm256_setzero_ps();
     for (at, block) in bytes.chunks_exact(210).enumerate() {
         let scale = half(&block[208..]);
         for part in 0..8 {
-            let (half, row) = (part / 4, part % 4);
-            // SAFETY: 128 bytes of nibbles, then 64 of upper bits; each read of 32 lies within its half's part.
-            let (both, upper) = unsafe {
-                let nibbles = _mm256_loadu_si256(block.as_ptr().add(64 * half + 32 * (row % 2)).cast());
-                (nibbles, _mm256_loadu_si256(block.as_ptr().add(128 + 32 * half).cast()))
-            };
-            let nibble = _mm256_and_si256(if row < 2 { both } else { _mm256_srli_epi16::<4>(both) }, low);
-            let shift = _mm_cvtsi32_si128(2 * row as i32);
-            let upper = _mm256_and_si256(_mm256_srl_epi16(upper, shift), pair);
-            let q = _mm256_or_si256(nibble, _mm256_slli_epi16::<4>(upper));
-            let q = _mm256_sub_epi8(q, _mm256_set1_epi8(32));
+            // SAFETY: the block has its 210 bytes.
+            let q = unsafe { q6k_part(block, part) };
             let own = at * 8 + part;
             // SAFETY: the caller's promise.
             let row_block = unsafe { block_of(&x, own) };
@@ -184,4 +264,23 @@ unsafe fn dot_q6k(bytes: &[u8], x: QuantisedRow<'_>) -> f32 {
         }
     }
     sum(sums)
+}
+
+/// 32 numbers of a block of `Q6K`, -32 to 31.
+///
+/// # Safety
+/// The block has 210 bytes, and `part` is below 8.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn q6k_part(block: &[u8], part: usize) -> __m256i {
+    let (half, row) = (part / 4, part % 4);
+    // SAFETY: 128 bytes of nibbles, then 64 of upper bits; each read of 32 lies within its half's part.
+    let (both, upper) = unsafe {
+        let nibbles = _mm256_loadu_si256(block.as_ptr().add(64 * half + 32 * (row % 2)).cast());
+        (nibbles, _mm256_loadu_si256(block.as_ptr().add(128 + 32 * half).cast()))
+    };
+    let nibble = _mm256_and_si256(if row < 2 { both } else { _mm256_srli_epi16::<4>(both) }, _mm256_set1_epi8(15));
+    let shift = _mm_cvtsi32_si128(2 * row as i32);
+    let upper = _mm256_and_si256(_mm256_srl_epi16(upper, shift), _mm256_set1_epi8(3));
+    _mm256_sub_epi8(_mm256_or_si256(nibble, _mm256_slli_epi16::<4>(upper)), _mm256_set1_epi8(32))
 }

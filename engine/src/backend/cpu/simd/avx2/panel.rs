@@ -1,0 +1,85 @@
+//! A panel of eight weight rows with up to six tokens, and rows rounded to whole numbers.
+
+use super::*;
+use crate::backend::cpu::quantised::{Whole, round as round_blocks};
+use crate::backend::cpu::simd::panel::{LANES, Panel, TOKENS};
+
+/// # Safety
+/// The panel has as many blocks as each of the tokens, of which there are at most six.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in super::super) unsafe fn panel(
+    panel: Panel<'_>,
+    x: QuantisedRow<'_, i16>,
+    tokens: usize,
+) -> [[f32; LANES]; TOKENS] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (tokens, panel.offsets.is_empty()) {
+            (6, true) => panel_of::<6, false>(panel, x),
+            (5, true) => panel_of::<5, false>(panel, x),
+            (4, true) => panel_of::<4, false>(panel, x),
+            (3, true) => panel_of::<3, false>(panel, x),
+            (2, true) => panel_of::<2, false>(panel, x),
+            (_, true) => panel_of::<1, false>(panel, x),
+            (6, false) => panel_of::<6, true>(panel, x),
+            (5, false) => panel_of::<5, true>(panel, x),
+            (4, false) => panel_of::<4, true>(panel, x),
+            (3, false) => panel_of::<3, true>(panel, x),
+            (2, false) => panel_of::<2, true>(panel, x),
+            (_, false) => panel_of::<1, true>(panel, x),
+        }
+    }
+}
+
+/// Twelve registers hold whole and scaled sums, so that a pair of columns costs one load of weights and, for each token,
+/// one broadcast, one product of pairs and one addition.
+///
+/// # Safety
+/// The panel has as many blocks as each of the `T` tokens.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn panel_of<const T: usize, const OFFSETS: bool>(
+    panel: Panel<'_>,
+    x: QuantisedRow<'_, i16>,
+) -> [[f32; LANES]; TOKENS] {
+    let blocks = panel.scales.len() / LANES;
+    let mut sums = [_mm256_setzero_ps(); T];
+    for block in 0..blocks {
+        let mut whole = [_mm256_setzero_si256(); T];
+        // SAFETY: a block has 16 vectors of pairs, and every token 32 numbers there; scales and sums are counted alike.
+        unsafe {
+            let pairs = panel.pairs.as_ptr().add(block * (BLOCK / 2) * LANES);
+            let row = x.whole.as_ptr().add(block * BLOCK);
+            for pair in 0..BLOCK / 2 {
+                let weights = _mm256_loadu_si256(pairs.add(pair * LANES).cast());
+                for (token, whole) in whole.iter_mut().enumerate() {
+                    let two = row.add(token * blocks * BLOCK + 2 * pair).cast::<i32>().read_unaligned();
+                    *whole = _mm256_add_epi32(*whole, _mm256_madd_epi16(weights, _mm256_set1_epi32(two)));
+                }
+            }
+            let scales = _mm256_loadu_ps(panel.scales.as_ptr().add(block * LANES));
+            for (token, (sum, whole)) in sums.iter_mut().zip(whole).enumerate() {
+                let at = token * blocks + block;
+                let scale = _mm256_mul_ps(scales, _mm256_set1_ps(*x.scales.get_unchecked(at)));
+                *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), scale, *sum);
+                if OFFSETS {
+                    let offsets = _mm256_loadu_ps(panel.offsets.as_ptr().add(block * LANES));
+                    *sum = _mm256_fmadd_ps(offsets, _mm256_set1_ps(*x.sums.get_unchecked(at)), *sum);
+                }
+            }
+        }
+    }
+    let mut products = [[0.0; LANES]; TOKENS];
+    for (products, sum) in products.iter_mut().zip(sums) {
+        // SAFETY: there are eight.
+        unsafe { _mm256_storeu_ps(products.as_mut_ptr(), sum) };
+    }
+    products
+}
+
+/// # Safety
+/// None beyond the instructions.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in super::super) unsafe fn round<T: Whole>(x: &[f32], whole: &mut [T], scales: &mut [f32], sums: &mut [f32]) {
+    round_blocks(x, whole, scales, sums);
+}

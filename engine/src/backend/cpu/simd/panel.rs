@@ -1,0 +1,121 @@
+//! Eight weight rows side by side, for many tokens: whole numbers in pairs, so that one instruction multiplies a pair of
+//! columns of all eight rows with a pair of a token's.
+//!
+//! The products of a block are whole and exact; scaled, they are added in the order of the blocks. So a number's value
+//! depends on its row and its token alone.
+
+use super::Isa;
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
+use crate::backend::cpu::quantised::{BLOCK, QuantisedRow};
+use crate::weights::Matrix;
+use crate::weights::whole::PART;
+
+/// Weight rows of a panel.
+pub(super) const LANES: usize = 8;
+/// Tokens that meet a panel at a time.
+pub(super) const TOKENS: usize = 6;
+
+/// Some rows of a matrix as whole numbers.
+#[derive(Debug, Default)]
+pub(super) struct Panels {
+    blocks: usize,
+    /// `[panels, blocks, 16, 8]`: the lower half of each is an even column, the upper the odd one after it.
+    pairs: Vec<i32>,
+    /// `[panels, blocks, 8]`
+    scales: Vec<f32>,
+    /// `[panels, blocks, 8]`; empty where all are zero.
+    offsets: Vec<f32>,
+}
+
+/// One panel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panel<'a> {
+    pub pairs: &'a [i32],
+    pub scales: &'a [f32],
+    pub offsets: &'a [f32],
+}
+
+impl Panels {
+    /// Of these rows; rows that are missing to a whole panel are zeros.
+    pub(super) fn new(weight: &Matrix, first: usize, count: usize) -> Panels {
+        let (panels, blocks) = (count.div_ceil(LANES), weight.columns() / BLOCK);
+        let has_offsets = weight.dtype().has_offsets();
+        let scales = vec![0.0; panels * blocks * LANES];
+        let offsets = if has_offsets { scales.clone() } else { Vec::new() };
+        let mut made = Panels { blocks, pairs: vec![0; panels * blocks * (BLOCK / 2) * LANES], scales, offsets };
+        let mut whole = [0i16; PART];
+        for at in 0..count {
+            let (row, lane) = (weight.row(first + at), at % LANES);
+            for block in 0..blocks {
+                let (scale, offset) = weight.dtype().part(row, block, &mut whole);
+                let place = at / LANES * blocks + block;
+                let pairs = &mut made.pairs[place * (BLOCK / 2) * LANES..][..(BLOCK / 2) * LANES];
+                for (pairs, whole) in pairs.chunks_exact_mut(LANES).zip(whole.chunks_exact(2)) {
+                    pairs[lane] = i32::from(whole[0]) & 0xffff | i32::from(whole[1]) << 16;
+                }
+                made.scales[place * LANES + lane] = scale;
+                if has_offsets {
+                    made.offsets[place * LANES + lane] = offset;
+                }
+            }
+        }
+        made
+    }
+
+    /// Bytes that a row of so many columns takes.
+    pub(super) fn row_bytes(columns: usize) -> usize {
+        2 * columns + 8 * columns / BLOCK
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Panel<'_>> {
+        let (pairs, scales) = (self.blocks * (BLOCK / 2) * LANES, self.blocks * LANES);
+        (0..self.scales.len() / scales).map(move |at| Panel {
+            pairs: &self.pairs[at * pairs..][..pairs],
+            scales: &self.scales[at * scales..][..scales],
+            offsets: if self.offsets.is_empty() { &[] } else { &self.offsets[at * scales..][..scales] },
+        })
+    }
+}
+
+impl Isa {
+    /// Products of a panel with up to six tokens.
+    pub(super) fn panel(self, panel: Panel<'_>, x: QuantisedRow<'_, i16>, tokens: usize) -> [[f32; LANES]; TOKENS] {
+        let blocks = panel.scales.len() / LANES;
+        assert!(tokens <= TOKENS && panel.pairs.len() == blocks * (BLOCK / 2) * LANES);
+        assert!(panel.offsets.is_empty() || panel.offsets.len() == panel.scales.len());
+        assert_eq!((x.whole.len(), x.scales.len()), (tokens * blocks * BLOCK, tokens * blocks));
+        assert_eq!(x.sums.len(), x.scales.len());
+        match self {
+            Isa::Portable => portable(panel, x, tokens),
+            // SAFETY: `detect` alone makes this value, where the processor has the instructions; sizes were just checked.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::panel(panel, x, tokens) },
+        }
+    }
+}
+
+fn portable(panel: Panel<'_>, x: QuantisedRow<'_, i16>, tokens: usize) -> [[f32; LANES]; TOKENS] {
+    let blocks = panel.scales.len() / LANES;
+    let mut products = [[0.0; LANES]; TOKENS];
+    for (token, products) in products.iter_mut().enumerate().take(tokens) {
+        for block in 0..blocks {
+            let whole = &x.whole[(token * blocks + block) * BLOCK..][..BLOCK];
+            let pairs = &panel.pairs[block * (BLOCK / 2) * LANES..][..(BLOCK / 2) * LANES];
+            let mut sums = [0i32; LANES];
+            for (pairs, x) in pairs.chunks_exact(LANES).zip(whole.chunks_exact(2)) {
+                for (sum, pair) in sums.iter_mut().zip(pairs) {
+                    *sum += i32::from(*pair as i16) * i32::from(x[0]) + (pair >> 16) * i32::from(x[1]);
+                }
+            }
+            let (scale, sum) = (x.scales[token * blocks + block], x.sums[token * blocks + block]);
+            for lane in 0..LANES {
+                products[lane] += sums[lane] as f32 * (panel.scales[block * LANES + lane] * scale);
+                if let Some(offset) = panel.offsets.get(block * LANES + lane) {
+                    products[lane] += offset * sum;
+                }
+            }
+        }
+    }
+    products
+}

@@ -1,16 +1,18 @@
-//! Learning from few marked answers, the same way every time: trees and lines for checks, a small model of one's own
-//! traffic, and a promise with a proof.
+//! Learning from few marked answers, the same way every time: trees and curves for checks, what is unlike all that
+//! was seen, a small model of one's own traffic, and a promise with a proof.
 //!
 //! All of it is pure: the random numbers come from a seed, so that the same data give the same result bit for bit.
 
 mod feedback;
 mod forest;
+mod logistic;
+mod novelty;
 mod promise;
 mod random;
-mod ridge;
 
 pub use feedback::{BadMark, Experience, Tally};
 pub use forest::{Averages, Forest, Growth, Table};
+pub use logistic::Logistic;
+pub use novelty::Novelty;
 pub use promise::{Promise, Trial, Verdict, p_value, test};
 pub use random::Seeded;
-pub use ridge::Ridge;

@@ -2,7 +2,7 @@
 //! the same prompts and were marked.
 //!
 //! A policy is learnt and its thresholds are set on some rows (`Learnt::from`), then frozen and judged on others
-//! (`judge`). Every attempt is billed. Beside it stand the choices that need no router: one model for all, a coin between
+//! (`judge`); or a promise about it is tested (`calibrate`). Every attempt is billed. Beside it stand the choices that need no router: one model for all, a coin between
 //! two, and an oracle that no router can beat.
 //!
 //! What it does not do: read files or print. The `tierway replay` command does.
@@ -11,8 +11,10 @@ use serde::Serialize;
 
 mod answer;
 mod bill;
+mod calibrate;
 mod chain;
 mod fixed;
+mod guard;
 mod judge;
 mod question;
 mod record;
@@ -22,6 +24,7 @@ mod tests;
 
 pub use answer::{Answer, AnswerForm};
 pub use bill::{Prices, Rate};
+pub use calibrate::{Calibration, Kept, Rehearsal, calibrate};
 pub use chain::Chain;
 pub use judge::{Judged, Learnt, Options, TARGETS, judge, learn};
 pub use question::{KindLine, QuestionCurve, Threshold, apgr, question};

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 mod batch;
+mod calibrate;
 mod catalogue;
 mod chat;
 mod demo;
@@ -55,6 +56,7 @@ enum Command {
     Price(price::PriceArgs),
     /// Judge ways of routing on labelled data or your own log.
     Replay(replay::ReplayArgs),
+    Calibrate(calibrate::CalibrateArgs),
     Report(report::ReportArgs),
     Ledger(ledger::LedgerArgs),
     Wire(wire::WireArgs),
@@ -86,6 +88,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Models(args) => models::run(args),
         Command::Price(args) => price::run(args),
         Command::Replay(args) => replay::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Ledger(args) => ledger::run(&args),
         Command::Wire(args) => wire::run(&args),

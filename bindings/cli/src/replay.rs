@@ -228,10 +228,7 @@ fn judge(args: &ReplayArgs, prices: &Prices) -> Result<(), Failure> {
             return Err(Failure::Input(text));
         }
     }
-    let unpriced = |model: &&String| {
-        !prices.contains_key(*model) && !test.rows.iter().any(|row| row.cost.get(*model).is_some_and(Option::is_some))
-    };
-    if let Some(model) = args.models.iter().find(unpriced) {
+    if let Some(model) = unpriced(&test, prices) {
         return Err(Failure::Input(format!("'{model}' has no price: add \"{model}\": [in, out] to --prices")));
     }
     let judged = replay::judge(&replay::learn(&train, prices, &scorer, &options), &test, prices, &scorer);
@@ -247,6 +244,12 @@ fn judge(args: &ReplayArgs, prices: &Prices) -> Result<(), Failure> {
         std::fs::write(path, text).map_err(|error| Failure::file(path, &error))?;
     }
     Ok(())
+}
+
+/// The first model with neither a price nor a cost in the data.
+pub(crate) fn unpriced<'a>(field: &'a Field, prices: &Prices) -> Option<&'a String> {
+    let has_cost = |model: &String| field.rows.iter().any(|row| row.cost.get(model).is_some_and(Option::is_some));
+    field.models.iter().find(|model| !prices.contains_key(*model) && !has_cost(model))
 }
 
 /// Every policy over its targets.
@@ -273,6 +276,7 @@ fn as_json(judged: &Judged, train: &Field, test: &Field) -> Value {
         "settled": settled.collect::<Vec<_>>(),
         "train_rows": judged.trained,
         "test_rows": judged.judged,
+        "unlike_rows": judged.unlike,
         "left_out": {"train": train.left_out, "test": test.left_out},
     })
 }
@@ -300,6 +304,10 @@ fn write_table(out: &mut impl Write, judged: &Judged, train: &Field, test: &Fiel
         )?;
     }
     writeln!(out)?;
+    if judged.unlike > 0 {
+        let share = judged.unlike as f64 / judged.judged.max(1) as f64 * 100.0;
+        writeln!(out, "{:.1} % of the rows are unlike those learnt from: they get the static mixture", share)?;
+    }
     for (target, words) in &judged.settled {
         writeln!(out, "at {:.1} %: {words}", target * 100.0)?;
     }
@@ -332,7 +340,7 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-fn read_prices(path: &Path) -> Result<Prices, Failure> {
+pub(crate) fn read_prices(path: &Path) -> Result<Prices, Failure> {
     let expected = || Failure::Input(format!("{}: expected {{\"model\": [in, out]}} in dollars", path.display()));
     let raw: BTreeMap<String, [f64; 2]> = serde_json::from_str(&read_text(path)?).map_err(|_| expected())?;
     let good = |price: &f64| price.is_finite() && *price >= 0.0;

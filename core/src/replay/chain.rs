@@ -1,18 +1,19 @@
 //! A cascade, learnt: ask cheap models in order, after each answer stop, go on, or ask the frontier.
 //!
-//! After each answer the gain of asking the frontier is predicted from the state (trees and a line, blended). What going
+//! After each answer the gain of asking the frontier is predicted from the state: by trees, and by two curves for the
+//! chances that the frontier and the answer that stands are right, blended. What going
 //! on is worth is worked out backwards: the mean, over like cases, of the best of what could be done then, less its cost
 //! at a price for quality. One price is one policy; a curve of policies comes from many prices. Predictions for the
 //! cases that were learnt from come from models that did not see them.
 
-use crate::learn::{Averages, Forest, Growth, Ridge, Seeded, Table};
+use crate::learn::{Averages, Forest, Growth, Logistic, Seeded, Table};
 
 use super::state::{Seen, state, width};
 
-/// How much of a predicted gain comes from the line.
-const LINE_SHARE: f64 = 0.35;
-/// The line's penalty, in cases.
-const PENALTY: f64 = 100.0;
+/// How much of a predicted gain comes from the curves. Trees rank best where much is to be gained, curves where little is.
+const CURVE_SHARE: f64 = 0.5;
+/// The curves' penalty.
+const PENALTY: f64 = 50.0;
 /// A stage that must not be left early loses more than any answer is worth.
 const NEVER: f64 = -1e9;
 
@@ -30,6 +31,16 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn len(&self) -> usize {
         self.labels.len()
+    }
+
+    /// Some of them, in this order.
+    pub(super) fn only(&self, which: &[usize]) -> Rows {
+        Rows {
+            seen: which.iter().map(|row| self.seen[*row].clone()).collect(),
+            labels: which.iter().map(|row| self.labels[*row].clone()).collect(),
+            costs: which.iter().map(|row| self.costs[*row].clone()).collect(),
+            prompts: which.iter().map(|row| self.prompts[*row]).collect(),
+        }
     }
 
     pub(super) fn frontier(&self) -> usize {
@@ -70,7 +81,28 @@ pub struct Chain {
 struct Stage {
     forest: Forest,
     /// The gain of the frontier over the answer that stands.
-    gain: Option<(Averages, Ridge)>,
+    gain: Option<(Averages, Chances)>,
+}
+
+/// How likely the frontier and the answer that stands are right.
+#[derive(Clone, Debug)]
+struct Chances {
+    frontier: Logistic,
+    stands: Logistic,
+}
+
+impl Chances {
+    fn fit(table: &Table, cases: &[usize], frontier: &[f64], stands: &[f64]) -> Chances {
+        Chances {
+            frontier: Logistic::fit(table, cases, frontier, PENALTY),
+            stands: Logistic::fit(table, cases, stands, PENALTY),
+        }
+    }
+
+    /// The frontier's expected gain.
+    fn gain(&self, row: &[f32]) -> f64 {
+        self.frontier.at(row) - self.stands.at(row)
+    }
 }
 
 /// A stage while it is learnt: what the folds say of the cases they did not see.
@@ -162,7 +194,7 @@ impl Chain {
         for (count, stage) in self.stages.iter().enumerate() {
             let (values, pick) = state(&rows.seen[at], &self.order[..count], &self.trust);
             let place = stage.forest.place(&values);
-            let stop = stage.gain.as_ref().map_or(NEVER, |gain| -blend(gain.0.at(&place), gain.1.at(&values)));
+            let stop = stage.gain.as_ref().map_or(NEVER, |gain| -blend(gain.0.at(&place), gain.1.gain(&values)));
             let go_on = policy.going_on[count].as_ref().map_or(NEVER, |worth| worth.at(&place));
             let ask = -policy.price * expected(self.frontier_cost, rows.prompts[at]);
             let must_go_on = policy.pace.must_go_on(count, self.order.len());
@@ -176,8 +208,8 @@ impl Chain {
     }
 }
 
-fn blend(trees: f64, line: f64) -> f64 {
-    (1.0 - LINE_SHARE) * trees + LINE_SHARE * line
+fn blend(trees: f64, curves: f64) -> f64 {
+    (1.0 - CURVE_SHARE) * trees + CURVE_SHARE * curves
 }
 
 fn choose(stop: f64, go_on: f64, frontier: f64) -> (Act, f64) {
@@ -234,8 +266,8 @@ impl Lesson {
             table.push(&values);
             stands.push(pick.map_or(0.0, |pick| labels[pick]));
         }
-        let gain: Vec<f64> =
-            rows.labels.iter().zip(&stands).map(|(labels, stands)| labels[frontier] - stands).collect();
+        let dear: Vec<f64> = rows.labels.iter().map(|labels| labels[frontier]).collect();
+        let gain: Vec<f64> = dear.iter().zip(&stands).map(|(dear, stands)| dear - stands).collect();
         // Before any answer, the trees tell apart by whether the cheap models will do.
         let target: Vec<f64> = match asked {
             [] => rows.labels.iter().map(|row| row[..frontier].iter().sum::<f64>() / frontier.max(1) as f64).collect(),
@@ -259,13 +291,13 @@ impl Lesson {
             let grown = Forest::grow(&table, &inside, &take(&target), growth(grain.fold_trees, 1 + fold as u64));
             let places: Vec<Vec<u32>> = outside.iter().map(|case| grown.place(table.row(*case))).collect();
             let averages = grown.average(&take(&gain));
-            let line = Ridge::fit(&table, &inside, &take(&gain), PENALTY);
+            let chances = Chances::fit(&table, &inside, &take(&dear), &take(&stands));
             for (case, place) in outside.iter().zip(&places) {
-                out[*case] = blend(averages.at(place), line.at(table.row(*case)));
+                out[*case] = blend(averages.at(place), chances.gain(table.row(*case)));
             }
             folds.push(FoldForest { forest: grown, inside, outside, places });
         }
-        let fitted = (forest.average(&gain), Ridge::fit(&table, &all, &gain, PENALTY));
+        let fitted = (forest.average(&gain), Chances::fit(&table, &all, &dear, &stands));
         let stage = Stage { forest, gain: (!asked.is_empty()).then_some(fitted) };
         Lesson { stage, folds, gain: out, stands }
     }

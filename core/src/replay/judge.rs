@@ -1,11 +1,13 @@
 //! Learn and calibrate on some rows, freeze, judge on others.
 
+use crate::learn::Novelty;
 use crate::score::Scorer;
 
 use super::Outcome;
 use super::bill::{Prices, costs};
 use super::chain::{Chain, Grain, Pace, Policy, Rows, Walk};
 use super::fixed::{self, Mixture, Sums};
+use super::guard;
 use super::record::Field;
 use super::state::Seen;
 
@@ -45,6 +47,8 @@ impl Default for Options {
 pub struct Learnt {
     /// The chain that does best over all targets, with its policies by price.
     best: Option<(Chain, Vec<Policy>)>,
+    /// Tells rows that are unlike those.
+    novelty: Option<Novelty>,
     /// By target: what Tierway does, and the fixed choices beside it.
     settled: Vec<Settled>,
     models: usize,
@@ -77,6 +81,8 @@ pub struct Judged {
     pub trained: usize,
     /// How many rows it was judged on.
     pub judged: usize,
+    /// How many of these were unlike all that was learnt from, where a cascade was learnt: they get the best mixture.
+    pub unlike: usize,
     /// By target: what Tierway settled on, in words.
     pub settled: Vec<(f64, String)>,
 }
@@ -85,22 +91,27 @@ pub struct Judged {
 pub fn learn(train: &Field, prices: &Prices, scorer: &Scorer, options: &Options) -> Learnt {
     let rows = thinned(&rows_of(train, prices, scorer));
     let singles = fixed::singles(&rows.labels, &rows.costs);
-    let best = if rows.len() < ROWS_MIN || rows.frontier() == 0 {
-        None
-    } else {
-        let grain = Grain {
-            folds: 8,
-            fold_trees: 12 * options.effort,
-            trees: 40 * options.effort,
-            leaf_min: (rows.len() / 120).clamp(6, 12),
-            seed: options.seed,
-        };
-        best_chain(&rows, &singles, grain, options)
-    };
+    let best = learn_rows(&rows, options);
     let policies = best.as_ref().map_or(&[][..], |(_, policies)| policies);
     let settle = |target: &f64| settle(*target, &rows, &singles, policies, options.caution);
     let settled = if rows.len() == 0 { Vec::new() } else { options.targets.iter().map(settle).collect() };
-    Learnt { best, settled, models: train.models.len(), rows: rows.len() }
+    let novelty = best.as_ref().map(|_| guard::novelty(&rows));
+    Learnt { best, novelty, settled, models: train.models.len(), rows: rows.len() }
+}
+
+/// The best chain of some rows and its policies by price; none where the rows are too few.
+pub(super) fn learn_rows(rows: &Rows, options: &Options) -> Option<(Chain, Vec<Policy>)> {
+    if rows.len() < ROWS_MIN || rows.frontier() == 0 {
+        return None;
+    }
+    let grain = Grain {
+        folds: 8,
+        fold_trees: 12 * options.effort,
+        trees: 40 * options.effort,
+        leaf_min: (rows.len() / 120).clamp(6, 12),
+        seed: options.seed,
+    };
+    best_chain(rows, &fixed::singles(&rows.labels, &rows.costs), grain, options)
 }
 
 /// The chain and pace whose policies save most over all targets. One chain for all targets: the best of many for each
@@ -129,7 +140,14 @@ fn best_chain(rows: &Rows, singles: &[Sums], grain: Grain, options: &Options) ->
 pub fn judge(learnt: &Learnt, test: &Field, prices: &Prices, scorer: &Scorer) -> Judged {
     assert!(learnt.settled.is_empty() || learnt.models == test.models.len(), "learnt and judged on the same models");
     let rows = rows_of(test, prices, scorer);
-    let mut judged = Judged { outcomes: Vec::new(), trained: learnt.rows, judged: rows.len(), settled: Vec::new() };
+    let unlike = learnt.novelty.as_ref().map(|novelty| guard::unlike(&rows, novelty)).unwrap_or_default();
+    let mut judged = Judged {
+        outcomes: Vec::new(),
+        trained: learnt.rows,
+        judged: rows.len(),
+        unlike: unlike.iter().filter(|unlike| **unlike).count(),
+        settled: Vec::new(),
+    };
     if rows.len() == 0 {
         return judged;
     }
@@ -149,7 +167,7 @@ pub fn judge(learnt: &Learnt, test: &Field, prices: &Prices, scorer: &Scorer) ->
             Choice::Fixed(mixture) => mixture.sums(&singles),
             Choice::Cascade(policy) => {
                 let (chain, policies) = learnt.best.as_ref().expect("a cascade is settled on where one was learnt");
-                sums_of(&chain.walk(&rows, &policies[policy]))
+                guard::guarded(&chain.walk(&rows, &policies[policy]), &unlike, settled.mixture, &rows)
             }
         };
         judged.settled.push((settled.target, learnt.in_words(settled.tierway, &test.models)));
@@ -182,7 +200,7 @@ impl Learnt {
     }
 }
 
-fn rows_of(field: &Field, prices: &Prices, scorer: &Scorer) -> Rows {
+pub(super) fn rows_of(field: &Field, prices: &Prices, scorer: &Scorer) -> Rows {
     let label = |row: &super::Record| field.models.iter().map(|model| row.label(model).unwrap_or(0.0)).collect();
     Rows {
         seen: Seen::all(field, scorer),
@@ -195,12 +213,8 @@ fn rows_of(field: &Field, prices: &Prices, scorer: &Scorer) -> Rows {
 /// At most `ROWS_MAX` rows, evenly taken.
 fn thinned(rows: &Rows) -> Rows {
     let step = rows.len().div_ceil(ROWS_MAX).max(1);
-    Rows {
-        seen: rows.seen.iter().step_by(step).cloned().collect(),
-        labels: rows.labels.iter().step_by(step).cloned().collect(),
-        costs: rows.costs.iter().step_by(step).cloned().collect(),
-        prompts: rows.prompts.iter().step_by(step).copied().collect(),
-    }
+    let kept: Vec<usize> = (0..rows.len()).step_by(step).collect();
+    rows.only(&kept)
 }
 
 /// Prices of quality a dollar, for a frontier answer that costs so much.
@@ -233,7 +247,7 @@ fn orders(singles: &[Sums]) -> Vec<Vec<usize>> {
     orders
 }
 
-fn sums_of(walk: &Walk) -> Sums {
+pub(super) fn sums_of(walk: &Walk) -> Sums {
     Sums {
         quality: walk.quality.iter().sum(),
         cost: walk.cost.iter().sum(),
@@ -255,23 +269,14 @@ fn error(quality: &[f64], rows: &Rows, target: f64) -> f64 {
 fn settle(target: f64, rows: &Rows, singles: &[Sums], policies: &[Policy], caution: f64) -> Settled {
     let frontier = singles[rows.frontier()];
     let wanted = target * frontier.quality;
-    let fixed_error = |mixture: Mixture| {
-        let quality: Vec<f64> = rows
-            .labels
-            .iter()
-            .map(|row| row[mixture.one] * (1.0 - mixture.share) + row[mixture.two] * mixture.share)
-            .collect();
-        error(&quality, rows, target)
-    };
     let mixture = fixed::best_mixture(singles, wanted);
     let single = fixed::best_single(singles, wanted);
-    // A mixture that clears the target by its own standard errors.
-    let safe = fixed::best_mixture(singles, wanted + caution * fixed_error(mixture));
-    let mut tierway = (Choice::Fixed(safe), safe.sums(singles).cost);
+    let mut tierway = (Choice::Fixed(mixture), mixture.sums(singles).cost);
     for (policy, found) in policies.iter().enumerate() {
         let sums = sums_of(&found.walk);
         let margin = caution * error(&found.walk.quality, rows, target);
-        if sums.quality >= wanted + margin && sums.cost < tierway.1 {
+        let clears = sums.quality >= wanted + margin && sums.cost < tierway.1;
+        if clears && guard::beats(&found.walk, mixture, rows, singles) {
             tierway = (Choice::Cascade(policy), sums.cost);
         }
     }

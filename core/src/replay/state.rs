@@ -33,6 +33,11 @@ impl Seen {
         }
     }
 
+    /// What the prompt is made of.
+    pub(super) fn traits(&self) -> &[f32] {
+        &self.traits
+    }
+
     fn agrees(&self, one: usize, two: usize) -> bool {
         self.agree[one * self.answers.len() + two]
     }
@@ -48,7 +53,7 @@ fn answer_of(row: &Record, model: &str) -> Answer {
 
 /// How many values a state has after this many answers.
 pub(super) fn width(asked: usize) -> usize {
-    if asked == 0 { TRAITS } else { 9 + 9 + 3 + 2 * asked + TRAITS }
+    if asked == 0 { TRAITS } else { 9 + 9 + 3 + 2 * asked + asked * (asked - 1) / 2 + TRAITS }
 }
 
 /// The state after `asked`, and whose answer stands. `trust` is how much each model's word counts.
@@ -77,6 +82,9 @@ pub(super) fn state(seen: &Seen, asked: &[usize], trust: &[f64]) -> (Vec<f32>, O
     values.extend([seen.lengths[pick], lengths.sum::<f32>() / asked.len() as f32, seen.lengths[last]]);
     values.extend(asked.iter().map(|model| f32::from(u8::from(seen.agrees(*model, best)))));
     values.extend(asked.iter().map(|model| f32::from(u8::from(seen.answers[*model].is_missing()))));
+    for (at, one) in asked.iter().enumerate() {
+        values.extend(asked[..at].iter().map(|two| f32::from(u8::from(seen.agrees(*one, *two)))));
+    }
     values.extend(seen.traits);
     debug_assert_eq!(values.len(), width(asked.len()));
     (values, Some(pick))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::learn::Seeded;
+use crate::learn::{Promise, Seeded, Verdict};
 use crate::score::Scorer;
 
 const MODELS: [&str; 4] = ["small-a", "small-b", "middle", "big"];
@@ -96,6 +96,47 @@ fn few_rows_or_no_answers_leave_the_fixed_choices() {
     let judged = run(silent(9), silent(10));
     let (tierway, mixture) = (find(&judged, "tierway", 0.95), find(&judged, "static_mixture", 0.95));
     assert!(tierway.saving > mixture.saving - 0.25, "{tierway:?} {mixture:?}");
+}
+
+#[test]
+fn rows_unlike_those_learnt_from_get_the_best_mixture() {
+    let mut odd = made_up(120, 21);
+    // Another kind of work, at which agreement says nothing.
+    let mut random = Seeded::new(22);
+    for row in &mut odd {
+        row.prompt =
+            Some(format!("{{[({};)]}} \\frac{{x^{}}}{{7}} = ?\n```\n{}\n```", row.id, row.id, "x = 1\n".repeat(90)));
+        let small = random.unit();
+        for (model, right_if) in MODELS.iter().zip([0.2, 0.2, 0.5, 0.95]) {
+            row.labels.insert((*model).to_owned(), Some(f64::from(u8::from(small < right_if))));
+            row.answers.insert((*model).to_owned(), "7".into());
+        }
+    }
+    let judged = run(made_up(200, 1), odd);
+    assert_eq!(judged.unlike, judged.judged);
+    for target in TARGETS {
+        let (tierway, mixture) = (find(&judged, "tierway", target), find(&judged, "static_mixture", target));
+        assert!((tierway.quality - mixture.quality).abs() < 1e-9 && (tierway.saving - mixture.saving).abs() < 1e-9);
+    }
+    let alike = run(made_up(200, 1), made_up(300, 2));
+    assert!(alike.unlike * 10 < alike.judged, "{} of {}", alike.unlike, alike.judged);
+}
+
+#[test]
+fn a_promise_is_kept_in_nineteen_of_twenty_calibrations() {
+    let promise = Promise { quality: 0.95, confidence: 0.95 };
+    let options = Options { effort: 1, ..Options::default() };
+    let calibrate = |rows| calibrate(&field(rows), &prices(), &Scorer::builtin(), &options, promise);
+    let found = calibrate(made_up(1_600, 31));
+    let kept = found.kept().expect("800 calls suffice");
+    assert!(kept.quality >= 0.95 && kept.saving > 0.2, "{kept:?}");
+    let rehearsal = found.rehearse(1_000, 5);
+    assert!(rehearsal.broken <= 0.05, "{rehearsal:?}");
+    assert!(rehearsal.found > 500, "{rehearsal:?}");
+    // The frontier's gain stays where the calls are few: refused, with how many more.
+    let few = calibrate(made_up(130, 32));
+    assert!(few.kept().is_none());
+    assert!(matches!(few.verdict(), Verdict::TooFew { calls: 65, .. }), "{:?}", few.verdict());
 }
 
 #[test]

@@ -117,6 +117,12 @@ pub(super) fn of(ask: &Ask) -> TaskKind {
     let dense = |count: u32, usual: f64| (turn.share(count) / usual).min(4.0);
     let code = dense(turn.code, 0.03) + 3.0 * f64::from(turn.fences.min(2));
     let math = dense(turn.math, 0.02) + dense(turn.digits, 0.06).min(2.0);
+    // A number asked for, with numbers given: a problem in words.
+    let problem = turn.questions > 0 && turn.digits > 1 && turn.cue(Group::Mathematics) > 0.0;
+    let math = math + if problem { 2.5 } else { 0.0 };
+    // Something is to be written, but a program, where nothing says that it is prose.
+    let program = turn.cue(Group::Code) >= 1.0 && turn.cue(Group::Writing) == 1.0;
+    let write = if program { turn.lead(Group::Writing).min(1.0) * 2.5 } else { 0.0 };
     let short = if turn.length() < 6.0 && turn.fences == 0 { 2.0 } else { 0.0 };
     let choice = if turn.options >= 2 { 3.0 } else { 0.0 };
     let asks = f64::from(turn.questions.min(2));
@@ -127,10 +133,10 @@ pub(super) fn of(ask: &Ask) -> TaskKind {
         (TaskKind::Classification, by(Group::Classification)),
         (TaskKind::Translation, 1.6 * by(Group::Translation)),
         (TaskKind::Summary, 1.4 * by(Group::Summary)),
-        (TaskKind::Writing, by(Group::Writing)),
+        (TaskKind::Writing, by(Group::Writing) - write),
         (TaskKind::Knowledge, 0.5 * by(Group::Knowledge) + choice + asks),
         (TaskKind::Mathematics, 0.8 * by(Group::Mathematics) + math),
-        (TaskKind::Code, 0.8 * by(Group::Code) + code),
+        (TaskKind::Code, 0.8 * by(Group::Code) + code + write),
         (TaskKind::Reasoning, by(Group::Reasoning) + by(Group::Hard) * 0.8),
         (TaskKind::Agentic, tools),
     ];

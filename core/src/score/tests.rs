@@ -42,6 +42,13 @@ fn kinds_are_told_in_many_languages() {
     check_kind("Solve for x: 3x^2 - 12x + 9 = 0, and compute the sum of the roots.", Mathematics);
     check_kind("Calcula la probabilidad de sacar dos ases de una baraja de 52 cartas.", Mathematics);
     check_kind("Fix the bug in this function:\n```python\ndef f(x):\n    return x[0] + f(x[1:])\n```", Code);
+    check_kind(
+        "Mara picks 14 apples a day and sells 9 of them. How many apples does she keep after 6 days?",
+        Mathematics,
+    );
+    check_kind("Write a lock-free MPMC queue in Rust and prove that it is linearizable.", Code);
+    check_kind("Write a short email to the team about the bug in the report.", Writing);
+    check_kind("Write a story about a python that learns to swim.", Writing);
     check_kind("Prove that there are infinitely many primes congruent to 3 modulo 4.", Reasoning);
 }
 

@@ -4,13 +4,18 @@
 //! the library's own thread, which calls `done(value, error)`. In a forked child the parent's objects are refused and
 //! never torn down, since their locks may be held by threads that are not there.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use tierway_bindings::{Cancel, Failure, Host, runtime};
+use tierway_bindings::{Cancel, Failure, ForeignCheck, ForeignProvider, Host, runtime};
+
+mod host;
+
+use host::{Answer, Bridge};
 
 /// How often a blocking call looks for Ctrl-C.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
@@ -114,8 +119,22 @@ struct Handle {
 #[pymethods]
 impl Handle {
     #[new]
-    fn new(settings: &str) -> PyResult<Handle> {
-        let made = tierway_bindings::Handle::new(settings, Host::default());
+    #[pyo3(signature = (settings, providers, checks))]
+    fn new(settings: &str, providers: BTreeMap<String, Py<PyAny>>, checks: Vec<Py<PyAny>>) -> PyResult<Handle> {
+        let provider = |(endpoint, bridge)| {
+            let provider: Arc<dyn ForeignProvider> = Arc::new(Bridge::new(bridge));
+            (endpoint, provider)
+        };
+        let check = |bridge| {
+            let check: Arc<dyn ForeignCheck> = Arc::new(Bridge::new(bridge));
+            check
+        };
+        let host = Host {
+            providers: providers.into_iter().map(provider).collect(),
+            checks: checks.into_iter().map(check).collect(),
+            transport: None,
+        };
+        let made = tierway_bindings::Handle::new(settings, host);
         Ok(Handle { inner: Own::new(made.map_err(|failure| raise(&failure))?) })
     }
 
@@ -225,5 +244,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Handle>()?;
     module.add_class::<Stream>()?;
     module.add_class::<Cancelling>()?;
+    module.add_class::<Answer>()?;
     Ok(())
 }

@@ -19,6 +19,7 @@ from ._errors import (
     RefusedError,
     TierwayError,
 )
+from ._host import ProviderFault
 from ._objects import Record
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "LedgerError",
     "OverBudgetError",
     "ProviderError",
+    "ProviderFault",
     "RateLimitError",
     "Record",
     "RefusedError",

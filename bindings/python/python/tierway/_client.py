@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from types import TracebackType
 from typing import Any, AsyncIterator, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Type, Union
 
+from ._errors import TierwayError
+from ._host import Check, Provider
 from ._native import Handle
 from ._native import Stream as NativeStream
 from ._objects import Record, record
 
 Settings = Union[str, "os.PathLike[str]", None]
+Messages = Iterable[Mapping[str, Any]]
+
+# Every call's end: at DEBUG what it cost, at WARNING that it failed. Never what was asked or answered.
+_LOG = logging.getLogger("tierway")
+
+
+def _answered(text: str) -> Any:
+    made = record(text)
+    if _LOG.isEnabledFor(logging.DEBUG):
+        account = made.get("tierway") or made
+        route = account.get("route") or {}
+        _LOG.debug("%s at %s answered for %s", route.get("model"), route.get("endpoint"), account.get("cost"))
+    return made
+
+
+def _failed(error: TierwayError) -> TierwayError:
+    _LOG.warning("%s at %s: status %s, %d attempts", error.code, error.provider, error.status, len(error.attempts))
+    return error
 
 
 def _open(
-    config: Settings, keys: Optional[Mapping[str, str]], environment: Optional[bool], settings: Dict[str, Any]
+    config: Settings,
+    keys: Optional[Mapping[str, str]],
+    environment: Optional[bool],
+    providers: Optional[Mapping[str, Any]],
+    checks: Iterable[Any],
+    settings: Dict[str, Any],
 ) -> Handle:
     """`config` names a tierway.toml; keys come from the environment unless they are given here."""
     whole: Dict[str, Any] = dict(settings)
@@ -24,11 +50,14 @@ def _open(
     if keys is not None:
         whole["keys"] = dict(keys)
     whole["environment"] = keys is None if environment is None else environment
-    return Handle(json.dumps(whole))
+    own = {endpoint: Provider(provider) for endpoint, provider in (providers or {}).items()}
+    return Handle(json.dumps(whole), own, [Check(check) for check in checks])
 
 
-def _body(model: str, messages: Iterable[Mapping[str, Any]], fields: Dict[str, Any]) -> str:
-    body = {"model": model, "messages": list(messages)}
+def _body(model: str, messages: Messages, fields: Dict[str, Any]) -> str:
+    # What is no sequence of messages is for the library to refuse, which names the field.
+    whole = messages if isinstance(messages, (str, bytes, Mapping)) else list(messages)
+    body: Dict[str, Any] = {"model": model, "messages": whole}
     body.update((name, value) for name, value in fields.items() if value is not None)
     return json.dumps(body)
 
@@ -40,9 +69,15 @@ def _query(by: Optional[Iterable[str]], since_ms: Optional[int], until_ms: Optio
 class _Common:
     _handle: Handle
 
-    def route(self, *, messages: Iterable[Mapping[str, Any]], model: str = "auto", **fields: Any) -> Record:
-        """Decides who would answer, without a call: the whole explanation."""
-        made: Record = record(self._handle.route_chat(_body(model, messages, fields)))
+    def route(self, request: Optional[Mapping[str, Any]] = None, *, model: str = "auto", **fields: Any) -> Record:
+        """Decides who would answer, without a call: the whole explanation.
+
+        Takes the fields of `chat.completions.create`, or a `request` of Tierway's own form.
+        """
+        if request is not None:
+            made: Record = record(self._handle.route(json.dumps(request)))
+            return made
+        made = record(self._handle.route_chat(_body(model, fields.pop("messages", ()), fields)))
         return made
 
     explain = route
@@ -63,7 +98,10 @@ class Stream:
         return self
 
     def __next__(self) -> Record:
-        piece = self._native.next()
+        try:
+            piece = self._native.next()
+        except TierwayError as error:
+            raise _failed(error)
         if piece is None:
             raise StopIteration
         made: Record = record(piece)
@@ -95,7 +133,10 @@ class _Completions:
     ) -> Any:
         """As `openai.OpenAI().chat.completions.create`: a completion, or a `Stream` of chunks."""
         body = _body(model, messages, fields)
-        return Stream(self._handle.chat_stream(body)) if stream else record(self._handle.chat(body))
+        try:
+            return Stream(self._handle.chat_stream(body)) if stream else _answered(self._handle.chat(body))
+        except TierwayError as error:
+            raise _failed(error)
 
 
 class _Chat:
@@ -109,6 +150,10 @@ class Client(_Common):
     `config` names a `tierway.toml`; `keys` are by endpoint, and come from the environment where they are left out. Other
     keywords are sections of the settings: `router={"quality": 0.9}`, `policy={...}`, `ledger={"path": "spend.db"}`,
     `budgets=[...]`, `base_urls={...}`, `rows=[...]`.
+
+    `providers` answer in Python, by the endpoint of the catalogue that they answer for: a callable, or an object with
+    `chat(call)` and perhaps `stream(call)`, blocking or asynchronous. `checks` judge answers: each is called with the request
+    and the reply, and says why the reply falls short, or None.
     """
 
     def __init__(
@@ -117,9 +162,11 @@ class Client(_Common):
         *,
         keys: Optional[Mapping[str, str]] = None,
         environment: Optional[bool] = None,
+        providers: Optional[Mapping[str, Any]] = None,
+        checks: Iterable[Callable[[Record, Record], Any]] = (),
         **settings: Any,
     ) -> None:
-        self._handle = _open(config, keys, environment, settings)
+        self._handle = _open(config, keys, environment, providers, checks, settings)
         self.chat = _Chat(_Completions(self._handle))
 
     def report(
@@ -128,6 +175,27 @@ class Client(_Common):
         """What was spent, in all and by `model`, `vendor`, `endpoint`, `tier`, `day`, `tag:NAME` ..."""
         made: Record = record(self._handle.report(_query(by, since_ms, until_ms)))
         return made
+
+    def frame(self, by: Iterable[str] = ("model",), *, of: str = "pandas") -> Any:
+        """The groups of a report as a table of pandas or polars, which must be installed."""
+        from ._frames import frame
+
+        return frame(self.report(by).groups, of)
+
+    def send(self, request: Mapping[str, Any]) -> Record:
+        """Asks for a whole answer to a request of Tierway's own form."""
+        try:
+            made: Record = _answered(self._handle.send(json.dumps(request)))
+        except TierwayError as error:
+            raise _failed(error)
+        return made
+
+    def stream(self, request: Mapping[str, Any]) -> Stream:
+        """Asks for an answer piece by piece: deltas, and at the end `stream.response`."""
+        try:
+            return Stream(self._handle.stream(json.dumps(request)))
+        except TierwayError as error:
+            raise _failed(error)
 
     def attempts(self, *, after: int = 0, limit: int = 1000) -> List[Record]:
         """The ledger's attempts, oldest first."""
@@ -187,7 +255,10 @@ class AsyncStream:
         return self
 
     async def __anext__(self) -> Record:
-        piece = await _run(self._native.start_next)
+        try:
+            piece = await _run(self._native.start_next)
+        except TierwayError as error:
+            raise _failed(error)
         if piece is None:
             raise StopAsyncIteration
         made: Record = record(piece)
@@ -219,9 +290,12 @@ class _AsyncCompletions:
     ) -> Any:
         """As `openai.AsyncOpenAI().chat.completions.create`: a completion, or an `AsyncStream` of chunks."""
         body = _body(model, messages, fields)
-        if stream:
-            return AsyncStream(await _run(lambda done: self._handle.start_chat_stream(body, done)))
-        return record(await _run(lambda done: self._handle.start_chat(body, done)))
+        try:
+            if stream:
+                return AsyncStream(await _run(lambda done: self._handle.start_chat_stream(body, done)))
+            return _answered(await _run(lambda done: self._handle.start_chat(body, done)))
+        except TierwayError as error:
+            raise _failed(error)
 
 
 class AsyncClient(_Common):
@@ -233,10 +307,36 @@ class AsyncClient(_Common):
         *,
         keys: Optional[Mapping[str, str]] = None,
         environment: Optional[bool] = None,
+        providers: Optional[Mapping[str, Any]] = None,
+        checks: Iterable[Callable[[Record, Record], Any]] = (),
         **settings: Any,
     ) -> None:
-        self._handle = _open(config, keys, environment, settings)
+        self._handle = _open(config, keys, environment, providers, checks, settings)
         self.chat = _Chat(_AsyncCompletions(self._handle))
+
+    async def send(self, request: Mapping[str, Any]) -> Record:
+        """Asks for a whole answer to a request of Tierway's own form."""
+        text = json.dumps(request)
+        try:
+            made: Record = _answered(await _run(lambda done: self._handle.start_send(text, done)))
+        except TierwayError as error:
+            raise _failed(error)
+        return made
+
+    async def stream(self, request: Mapping[str, Any]) -> AsyncStream:
+        """Asks for an answer piece by piece."""
+        text = json.dumps(request)
+        try:
+            return AsyncStream(await _run(lambda done: self._handle.start_stream(text, done)))
+        except TierwayError as error:
+            raise _failed(error)
+
+    async def report(
+        self, by: Optional[Iterable[str]] = None, *, since_ms: Optional[int] = None, until_ms: Optional[int] = None
+    ) -> Record:
+        """What was spent, as `Client.report`."""
+        made: Record = record(self._handle.report(_query(by, since_ms, until_ms)))
+        return made
 
     async def close(self) -> None:
         """Writes what is queued to the ledger and closes it."""

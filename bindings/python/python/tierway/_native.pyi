@@ -1,8 +1,12 @@
-from typing import Any, Callable, Optional, final
+from typing import Any, Callable, Dict, List, Optional, final
 
-__all__ = ["Cancel", "Handle", "Stream"]
+__all__ = ["Answer", "Cancel", "Handle", "Stream"]
 
 _Done = Callable[[Any, Optional[BaseException]], object]
+
+@final
+class Answer:
+    def __call__(self, error: Optional[str], value: Optional[str]) -> None: ...
 
 @final
 class Cancel:
@@ -18,7 +22,7 @@ class Stream:
 
 @final
 class Handle:
-    def __new__(cls, settings: str) -> Handle: ...
+    def __new__(cls, settings: str, providers: Dict[str, Any], checks: List[Any]) -> Handle: ...
     def send(self, request: str) -> str: ...
     def chat(self, body: str) -> str: ...
     def stream(self, request: str) -> Stream: ...

@@ -141,7 +141,6 @@ async fn every_case_comes_out_as_the_rules_say() {
     let folder = root().join("target/cases");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("rust.jsonl"), lines).unwrap();
-    println!("cases in rust: {passed} passed, {} failed", faults.len());
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(faults.is_empty(), "{passed} passed, {} failed\n{}", faults.len(), faults.join("\n"));
     assert!(passed >= 150, "cases are missing: {passed}");
 }

@@ -43,10 +43,13 @@ def _open(
     checks: Iterable[Any],
     settings: Dict[str, Any],
 ) -> Handle:
-    """`config` names a tierway.toml; keys come from the environment unless they are given here."""
+    """`config` names a tierway.toml. Where neither it nor keys are given, keys come from the environment and settings from
+    the tierway.toml of the working folder, where there is one."""
     whole: Dict[str, Any] = dict(settings)
     if config is not None:
         whole["file"] = os.fspath(config)
+    elif keys is None:
+        whole.setdefault("file", "")  # The tierway.toml of this folder, if there is one.
     if keys is not None:
         whole["keys"] = dict(keys)
     whole["environment"] = keys is None if environment is None else environment
@@ -147,7 +150,8 @@ class _Chat:
 class Client(_Common):
     """A blocking client. Threads may share it; a fork makes its own.
 
-    `config` names a `tierway.toml`; `keys` are by endpoint, and come from the environment where they are left out. Other
+    `config` names a `tierway.toml`; `keys` are by endpoint, and come from the environment where they are left out. With
+    neither, the `tierway.toml` of the working folder is read, where there is one. Other
     keywords are sections of the settings: `router={"quality": 0.9}`, `policy={...}`, `ledger={"path": "spend.db"}`,
     `budgets=[...]`, `base_urls={...}`, `rows=[...]`.
 
@@ -347,3 +351,44 @@ class AsyncClient(_Common):
 
     async def __aexit__(self, *_: Any) -> None:
         self._handle.close()
+
+
+class Tunnel:
+    """JSON text in and out, for what speaks OpenAI's protocol itself: the transport in `tierway.openai`."""
+
+    def __init__(self, client: Client) -> None:
+        self._handle = client._handle
+
+    def chat(self, body: str) -> str:
+        """A completion."""
+        return self._handle.chat(body)
+
+    def stream(self, body: str) -> Stream:
+        """A stream, to be read with `pieces`."""
+        return Stream(self._handle.chat_stream(body))
+
+    def pieces(self, stream: Stream) -> Iterator[str]:
+        """The chunks as they come."""
+        while (piece := stream._native.next()) is not None:
+            yield piece
+
+
+class AsyncTunnel:
+    """As `Tunnel`, asynchronous."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._handle = client._handle
+
+    async def chat(self, body: str) -> str:
+        """A completion."""
+        text: str = await _run(lambda done: self._handle.start_chat(body, done))
+        return text
+
+    async def stream(self, body: str) -> AsyncStream:
+        """A stream, to be read with `pieces`."""
+        return AsyncStream(await _run(lambda done: self._handle.start_chat_stream(body, done)))
+
+    async def pieces(self, stream: AsyncStream) -> AsyncIterator[str]:
+        """The chunks as they come."""
+        while (piece := await _run(stream._native.start_next)) is not None:
+            yield piece

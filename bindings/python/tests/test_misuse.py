@@ -1,0 +1,181 @@
+"""Two hundred ways to leave in the midst of it: each ends in an error or cleanly within two seconds, and the account is
+balanced. Where one leaves is drawn from the seed in the test's name."""
+
+import asyncio
+import gc
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import tierway
+from conftest import ASK, answer, settings
+from test_client import balanced
+
+SLOW = answer(pace={"before_ms": 4, "between_ms": 6, "piece_chars": 3})
+
+
+def quick(begun):
+    assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_task_is_cancelled_at_a_random_point(seed):
+    draw = random.Random(seed)
+    stream = draw.random() < 0.7
+
+    async def work(client):
+        made = await client.chat.completions.create(messages=ASK, stream=stream)
+        if stream:
+            async for _ in made:
+                pass
+
+    async def run():
+        client = tierway.AsyncClient(**settings(SLOW))
+        task = asyncio.ensure_future(work(client))
+        await asyncio.sleep(draw.random() * 0.08)
+        begun = time.monotonic()
+        task.cancel()
+        try:
+            await task
+        except (asyncio.CancelledError, tierway.TierwayError):
+            pass
+        quick(begun)
+        until = time.monotonic() + 2
+        while (await client.report()).total.held:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.005)
+        assert (await client.report()).total.attempts <= 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_stream_is_collected_half_way(seed):
+    draw = random.Random(seed + 1000)
+    with tierway.Client(**settings(SLOW)) as client:
+        stream = client.chat.completions.create(messages=ASK, stream=True)
+        for _ in range(draw.randrange(5)):
+            next(stream)
+        if draw.random() < 0.5:
+            # In a cycle, so that only the collector finds it.
+            cycle = [stream]
+            cycle.append(cycle)
+            del cycle
+        del stream
+        gc.collect()
+        balanced(client, 1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_threads_read_and_close_one_stream(seed):
+    draw = random.Random(seed + 2000)
+    with tierway.Client(**settings(SLOW)) as client:
+        stream = client.chat.completions.create(messages=ASK, stream=True)
+        readers = [threading.Thread(target=lambda: list(stream)) for _ in range(1 + draw.randrange(3))]
+        for reader in readers:
+            reader.start()
+        time.sleep(draw.random() * 0.06)
+        begun = time.monotonic()
+        stream.close()
+        for reader in readers:
+            reader.join(2)
+            assert not reader.is_alive()
+        quick(begun)
+        balanced(client, 1)
+
+
+LEAVING = """
+import json, os, signal, sys, threading, time
+import tierway
+given = json.loads(sys.argv[1])
+client = tierway.Client(**given["settings"])
+stream = client.chat.completions.create(messages=given["ask"], stream=True)
+next(stream)
+def more():
+    try:
+        client.chat.completions.create(messages=given["ask"])
+    except tierway.TierwayError:
+        pass
+threading.Thread(target=more, daemon=True).start()
+threading.Thread(target=lambda: list(stream), daemon=True).start()
+time.sleep(given["after"])
+print("leaving", flush=True)
+if given["how"] == "return":
+    pass
+elif given["how"] == "exit":
+    sys.exit(7)
+elif given["how"] == "raise":
+    raise RuntimeError("left")
+elif given["how"] == "at_once":
+    os._exit(7)
+else:
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+ENDS = {"return": 0, "exit": 7, "raise": 1, "at_once": 7, "signal": -signal.SIGTERM}
+
+
+def accounted(path):
+    """Every attempt is in the file, settled or held, never lost."""
+    with tierway.Client(**settings(SLOW, ledger={"path": str(path)})) as client:
+        until = time.monotonic() + 2
+        while client.report().total.attempts < 1:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_interpreter_ends_in_the_midst_of_a_stream(seed, tmp_path):
+    draw = random.Random(seed + 3000)
+    how = list(ENDS)[seed % len(ENDS)]
+    path = tmp_path / "spend.db"
+    given = {"settings": settings(SLOW, ledger={"path": str(path)}), "ask": ASK, "how": how, "after": draw.random() * 0.05}
+    child = subprocess.Popen([sys.executable, "-c", LEAVING, json.dumps(given)], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "leaving\n"
+    begun = time.monotonic()
+    _, said = child.communicate(timeout=10)
+    quick(begun)
+    assert child.returncode == ENDS[how], said
+    assert "panicked" not in said and "Fatal" not in said, said
+    accounted(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("seed", range(30))
+def test_a_fork_in_the_midst_of_a_stream(seed):
+    draw = random.Random(seed + 4000)
+    client = tierway.Client(**settings(SLOW))
+    stream = client.chat.completions.create(messages=ASK, stream=True)
+    reader = threading.Thread(target=lambda: list(stream))
+    reader.start()
+    time.sleep(draw.random() * 0.05)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            next(stream)
+        except tierway.ForkedError:
+            with tierway.Client(**settings(answer())) as own:
+                code = 0 if own.chat.completions.create(messages=ASK).tierway.cost else 2
+        finally:
+            del stream, client
+            gc.collect()
+            os._exit(code)
+    until = time.monotonic() + 10
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            break
+        assert time.monotonic() < until, "the child hangs"
+        time.sleep(0.005)
+    assert os.waitstatus_to_exitcode(status) == 0
+    reader.join(5)
+    assert not reader.is_alive()
+    balanced(client, 1)

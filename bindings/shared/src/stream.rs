@@ -57,6 +57,8 @@ impl StreamHandle {
     /// # Errors
     /// `incomplete` with what had come where the answer broke off; nothing comes after an error.
     pub async fn next(&self) -> Result<Option<String>, Failure> {
+        // Dropped last, after the lock or the place in its queue.
+        let _leaving = Leaving(self);
         let Some(mut state) = self.open().await else { return Ok(None) };
         loop {
             if let Some(piece) = state.ready.pop_front() {
@@ -108,6 +110,20 @@ impl StreamHandle {
             biased;
             () = self.closed.cancelled() => None,
             state = self.state.lock() => Some(state),
+        }
+    }
+}
+
+/// A reader on its way out, by return or by being dropped. `close` leaves letting go to whoever has the lock; a reader that
+/// was next in its queue may have been given it just then, and leaves without having used it.
+struct Leaving<'a>(&'a StreamHandle);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if self.0.closed.is_cancelled()
+            && let Ok(mut state) = self.0.state.try_lock()
+        {
+            state.let_go();
         }
     }
 }

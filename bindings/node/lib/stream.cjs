@@ -1,0 +1,97 @@
+"use strict";
+// An answer piece by piece: an async iterable, and a web stream where one is wanted.
+const { native } = require("./errors.cjs");
+
+class Stream {
+  #client;
+  #calls;
+  #stream;
+  #signal;
+  #aborted;
+
+  constructor(client, calls, stream, signal) {
+    this.#client = client;
+    this.#calls = calls;
+    this.#stream = stream;
+    this.#signal = signal;
+    if (signal) {
+      // Weakly: a signal that outlives the stream must not keep it.
+      const held = new WeakRef(stream);
+      this.#aborted = () => held.deref()?.close();
+      signal.addEventListener("abort", this.#aborted, { once: true });
+    }
+  }
+
+  // The next piece; `done` after the last one and after `close`.
+  async next() {
+    const start = (number) => native(() => this.#client.next(this.#stream, number));
+    let text;
+    try {
+      text = await this.#calls.start(start, [this.#client, this.#stream], this.#signal);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    if (text === undefined) {
+      this.#forget();
+      this.#signal?.throwIfAborted();
+      return { done: true, value: undefined };
+    }
+    return { done: false, value: JSON.parse(text) };
+  }
+
+  // Leaving a loop early ends the stream.
+  async return(value) {
+    this.close();
+    return { done: true, value };
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+
+  // Who answers.
+  get route() {
+    return JSON.parse(this.#stream.route());
+  }
+
+  // The whole answer, after the last piece.
+  get response() {
+    const text = this.#stream.response();
+    return text == null ? undefined : JSON.parse(text);
+  }
+
+  // Cancels the call; what was delivered is settled.
+  close() {
+    this.#forget();
+    this.#stream.close();
+  }
+
+  // A web stream of the pieces, to hand on to a Response.
+  toReadableStream() {
+    return new ReadableStream(
+      {
+        pull: async (controller) => {
+          const piece = await this.next();
+          if (piece.done) controller.close();
+          else controller.enqueue(piece.value);
+        },
+        cancel: () => this.close(),
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  #forget() {
+    if (this.#aborted) this.#signal.removeEventListener("abort", this.#aborted);
+    this.#aborted = undefined;
+  }
+}
+
+if (Symbol.asyncDispose) {
+  Stream.prototype[Symbol.asyncDispose] = async function () {
+    this.close();
+  };
+}
+
+module.exports = { Stream };

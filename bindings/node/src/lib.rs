@@ -1,0 +1,242 @@
+//! The native half of the Node package: JSON text in, JSON text out. Everything that looks like JavaScript is in
+//! JavaScript.
+//!
+//! All work is started with a number and runs on the library's own thread. One weak thread-safe function a client
+//! brings every event back: the end of a call, or a question to a provider or a check that is written in JavaScript,
+//! which is answered by its number. Weak, so that it holds no process open; the JavaScript half does that while calls
+//! are under way. Where the environment goes away, in the midst of anything, what was asked of it fails and all calls
+//! are cancelled.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Either, FnArgs, Function, Status};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+use tierway_bindings::{Cancel, Failure, ForeignCheck, ForeignProvider, Handle, Host, StreamHandle, runtime};
+
+mod host;
+
+use host::{JsCheck, JsProvider, Questions};
+
+/// What JavaScript is told: what it is about, its number, an error, a value.
+type Told = FnArgs<(String, u32, Option<String>, Option<Either<String, NativeStream>>)>;
+type Teller = ThreadsafeFunction<Told, (), Told, Status, false, true>;
+
+/// Tells JavaScript what happened.
+#[derive(Clone)]
+struct Events(Arc<Teller>);
+
+impl Events {
+    /// Whether anybody is there to be told.
+    fn tell(
+        &self,
+        about: &str,
+        number: u32,
+        error: Option<String>,
+        value: Option<Either<String, NativeStream>>,
+    ) -> bool {
+        let told = FnArgs::from((about.to_owned(), number, error, value));
+        self.0.call(told, ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok
+    }
+}
+
+fn raise(failure: &Failure) -> napi::Error {
+    napi::Error::from_reason(failure.to_json())
+}
+
+/// A client.
+#[napi]
+pub struct NativeClient {
+    handle: Handle,
+    events: Events,
+    questions: Arc<Questions>,
+    /// Used where the client goes away: whatever runs for it stops.
+    gone: Cancel,
+}
+
+#[napi]
+impl NativeClient {
+    /// A client of these settings. `events` is called as `(about, number, error, value)`; `providers` are the endpoints
+    /// that JavaScript answers for, and `checks` says how many checks it has.
+    ///
+    /// # Errors
+    /// The failure as JSON, in the message.
+    #[napi(constructor)]
+    pub fn new(
+        settings: String,
+        events: Function<'_, Told, ()>,
+        providers: Vec<String>,
+        checks: u32,
+    ) -> napi::Result<NativeClient> {
+        let teller = events
+            .build_threadsafe_function::<Told>()
+            .weak::<true>()
+            .callee_handled::<false>()
+            .build_callback(|told| Ok(told.value))?;
+        let events = Events(Arc::new(teller));
+        let questions = Arc::new(Questions::new(events.clone()));
+        let provider = |endpoint: String| {
+            let provider: Arc<dyn ForeignProvider> = Arc::new(JsProvider::new(&endpoint, questions.clone()));
+            (endpoint, provider)
+        };
+        let check = |number| {
+            let check: Arc<dyn ForeignCheck> = Arc::new(JsCheck::new(number, questions.clone()));
+            check
+        };
+        let host = Host {
+            providers: providers.into_iter().map(provider).collect::<BTreeMap<_, _>>(),
+            checks: (0..checks).map(check).collect(),
+            transport: None,
+        };
+        let handle = Handle::new(&settings, host).map_err(|failure| raise(&failure))?;
+        Ok(NativeClient { handle, events, questions, gone: Cancel::new() })
+    }
+
+    /// Starts a call; its end is told as `("end", number, error, value)`. `kind` is `send`, `chat`, `stream`,
+    /// `chat_stream`, `report`, `attempts` or `close`.
+    ///
+    /// # Errors
+    /// Where there is no runtime, or no such kind.
+    #[napi]
+    pub fn start(&self, kind: String, number: u32, text: String) -> napi::Result<NativeCancel> {
+        let handle = self.handle.clone();
+        let work = async move {
+            Ok(match kind.as_str() {
+                "send" => Either::A(handle.send(&text).await?),
+                "chat" => Either::A(handle.chat(&text).await?),
+                "stream" => Either::B(NativeStream::new(handle.stream(&text).await?)),
+                "chat_stream" => Either::B(NativeStream::new(handle.chat_stream(&text).await?)),
+                "report" => Either::A(handle.report(&text).await?),
+                "attempts" => Either::A(handle.attempts(&text).await?),
+                "close" => {
+                    handle.close().await?;
+                    Either::A("null".to_owned())
+                }
+                _ => return Err(Failure::new("unsupported", "no call of this kind")),
+            })
+        };
+        self.spawn(number, async move { work.await.map(Some) })
+    }
+
+    /// Starts to wait for a stream's next piece; it is told as the end of a call, without a value after the last one.
+    ///
+    /// # Errors
+    /// Where there is no runtime.
+    #[napi]
+    pub fn next(&self, stream: &NativeStream, number: u32) -> napi::Result<NativeCancel> {
+        let stream = stream.inner.clone();
+        self.spawn(number, async move { Ok(stream.next().await?.map(Either::A)) })
+    }
+
+    /// Decides without a call.
+    ///
+    /// # Errors
+    /// The failure as JSON.
+    #[napi]
+    pub fn route(&self, request: String) -> napi::Result<String> {
+        self.handle.route(&request).map_err(|failure| raise(&failure))
+    }
+
+    /// Decides without a call, for a body of chat completions.
+    ///
+    /// # Errors
+    /// The failure as JSON.
+    #[napi]
+    pub fn route_chat(&self, body: String) -> napi::Result<String> {
+        self.handle.route_chat(&body).map_err(|failure| raise(&failure))
+    }
+
+    /// The models on sale, as JSON.
+    #[napi]
+    pub fn models(&self) -> String {
+        self.handle.models()
+    }
+
+    /// Answers a question that was told: with an error, a value, or neither where a stream has ended.
+    #[napi]
+    pub fn answer(&self, number: u32, error: Option<String>, value: Option<String>) {
+        self.questions.answer(number, error, value);
+    }
+
+    fn spawn(
+        &self,
+        number: u32,
+        work: impl Future<Output = Result<Option<Either<String, NativeStream>>, Failure>> + Send + 'static,
+    ) -> napi::Result<NativeCancel> {
+        let runtime = runtime::handle().map_err(|failure| raise(&failure))?;
+        let (cancel, gone, events) = (Cancel::new(), self.gone.clone(), self.events.clone());
+        let stop = cancel.clone();
+        runtime.spawn(async move {
+            let ended = stop.run(gone.run(work)).await;
+            let (error, value) = match ended {
+                Ok(value) => (None, value),
+                Err(failure) => (Some(failure.to_json()), None),
+            };
+            events.tell("end", number, error, value);
+        });
+        Ok(NativeCancel { cancel })
+    }
+}
+
+impl Drop for NativeClient {
+    fn drop(&mut self) {
+        self.gone.cancel();
+        self.questions.give_up();
+    }
+}
+
+/// Stops a call.
+#[napi]
+pub struct NativeCancel {
+    cancel: Cancel,
+}
+
+#[napi]
+impl NativeCancel {
+    /// Stops it, now or never: a call that has ended has ended.
+    #[napi]
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+}
+
+/// An answer piece by piece. Collected half-way, it is closed.
+#[napi]
+pub struct NativeStream {
+    inner: Arc<StreamHandle>,
+}
+
+impl NativeStream {
+    fn new(stream: StreamHandle) -> NativeStream {
+        NativeStream { inner: Arc::new(stream) }
+    }
+}
+
+#[napi]
+impl NativeStream {
+    /// The whole response, after the last piece.
+    #[napi]
+    pub fn response(&self) -> Option<String> {
+        self.inner.response()
+    }
+
+    /// Who answers.
+    #[napi]
+    pub fn route(&self) -> String {
+        self.inner.route().to_owned()
+    }
+
+    /// Ends the stream; what was delivered is settled.
+    #[napi]
+    pub fn close(&self) {
+        self.inner.close();
+    }
+}
+
+impl Drop for NativeStream {
+    fn drop(&mut self) {
+        self.inner.close();
+    }
+}

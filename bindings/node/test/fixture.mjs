@@ -1,0 +1,60 @@
+// A house catalogue and scripted vendors inside the client: builds for tests take both from the settings.
+import { setTimeout as sleep } from "node:timers/promises";
+
+const model = {
+  id: "house/small",
+  family: "small",
+  tier: "economy",
+  context_window: 65536,
+  max_output: 4096,
+  capabilities: ["tools", "json_mode", "streaming"],
+  source: "made up for tests",
+  date: "2026-01-01",
+  prices: [{ rates: { input: "1", output: "4" } }],
+};
+const endpoint = {
+  id: "house",
+  api: "chat_completions",
+  base_url: "http://localhost/v1",
+  region: "us",
+  auth: "bearer",
+};
+export const ROWS = { vendor: "house", endpoints: [endpoint], models: [model] };
+export const ASK = [{ role: "user", content: "Why is the sky blue?" }];
+export const TEXT = "Rayleigh scattering does it.";
+// 100 tokens at 1 dollar a million and 10 at 4.
+export const COST = "0.00014";
+
+export function answer(more = {}) {
+  return { reply: { parts: [{ type: "text", text: TEXT }], usage: { input: 100, output: 10 } }, ...more };
+}
+
+export function settings(rule = answer(), more = {}) {
+  return {
+    keys: { house: "sk-canary" },
+    catalog: { only_files: true },
+    rows: [ROWS],
+    testing: { loopback: [{ answer: rule }] },
+    ...more,
+  };
+}
+
+// Every attempt has ended, within two seconds.
+export async function balanced(client, attempts) {
+  const until = performance.now() + 2000;
+  for (;;) {
+    const { total } = await client.report();
+    if (total.attempts === attempts && total.held === 0) return total;
+    if (performance.now() > until) throw new Error(`not balanced: ${JSON.stringify(total)}`);
+    await sleep(5);
+  }
+}
+
+// Numbers that look random and are the same in every run.
+export function draws(seed) {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}

@@ -121,7 +121,7 @@ fn thirty_two_connections_never_overshoot_a_budget() {
     let open = |_| PostgresStore::open(&url, rules("1")).unwrap();
     let stores: Vec<PostgresStore> = (0..32).map(open).collect();
     race(&stores, 100);
-    check(&url, 100, 950_000_000_000);
+    check(&url, 100, 500_000_000_000);
 }
 
 #[test]

@@ -134,6 +134,9 @@ impl Front {
             End::Settle(entry) => (Entry::Settle(Arc::new((**entry).clone())), reserve.is_overrun_by(entry)),
             End::Void(entry) => (Entry::Void(entry.clone()), false),
         };
+        if overrun {
+            self.leases.revoke(&reserve);
+        }
         Some((entry, Work::End(end.clone()), Posted { overrun, ..Posted::default() }))
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Left {
     tally: Tally,
     budget_ids: Vec<i64>,
     left: HashMap<Key, Lease>,
+    /// What may no longer be drawn and is still to be returned.
+    revoked: HashMap<Key, i128>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,7 +54,7 @@ impl Leases {
 
     /// Puts rules in force, and takes back all that is left.
     pub(super) fn begin(&self, rules: Rules, budget_ids: Vec<i64>) {
-        *self.lock() = Left { tally: Tally::new(rules), budget_ids, left: HashMap::new() };
+        *self.lock() = Left { tally: Tally::new(rules), budget_ids, ..Left::default() };
     }
 
     /// The balances that an attempt draws on, where all of them can be leased; `None` where the server must judge.
@@ -78,7 +80,19 @@ impl Leases {
 
     /// Takes what is left of a lease: nothing can be drawn from it until more is given.
     pub(super) fn take(&self, key: &Key) -> i128 {
-        self.lock().left.remove(key).map_or(0, |lease| lease.units)
+        let mut inner = self.lock();
+        inner.left.remove(key).map_or(0, |lease| lease.units) + inner.revoked.remove(key).unwrap_or(0)
+    }
+
+    /// Lets nothing more be drawn for attempts like this one, whose cost was above its bound: the limit may be passed, and
+    /// only the server knows.
+    pub(super) fn revoke(&self, reserve: &Reserve) {
+        let mut inner = self.lock();
+        for (key, _) in inner.needs(reserve).into_iter().flatten() {
+            if let Some(lease) = inner.left.remove(&key) {
+                *inner.revoked.entry(key).or_default() += lease.units;
+            }
+        }
     }
 
     /// Adds to what is left.
@@ -92,7 +106,7 @@ impl Leases {
     /// Takes all that nobody drew on since the last call, or all where `everything` is asked for.
     pub(super) fn idle(&self, everything: bool) -> Vec<(Key, i128)> {
         let mut inner = self.lock();
-        let mut idle = Vec::new();
+        let mut idle: Vec<(Key, i128)> = inner.revoked.drain().collect();
         inner.left.retain(|key, lease| {
             let stays = !everything && std::mem::take(&mut lease.is_drawn);
             if !stays {

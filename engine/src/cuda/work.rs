@@ -60,8 +60,7 @@ impl Work {
         let splits = longest.div_ceil(ops::SPLIT).next_power_of_two();
         let spare = state.pages as u32;
         let (mut tokens, mut positions, mut slots) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut wanted, mut tables, mut placed) = (Vec::new(), Vec::new(), Vec::new());
-        let mut wanted_few = 0;
+        let (mut wanted, mut tables, mut placed, mut wanted_few) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for span in spans {
             let (row, count) = (tokens.len(), span.tokens.len());
             tokens.extend_from_slice(span.tokens);
@@ -74,11 +73,7 @@ impl Work {
                     tables.extend(std::iter::repeat_n(spare, table_stride - used));
                 }
             }
-            let first = match span.wanted {
-                Wanted::None => count,
-                Wanted::Last => count - 1,
-                Wanted::All => 0,
-            };
+            let first = first_wanted(span);
             wanted.extend((row + first..row + count).map(|row| row as u32));
             if span.wanted == Wanted::Last || span.pass == Pass::Decode {
                 wanted_few += count - first;
@@ -154,5 +149,14 @@ impl Work {
     pub(super) fn recording_key(&self) -> Option<RecordingKey> {
         // Every row wanted is what makes the shape depend on these three alone.
         (self.is_recordable && self.wanted == self.rows).then_some((self.rows, self.table_stride, self.splits))
+    }
+}
+
+/// The first of a span's tokens whose logits are wanted; how many tokens there are where nobody's are.
+fn first_wanted(span: &Span<'_>) -> usize {
+    match span.wanted {
+        Wanted::None => span.tokens.len(),
+        Wanted::Last => span.tokens.len() - 1,
+        Wanted::All => 0,
     }
 }

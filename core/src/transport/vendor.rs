@@ -310,7 +310,11 @@ impl Reading {
     /// The connection broke, stood still or brought nonsense: no fault where the answer was whole by then.
     fn broken(&mut self, mut error: ProviderError) {
         if matches!(self.progress, Progress::Stopped(_)) {
-            return self.end();
+            // A count that was cut in two is no fault of the answer either.
+            let _ = self.decoder.finish(&mut self.buffer);
+            self.give_out();
+            self.over = true;
+            return;
         }
         if error.kind == Kind::Network && self.progress == Progress::Begun {
             error.kind = Kind::Incomplete;

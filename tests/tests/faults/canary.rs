@@ -21,7 +21,7 @@ use tierway::{EndpointId, Error, Request};
 
 use super::cases::Case;
 use super::rig::{Format, LIMITS, PROMPT, Rig};
-use super::{AT_ONCE, Trial, script};
+use super::{ALONE, AT_ONCE, Trial, script};
 
 /// What is part of every key, of the form that vendors give.
 const CANARY: &str = "sk-canary";
@@ -184,6 +184,7 @@ fn holds(bytes: &[u8], word: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_key_shows_anywhere_whatever_a_vendor_does() {
+    let _alone = ALONE.lock().await;
     let log = log();
     let folder = Folder(std::env::temp_dir().join(format!("tierway-canary-{}", std::process::id())));
     std::fs::create_dir_all(&folder.0).expect("a folder can be made");

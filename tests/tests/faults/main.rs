@@ -24,6 +24,9 @@ use rig::{Format, Outcome, Rig, TEXT, answer};
 /// Cases under way at the same time.
 const AT_ONCE: usize = 24;
 
+/// Held by those tests that would slow each other down past the time limits.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// One case in one format and mode.
 #[derive(Clone, Debug)]
 struct Trial {
@@ -72,6 +75,7 @@ fn script(trials: Vec<Trial>) -> impl Fn(&Heard) -> Answer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_failure_is_an_answer_or_a_typed_error() {
+    let _alone = ALONE.lock().await;
     let trials = trials();
     let server = Server::start(script(trials.clone())).await.expect("a loopback port is free");
     let rig = Rig::new();

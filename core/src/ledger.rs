@@ -30,6 +30,5 @@ pub use entry::{
 pub use error::{LedgerError, OverBudget, OverRate};
 pub use rate::{Rate, RateState};
 pub use report::{By, Group, Held, Line, Pico, Report, ReportAsk, Times};
-pub(crate) use rollup::hour_of;
 pub use rollup::{CellKey, ClassKey, Measure, Rollup, Sums, TagKey, class_of, middle_of};
 pub use window::{Frame, Period, Window, WindowError};

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 
 use crate::id::AttemptId;
 use crate::ledger::{
-    Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing, Void,
+    Alert, Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing,
+    Void,
 };
 use crate::time::Timestamp;
 
@@ -113,6 +114,9 @@ pub trait Store: Debug + Send + Sync {
         None
     }
 
+    /// Whom to tell of budgets that a detached ending brought to a mark; the answers of other entries carry theirs.
+    fn listen(&self, _listener: Listener) {}
+
     /// Writes what is queued and lets go. Reservations that are open stay open.
     ///
     /// # Errors
@@ -165,6 +169,30 @@ pub fn open(path: Option<&Path>, rules: Rules) -> Result<Arc<dyn Store>, LedgerE
             doing: "opening the ledger",
             reason: "this build has no file format: turn on the feature `sqlite`".to_owned(),
         }),
+    }
+}
+
+/// Who is told of alerts. It must not wait: it is called between entries.
+#[derive(Clone)]
+pub struct Listener(Arc<dyn Fn(Vec<Alert>) + Send + Sync>);
+
+impl Listener {
+    /// Calls this function.
+    pub fn new(tell: impl Fn(Vec<Alert>) + Send + Sync + 'static) -> Listener {
+        Listener(Arc::new(tell))
+    }
+
+    /// Tells, where there is something to tell.
+    pub fn tell(&self, alerts: Vec<Alert>) {
+        if !alerts.is_empty() {
+            (self.0)(alerts);
+        }
+    }
+}
+
+impl Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
     }
 }
 

@@ -1,54 +1,60 @@
 //! How fast the ledger's stores are, beside raw syncs of the same disk in the same run.
 //!
-//! `cargo run --release --bin ledger -- [FOLDER]` from `bench/`. As `ledger child FILE` it is one of four processes that
-//! share a file.
+//! `cargo run --release --bin ledger -- [FOLDER [PART]]` from `bench/`, where a part is `memory`, `sqlite`, `processes`
+//! or `report`. As `ledger child NAME FILE` it is one of four processes that share a file.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tierway::ledger::{
-    Basis, Budget, Ending, Facts, Frame, Limit, Purpose, Reserve, Rules, Settle, Window,
-};
+use tierway::Usd;
+use tierway::id::AttemptId;
+use tierway::ledger::{Basis, Budget, Ending, Facts, Frame, Limit, Purpose, Reserve, Rules, Settle, Window};
 use tierway::model::Tier;
 use tierway::store::{MemoryStore, SqliteStore, Store, Stretch};
 use tierway::time::{Span, Timestamp};
 use tierway::usage::Usage;
 
-fn reserve(attempt: String, at: i64) -> Reserve {
+/// What attempts have in common. The names are shared, as those that the client takes from its catalogue are.
+fn facts() -> &'static Facts {
+    static FACTS: OnceLock<Facts> = OnceLock::new();
+    FACTS.get_or_init(|| Facts {
+        model: "deepseek/deepseek-chat".parse().expect("a name"),
+        vendor: "deepseek".parse().expect("a name"),
+        endpoint: "deepseek".parse().expect("a name"),
+        tier: Tier::Economy,
+        purpose: Purpose::First,
+        key: None,
+        tags: Arc::default(),
+    })
+}
+
+fn reserve(attempt: AttemptId, at: i64) -> Reserve {
     Reserve {
         request: "r".parse().expect("a name"),
-        attempt: attempt.parse().expect("a name"),
+        attempt,
         at: Timestamp::from_ms(at),
-        facts: Facts {
-            model: "deepseek/deepseek-chat".parse().expect("a name"),
-            vendor: "deepseek".parse().expect("a name"),
-            endpoint: "deepseek".parse().expect("a name"),
-            tier: Tier::Economy,
-            purpose: Purpose::First,
-            key: None,
-            tags: Arc::default(),
-        },
-        amount: "0.0001".parse().expect("a decimal"),
+        facts: facts().clone(),
+        amount: Usd::from_pico(100_000_000),
         tokens_max: 2_000,
         baseline: None,
     }
 }
 
-fn settle(attempt: String, at: i64) -> Settle {
+fn settle(attempt: AttemptId, at: i64) -> Settle {
     Settle {
-        attempt: attempt.parse().expect("a name"),
+        attempt,
         at: Timestamp::from_ms(at),
-        cost: "0.00004".parse().expect("a decimal"),
+        cost: Usd::from_pico(40_000_000),
         lines: Vec::new(),
         usage: Usage::of(400, 200),
         basis: Basis::Reported,
         ending: Ending::Answered,
         latency: Span::from_ms(900),
         first_token: None,
-        baseline_cost: Some("0.001".parse().expect("a decimal")),
+        baseline_cost: Some(Usd::from_pico(1_000_000_000)),
     }
 }
 
@@ -85,16 +91,27 @@ fn raw_sync(folder: &Path) -> (f64, f64) {
 }
 
 fn memory(pairs: u64, rules: Rules, what: &str) {
-    let store = MemoryStore::new(rules);
-    // The entries are made before: what is measured is the ledger.
-    let entries: Vec<_> = (0..pairs).map(|n| (reserve(format!("a{n}"), NOON), settle(format!("a{n}"), NOON))).collect();
-    let start = Instant::now();
-    for (reserve, settle) in entries {
-        store.reserve_now(reserve).expect("it fits");
-        store.settle_now(settle).expect("it is reserved");
+    let store = MemoryStore::keeping(std::env::var("KEEP").ok().and_then(|k| k.parse().ok()).unwrap_or(100_000), rules);
+    let mut took = Duration::ZERO;
+    for part in 0..pairs / 1_000 {
+        // The entries are made before: what is measured is the ledger.
+        let entry = |n: u64| {
+            let id: AttemptId = format!("a{n}").parse().expect("a name");
+            (reserve(id.clone(), NOON), settle(id, NOON))
+        };
+        let entries: Vec<_> = (part * 1_000..(part + 1) * 1_000).map(entry).collect();
+        let start = Instant::now();
+        for (reserve, settle) in entries {
+            store.reserve_now(reserve).expect("it fits");
+            store.settle_now(settle).expect("it is reserved");
+        }
+        took += start.elapsed();
     }
-    let took = start.elapsed();
-    println!("memory, {what}: {:.0} pairs/s, {:.2} us a pair", pairs as f64 / took.as_secs_f64(), took.as_secs_f64() * 1e6 / pairs as f64);
+    println!(
+        "memory, {what}: {:.0} pairs/s, {:.2} us a pair",
+        pairs as f64 / took.as_secs_f64(),
+        took.as_secs_f64() * 1e6 / pairs as f64
+    );
 }
 
 /// As many callers as `callers`, each one pair after the other.
@@ -106,7 +123,7 @@ async fn callers(store: Arc<SqliteStore>, callers: usize, time: Duration, name: 
             tokio::spawn(async move {
                 let mut times = Vec::new();
                 while Instant::now() < stop {
-                    let id = format!("{name}.{caller}.{}", times.len());
+                    let id: AttemptId = format!("{name}.{caller}.{}", times.len()).parse().expect("a name");
                     let one = Instant::now();
                     store.reserve(reserve(id.clone(), NOON)).await.expect("it fits");
                     store.settle(settle(id, NOON)).await.expect("it is reserved");
@@ -125,7 +142,8 @@ async fn callers(store: Arc<SqliteStore>, callers: usize, time: Duration, name: 
 }
 
 fn sqlite(folder: &Path, raw: f64) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         for count in [1, 8, 64] {
             let store = Arc::new(SqliteStore::open(folder.join(format!("{count}.db")), rules()).expect("it opens"));
@@ -134,9 +152,12 @@ fn sqlite(folder: &Path, raw: f64) {
             let (used, took) = (cpu() - before, start.elapsed());
             let rate = pairs as f64 / took.as_secs_f64();
             let p99 = times[times.len() * 99 / 100].as_secs_f64() * 1e3;
-            let commits = if count == 1 { format!(", commits at {:.2} of raw syncs", 2.0 * rate / raw) } else { String::new() };
+            let commits =
+                if count == 1 { format!(", commits at {:.2} of raw syncs", 2.0 * rate / raw) } else { String::new() };
             let each = used.as_secs_f64() * 1e6 / pairs as f64;
-            println!("SQLite FULL, {count} callers: {rate:.0} pairs/s, p99 {p99:.1} ms, {each:.0} us CPU a pair{commits}");
+            println!(
+                "SQLite FULL, {count} callers: {rate:.0} pairs/s, p99 {p99:.1} ms, {each:.0} us CPU a pair{commits}"
+            );
             store.close().await.expect("it closes");
         }
     });
@@ -158,7 +179,11 @@ fn processes(folder: &Path) {
         })
         .collect();
     let (least, most) = counts.iter().fold((f64::MAX, 0f64), |(least, most), c| (least.min(*c), most.max(*c)));
-    println!("SQLite FULL, 4 processes of 16 callers: {:.0} pairs/s in all, slowest {:.2} of fastest", counts.iter().sum::<f64>(), least / most);
+    println!(
+        "SQLite FULL, 4 processes of 16 callers: {:.0} pairs/s in all, slowest {:.2} of fastest",
+        counts.iter().sum::<f64>(),
+        least / most
+    );
 }
 
 fn child(name: &str, file: &Path) {
@@ -196,9 +221,19 @@ fn report(folder: &Path, days: i64, per_hour: i64) {
         let store = SqliteStore::open(&file, Rules::default()).expect("it opens");
         let start = Instant::now();
         let sums = store.rollup(Stretch::default()).await.expect("sums");
-        let ask = tierway::ledger::ReportAsk { since: None, until: None, by: vec![tierway::ledger::By::Day, tierway::ledger::By::Model], day: Window::utc(Frame::Day) };
+        let ask = tierway::ledger::ReportAsk {
+            since: None,
+            until: None,
+            by: vec![tierway::ledger::By::Day, tierway::ledger::By::Model],
+            day: Window::utc(Frame::Day),
+        };
         let report = tierway::ledger::Report::build(&ask, &sums, &[]);
-        println!("report over {} attempts in {} sums: {:.2} s", report.total.attempts, sums.cells.len(), start.elapsed().as_secs_f64());
+        println!(
+            "report over {} attempts in {} sums: {:.2} s",
+            report.total.attempts,
+            sums.cells.len(),
+            start.elapsed().as_secs_f64()
+        );
     });
 }
 
@@ -209,16 +244,26 @@ fn main() {
     {
         return child(name, Path::new(file));
     }
-    let folder = args.first().map_or_else(std::env::temp_dir, PathBuf::from).join(format!("ledger-{}", std::process::id()));
+    let folder =
+        args.first().map_or_else(std::env::temp_dir, PathBuf::from).join(format!("ledger-{}", std::process::id()));
+    let wants = |part: &str| args.get(1).is_none_or(|only| only == part);
     std::fs::create_dir_all(&folder).expect("the folder can be made");
-    let (raw, median) = raw_sync(&folder);
-    println!("raw: {raw:.0} syncs of a page a second, median {median:.0} us");
-    memory(1_000_000, Rules::default(), "no budget");
-    memory(1_000_000, rules(), "one budget");
-    sqlite(&folder, raw);
-    let (raw, median) = raw_sync(&folder);
-    println!("raw, again: {raw:.0} syncs of a page a second, median {median:.0} us");
-    processes(&folder);
-    report(&folder, 365, 1_140);
+    if wants("memory") {
+        memory(1_000_000, Rules::default(), "no budget");
+        memory(1_000_000, rules(), "one budget");
+    }
+    if wants("sqlite") {
+        let (raw, median) = raw_sync(&folder);
+        println!("raw: {raw:.0} syncs of a page a second, median {median:.0} us");
+        sqlite(&folder, raw);
+    }
+    if wants("processes") {
+        let (raw, median) = raw_sync(&folder);
+        println!("raw: {raw:.0} syncs of a page a second, median {median:.0} us");
+        processes(&folder);
+    }
+    if wants("report") {
+        report(&folder, 365, 1_140);
+    }
     let _ = std::fs::remove_dir_all(&folder);
 }

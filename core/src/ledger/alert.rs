@@ -1,6 +1,7 @@
 //! What a budget tells its owner: a mark was reached, or a soft limit passed.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::ledger::Amount;
 use crate::time::Timestamp;
@@ -22,6 +23,20 @@ pub struct Alert {
     /// When the window ends, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<Timestamp>,
+}
+
+impl Alert {
+    /// What it is known by: the same budget, balance, limit, mark and window give the same id, in every process.
+    pub fn id(&self) -> String {
+        let scope = self.scope.as_deref().unwrap_or("");
+        let kind = match self.kind {
+            AlertKind::Reached(mark) => format!("reached {mark}"),
+            AlertKind::Beyond => "beyond".to_owned(),
+        };
+        let resets_at = self.resets_at.map_or(0, Timestamp::ms);
+        let text = format!("{}\0{scope}\0{kind}\0{}\0{resets_at}", self.budget, self.limit);
+        Sha256::digest(text).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// What happened to a budget.

@@ -240,14 +240,8 @@ impl Book {
             let scope = budget.scope(&reserve.facts);
             let (used, oldest) = self.used(budget, &scope, reserve.at);
             let after = used.posted + budget.limit.posted_by(reserve, entry);
-            alerts.extend(budget.marks_between(used.posted, after).map(|mark| Alert {
-                budget: budget.name.clone(),
-                scope: Some(scope.clone()).filter(|scope| !scope.is_empty()),
-                kind: AlertKind::Reached(mark),
-                used: Amount::of(&budget.limit, after),
-                limit: budget.full(),
-                resets_at: budget.window.leaves(oldest),
-            }));
+            alerts
+                .extend(budget.marks_between(used.posted, after).map(|mark| budget.alert(mark, &scope, after, oldest)));
         }
         alerts
     }

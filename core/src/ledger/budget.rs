@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ModelId, VendorId};
-use crate::ledger::{Amount, Balance, Facts, OverBudget, Rate, Reserve, Settle, Tags, Window};
+use crate::ledger::{
+    Alert, AlertKind, Amount, Balance, BalanceKey, Facts, OverBudget, Rate, Reserve, Settle, Tags, Window,
+};
 use crate::limits::{BUDGETS_MAX, TAG_BYTES_MAX};
 use crate::model::Tier;
 use crate::money::Usd;
@@ -323,6 +325,35 @@ impl Budget {
         let is_past = move |posted: i128, mark: u8| posted * 100 >= limit * i128::from(mark);
         let marks = if limit > 0 { self.alert_at.as_slice() } else { &[] };
         marks.iter().copied().filter(move |mark| !is_past(before, *mark) && is_past(after, *mark))
+    }
+
+    /// The marks that balances have reached, of windows that count at this time. Told again after a crash, they have
+    /// the ids that they were told with before.
+    pub(crate) fn reached(&self, balances: &BTreeMap<BalanceKey, Balance>, at: Timestamp) -> Vec<Alert> {
+        let (first, last) = self.window.counted(at);
+        let mut scopes: BTreeMap<&str, (i128, Timestamp)> = BTreeMap::new();
+        let counts = |key: &BalanceKey| key.budget == self.name && first <= key.bucket && key.bucket <= last;
+        for (key, balance) in balances.iter().filter(|(key, _)| counts(key)) {
+            let (posted, oldest) = scopes.entry(&key.scope).or_insert((0, key.bucket));
+            *posted += balance.posted;
+            *oldest = key.bucket.min(*oldest);
+        }
+        let alerts = scopes.into_iter().flat_map(|(scope, (posted, oldest))| {
+            self.marks_between(0, posted).map(move |mark| self.alert(mark, scope, posted, oldest))
+        });
+        alerts.collect()
+    }
+
+    /// That what is posted reached a mark.
+    pub(crate) fn alert(&self, mark: u8, scope: &str, posted: i128, oldest: Timestamp) -> Alert {
+        Alert {
+            budget: self.name.clone(),
+            scope: Some(scope.to_owned()).filter(|scope| !scope.is_empty()),
+            kind: AlertKind::Reached(mark),
+            used: Amount::of(&self.limit, posted),
+            limit: self.full(),
+            resets_at: self.window.leaves(oldest),
+        }
     }
 
     /// Adds what a decision should know of this budget, where `used` is what counts now.

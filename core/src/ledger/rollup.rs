@@ -16,8 +16,11 @@ const CLASS_RATIO: f64 = 1.1;
 /// The last class: beyond two hours.
 const CLASS_MAX: u8 = 167;
 
+/// How an attempt ended of which nothing was sent.
+const VOIDED: &str = "voided";
+
 /// The start of an attempt's hour, UTC.
-pub(crate) fn hour_of(at: Timestamp) -> Timestamp {
+fn hour_of(at: Timestamp) -> Timestamp {
     Timestamp::from_ms(at.ms().div_euclid(HOUR_MS) * HOUR_MS)
 }
 
@@ -155,6 +158,9 @@ pub fn middle_of(class: u8) -> Span {
     Span::from_ms(CLASS_RATIO.powf(f64::from(class) + 0.5).round() as u64)
 }
 
+/// What a cell's attempts have in common, borrowed: hour, model, vendor, endpoint; tier, purpose, ending, basis.
+type Alike<'a> = (Timestamp, &'a str, &'a str, &'a str, [&'static str; 4]);
+
 /// Sums by hour.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rollup {
@@ -174,8 +180,14 @@ impl Rollup {
         let hour = hour_of(reserve.at);
         let key = cell(hour, facts, entry.ending.as_str(), entry.basis.as_str());
         self.cells.entry(key).or_default().add(&sums);
+        self.beside(reserve, entry, &sums);
+    }
+
+    /// Adds to the sums by tag and to the classes of times.
+    fn beside(&mut self, reserve: &Reserve, entry: &Settle, sums: &Sums) {
+        let (facts, hour) = (&reserve.facts, hour_of(reserve.at));
         for (name, value) in facts.tags.iter() {
-            self.tags.entry(TagKey { hour, name: name.clone(), value: value.clone() }).or_default().add(&sums);
+            self.tags.entry(TagKey { hour, name: name.clone(), value: value.clone() }).or_default().add(sums);
         }
         if entry.ending == crate::ledger::Ending::Answered {
             self.time(hour, facts, Measure::Latency, entry.latency);
@@ -187,8 +199,38 @@ impl Rollup {
 
     /// Adds a voided attempt.
     pub fn void(&mut self, reserve: &Reserve) {
-        let key = cell(hour_of(reserve.at), &reserve.facts, "voided", "");
+        let key = cell(hour_of(reserve.at), &reserve.facts, VOIDED, "");
         self.cells.entry(key).or_default().attempts += 1;
+    }
+
+    /// Adds many attempts: those that have the same in common are summed before they are looked up.
+    pub fn rows<'a>(&mut self, rows: impl IntoIterator<Item = &'a Row>) {
+        let mut alike: BTreeMap<Alike<'_>, (&Row, Sums)> = BTreeMap::new();
+        for row in rows {
+            let facts = &row.reserve.facts;
+            let (sums, ending, basis) = match &row.fate {
+                Fate::Settled(entry) => (Sums::of(&row.reserve, entry), entry.ending.as_str(), entry.basis.as_str()),
+                Fate::Voided(_) => (Sums { attempts: 1, ..Sums::default() }, VOIDED, ""),
+                Fate::Open | Fate::Unknown { .. } => continue,
+            };
+            let words = [facts.tier.as_str(), facts.purpose.as_str(), ending, basis];
+            let (model, vendor, endpoint) = (facts.model.as_str(), facts.vendor.as_str(), facts.endpoint.as_str());
+            let key: Alike<'_> = (hour_of(row.reserve.at), model, vendor, endpoint, words);
+            alike.entry(key).or_insert((row, Sums::default())).1.add(&sums);
+            if let Fate::Settled(entry) = &row.fate {
+                self.beside(&row.reserve, entry, &sums);
+            }
+        }
+        for ((hour, .., [_, _, ending, basis]), (row, sums)) in alike {
+            self.cells.entry(cell(hour, &row.reserve.facts, ending, basis)).or_default().add(&sums);
+        }
+    }
+
+    /// Adds other sums.
+    pub fn add(&mut self, other: &Rollup) {
+        other.cells.iter().for_each(|(key, sums)| self.cells.entry(key.clone()).or_default().add(sums));
+        other.tags.iter().for_each(|(key, sums)| self.tags.entry(key.clone()).or_default().add(sums));
+        other.classes.iter().for_each(|(key, count)| *self.classes.entry(key.clone()).or_default() += count);
     }
 
     /// Adds an attempt that has ended; one that is held does not count yet.

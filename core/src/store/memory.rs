@@ -1,35 +1,58 @@
 //! The ledger in memory: for tests, for short programs, and where nothing need outlive the process.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap, VecDeque, hash_map};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 
 use super::tally::{Change, Tally};
-use super::{Note, Page, Shelf, Store, Stretch};
+use super::{Listener, Note, Page, Shelf, Store, Stretch};
 use crate::id::AttemptId;
 use crate::ledger::{
     Balance, BalanceKey, End, Entry, Fate, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing,
-    Void, conflict, ended, hour_of,
+    TagKey, Void, conflict, ended,
 };
+use crate::limits::{MEMORY_ATTEMPTS_MAX, MEMORY_TAG_SUMS_MAX};
 use crate::time::Timestamp;
 
-/// A ledger in memory. It keeps every entry until it is dropped: about a kilobyte an attempt.
+/// Attempts that are forgotten at once, so that their sums are looked up once for all that are alike.
+const FORGOTTEN_AT_ONCE: usize = 1_024;
+/// The value of a tag under which the oldest values are summed where there are too many.
+const OLDER: &str = "(older)";
+
+/// A ledger in memory. It keeps the last hundred thousand attempts one by one, and all that are open; of older ones it
+/// keeps what they count in budgets and the sums by hour that reports are made of.
 #[derive(Debug)]
 pub struct MemoryStore {
     inner: Mutex<Inner>,
+    listener: OnceLock<Listener>,
     opened_by: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     tally: Tally,
-    journal: Vec<Entry>,
-    rows: Vec<Row>,
-    places: HashMap<AttemptId, usize>,
+    /// The last attempts, in order.
+    rows: VecDeque<Row>,
+    /// The `seq` of the first of `rows`.
+    first: u64,
+    /// Attempts before `first` that are open.
+    held: BTreeMap<u64, Row>,
+    places: HashMap<AttemptId, u64>,
+    /// The journal's order: an attempt's reservation, or its ending.
+    marks: VecDeque<(u64, Mark)>,
+    /// Sums over the attempts that were forgotten.
+    past: Rollup,
+    kept_max: usize,
     notes: BTreeMap<String, Note>,
     failed: Option<LedgerError>,
     is_closed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Mark {
+    Reserved,
+    Ended,
 }
 
 impl Default for MemoryStore {
@@ -41,8 +64,25 @@ impl Default for MemoryStore {
 impl MemoryStore {
     /// An empty ledger under these rules.
     pub fn new(rules: Rules) -> MemoryStore {
-        let inner = Inner { tally: Tally::new(rules), ..Inner::default() };
-        MemoryStore { inner: Mutex::new(inner), opened_by: std::process::id() }
+        MemoryStore::keeping(MEMORY_ATTEMPTS_MAX, rules)
+    }
+
+    /// The same, where so many of the last attempts are kept one by one.
+    pub fn keeping(attempts: usize, rules: Rules) -> MemoryStore {
+        let inner = Inner {
+            tally: Tally::new(rules),
+            rows: VecDeque::new(),
+            first: 1,
+            held: BTreeMap::new(),
+            places: HashMap::new(),
+            marks: VecDeque::new(),
+            past: Rollup::default(),
+            kept_max: attempts,
+            notes: BTreeMap::new(),
+            failed: None,
+            is_closed: false,
+        };
+        MemoryStore { inner: Mutex::new(inner), listener: OnceLock::new(), opened_by: std::process::id() }
     }
 
     /// Sets aside the most that an attempt can cost, without a future.
@@ -58,7 +98,7 @@ impl MemoryStore {
     /// # Errors
     /// As `Store::settle`.
     pub fn settle_now(&self, entry: Settle) -> Result<Posted, LedgerError> {
-        self.open()?.settle(entry)
+        self.open_here()?.settle(entry)
     }
 
     /// Ends a reservation of which no byte was sent, without a future.
@@ -66,7 +106,7 @@ impl MemoryStore {
     /// # Errors
     /// As `Store::void`.
     pub fn void_now(&self, entry: Void) -> Result<Posted, LedgerError> {
-        self.open()?.void(entry)
+        self.open_here()?.void(entry)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -76,6 +116,11 @@ impl MemoryStore {
 
     fn open(&self) -> Result<MutexGuard<'_, Inner>, LedgerError> {
         super::same_process(self.opened_by)?;
+        self.open_here()
+    }
+
+    /// The same without asking the system which process this is: for endings, which only follow on a reservation.
+    fn open_here(&self) -> Result<MutexGuard<'_, Inner>, LedgerError> {
         let inner = self.lock();
         if inner.is_closed { Err(LedgerError::Closed) } else { Ok(inner) }
     }
@@ -84,24 +129,31 @@ impl MemoryStore {
 impl Inner {
     fn reserve(&mut self, entry: Reserve) -> Result<Posted, LedgerError> {
         entry.check()?;
-        if let Some(place) = self.places.get(&entry.attempt) {
-            return match *self.rows[*place].reserve == entry {
-                true => Ok(Posted::duplicate()),
-                false => Err(conflict(&entry.attempt, "reservation")),
-            };
-        }
+        let seq = self.first + self.rows.len() as u64;
+        let place = match self.places.entry(entry.attempt.clone()) {
+            hash_map::Entry::Vacant(place) => place,
+            hash_map::Entry::Occupied(place) => {
+                let seq = *place.get();
+                return match self.kept(seq).is_some_and(|row| *row.reserve == entry) {
+                    true => Ok(Posted::duplicate()),
+                    false => Err(conflict(&entry.attempt, "reservation")),
+                };
+            }
+        };
         let alerts = self.tally.admit(&entry)?;
-        self.tally.change(&entry, Change::Hold, &mut Vec::new());
-        self.places.insert(entry.attempt.clone(), self.rows.len());
-        let reserve = Arc::new(entry);
-        self.rows.push(Row { seq: self.rows.len() as u64 + 1, reserve: reserve.clone(), fate: Fate::Open });
-        self.journal.push(Entry::Reserve(reserve));
+        place.insert(seq);
+        self.tally.change(&entry, Change::Hold, |_| {});
+        self.rows.push_back(Row { seq, reserve: Arc::new(entry), fate: Fate::Open });
+        self.marks.push_back((seq, Mark::Reserved));
+        if self.rows.len() >= self.kept_max + FORGOTTEN_AT_ONCE {
+            self.forget();
+        }
         Ok(Posted { alerts, ..Posted::default() })
     }
 
     fn settle(&mut self, entry: Settle) -> Result<Posted, LedgerError> {
         entry.check()?;
-        let row = self.row(&entry.attempt)?;
+        let (seq, row) = self.row(&entry.attempt)?;
         match &row.fate {
             Fate::Settled(before) if **before == entry => return Ok(Posted::duplicate()),
             Fate::Settled(_) => return Err(conflict(&entry.attempt, "settlement")),
@@ -112,32 +164,104 @@ impl Inner {
         row.fate = Fate::Settled(entry.clone());
         let reserve = row.reserve.clone();
         let alerts = self.tally.alerts_of(&reserve, &entry);
-        self.tally.change(&reserve, Change::Post(&entry), &mut Vec::new());
-        let overrun = reserve.is_overrun_by(&entry);
-        self.journal.push(Entry::Settle(entry));
-        Ok(Posted { overrun, duplicate: false, alerts })
+        self.tally.change(&reserve, Change::Post(&entry), |_| {});
+        self.ended(seq);
+        Ok(Posted { overrun: reserve.is_overrun_by(&entry), duplicate: false, alerts })
     }
 
     fn void(&mut self, entry: Void) -> Result<Posted, LedgerError> {
         entry.check()?;
-        let row = self.row(&entry.attempt)?;
+        let (seq, row) = self.row(&entry.attempt)?;
         match &row.fate {
             Fate::Voided(before) if *before == entry => return Ok(Posted::duplicate()),
             Fate::Voided(_) => return Err(conflict(&entry.attempt, "void")),
             Fate::Settled(_) => return Err(ended(&entry.attempt, "settled")),
             Fate::Open | Fate::Unknown { .. } => {}
         }
-        row.fate = Fate::Voided(entry.clone());
+        row.fate = Fate::Voided(entry);
         let reserve = row.reserve.clone();
-        self.tally.change(&reserve, Change::Release, &mut Vec::new());
-        self.journal.push(Entry::Void(entry));
+        self.tally.change(&reserve, Change::Release, |_| {});
+        self.ended(seq);
         Ok(Posted::default())
     }
 
-    fn row(&mut self, attempt: &AttemptId) -> Result<&mut Row, LedgerError> {
-        match self.places.get(attempt) {
-            Some(place) => Ok(&mut self.rows[*place]),
-            None => Err(LedgerError::NoReservation { attempt: attempt.clone() }),
+    /// The attempt has ended: it is written down, and forgotten where it is older than what is kept.
+    fn ended(&mut self, seq: u64) {
+        match self.held.remove(&seq) {
+            None => self.marks.push_back((seq, Mark::Ended)),
+            Some(row) => {
+                self.places.remove(&row.reserve.attempt);
+                self.past.row(&row);
+            }
+        }
+    }
+
+    /// Keeps the oldest attempts as sums alone.
+    fn forget(&mut self) {
+        let old: Vec<Row> = self.rows.drain(..FORGOTTEN_AT_ONCE).collect();
+        self.first += old.len() as u64;
+        let now = old.last().map_or(Timestamp::EPOCH, |row| row.reserve.at);
+        self.past.rows(&old);
+        for row in old {
+            match row.fate {
+                Fate::Open | Fate::Unknown { .. } => drop(self.held.insert(row.seq, row)),
+                Fate::Settled(_) | Fate::Voided(_) => drop(self.places.remove(&row.reserve.attempt)),
+            }
+        }
+        let (first, held) = (self.first, &self.held);
+        let is_kept = |seq: &u64| *seq >= first || held.contains_key(seq);
+        while self.marks.front().is_some_and(|(seq, _)| !is_kept(seq)) {
+            self.marks.pop_front();
+        }
+        // An attempt that stays open for long keeps its mark, and those behind it.
+        if self.marks.len() > 4 * (self.rows.len() + self.held.len()) {
+            self.marks.retain(|(seq, _)| is_kept(seq));
+        }
+        self.tally.forget_past(now);
+        if self.past.tags.len() > MEMORY_TAG_SUMS_MAX {
+            self.sum_older_tags();
+        }
+    }
+
+    /// Sums the values of tags in the older half of the hours.
+    fn sum_older_tags(&mut self) {
+        let mut hours: Vec<Timestamp> = self.past.tags.keys().map(|key| key.hour).collect();
+        hours.sort_unstable();
+        let newest = hours[hours.len() / 2];
+        for (key, sums) in std::mem::take(&mut self.past.tags) {
+            let key = if key.hour <= newest { TagKey { value: OLDER.to_owned(), ..key } } else { key };
+            self.past.tags.entry(key).or_default().add(&sums);
+        }
+    }
+
+    fn kept(&self, seq: u64) -> Option<&Row> {
+        match seq.checked_sub(self.first) {
+            Some(place) => self.rows.get(usize::try_from(place).ok()?),
+            None => self.held.get(&seq),
+        }
+    }
+
+    fn row(&mut self, attempt: &AttemptId) -> Result<(u64, &mut Row), LedgerError> {
+        let seq = *self.places.get(attempt).ok_or_else(|| LedgerError::NoReservation { attempt: attempt.clone() })?;
+        let row = match seq.checked_sub(self.first) {
+            Some(place) => self.rows.get_mut(place as usize),
+            None => self.held.get_mut(&seq),
+        };
+        Ok((seq, row.expect("what has a place is kept")))
+    }
+
+    /// Every attempt that is kept, oldest first.
+    fn all(&self) -> impl Iterator<Item = &Row> {
+        self.held.values().chain(&self.rows)
+    }
+
+    fn entry(&self, seq: u64, mark: Mark) -> Option<Entry> {
+        let row = self.kept(seq)?;
+        match (mark, &row.fate) {
+            (Mark::Reserved, _) => Some(Entry::Reserve(row.reserve.clone())),
+            (Mark::Ended, Fate::Settled(entry)) => Some(Entry::Settle(entry.clone())),
+            (Mark::Ended, Fate::Voided(entry)) => Some(Entry::Void(entry.clone())),
+            (Mark::Ended, Fate::Open | Fate::Unknown { .. }) => None,
         }
     }
 }
@@ -184,8 +308,9 @@ impl Store for MemoryStore {
             End::Settle(entry) => inner.settle(*entry),
             End::Void(entry) => inner.void(entry),
         });
-        if let Err(error) = ended {
-            self.lock().failed.get_or_insert(error);
+        match ended {
+            Ok(posted) => self.listener.get().into_iter().for_each(|listener| listener.tell(posted.alerts.clone())),
+            Err(error) => drop(self.lock().failed.get_or_insert(error)),
         }
     }
 
@@ -199,34 +324,32 @@ impl Store for MemoryStore {
 
     async fn set_rules(&self, rules: Rules) -> Result<(), LedgerError> {
         let mut inner = self.open()?;
-        let mut tally = Tally::new(rules);
-        for row in &inner.rows {
-            tally.change(&row.reserve, Change::Hold, &mut Vec::new());
-            match &row.fate {
-                Fate::Settled(settle) => tally.change(&row.reserve, Change::Post(settle), &mut Vec::new()),
-                Fate::Voided(_) => tally.change(&row.reserve, Change::Release, &mut Vec::new()),
-                Fate::Open | Fate::Unknown { .. } => {}
-            }
-        }
-        inner.tally = tally;
+        let Inner { tally, held, rows, .. } = &mut *inner;
+        tally.set_rules(rules, held.values().chain(&*rows));
         Ok(())
     }
 
     async fn rows(&self, page: Page) -> Result<Vec<Row>, LedgerError> {
         let inner = self.open()?;
-        let first = usize::try_from(page.after).unwrap_or(usize::MAX).min(inner.rows.len());
-        Ok(inner.rows[first..].iter().filter(|row| page.takes(row)).take(page.limit).cloned().collect())
+        Ok(inner
+            .all()
+            .skip_while(|row| row.seq <= page.after)
+            .filter(|row| page.takes(row))
+            .take(page.limit)
+            .cloned()
+            .collect())
     }
 
     async fn row(&self, attempt: &AttemptId) -> Result<Option<Row>, LedgerError> {
         let inner = self.open()?;
-        Ok(inner.places.get(attempt).map(|place| inner.rows[*place].clone()))
+        Ok(inner.places.get(attempt).and_then(|seq| inner.kept(*seq)).cloned())
     }
 
     async fn journal(&self, skip: u64, limit: usize) -> Result<Vec<Entry>, LedgerError> {
         let inner = self.open()?;
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        Ok(inner.journal.iter().skip(skip).take(limit).cloned().collect())
+        let entries = inner.marks.iter().filter_map(|(seq, mark)| inner.entry(*seq, *mark));
+        Ok(entries.skip(skip).take(limit).collect())
     }
 
     async fn balances(&self) -> Result<BTreeMap<BalanceKey, Balance>, LedgerError> {
@@ -234,15 +357,24 @@ impl Store for MemoryStore {
     }
 
     async fn rollup(&self, stretch: Stretch) -> Result<Rollup, LedgerError> {
-        let rows = self.open()?.rows.clone();
-        let mut rollup = Rollup::default();
-        rows.iter().filter(|row| stretch.has(hour_of(row.reserve.at))).for_each(|row| rollup.row(row));
-        rollup.tags.retain(|key, _| stretch.tags.contains(&key.name));
+        let (mut rollup, rows) = {
+            let inner = self.open()?;
+            (inner.past.clone(), inner.rows.clone())
+        };
+        rollup.rows(&rows);
+        rollup.cells.retain(|key, _| stretch.has(key.hour));
+        rollup.classes.retain(|key, _| stretch.has(key.hour));
+        rollup.tags.retain(|key, _| stretch.has(key.hour) && stretch.tags.contains(&key.name));
         Ok(rollup)
     }
 
     fn shelf(&self) -> Option<&dyn Shelf> {
         Some(self)
+    }
+
+    fn listen(&self, listener: Listener) {
+        // The first stays: clients that share a store share its budgets, and each tells of its own entries.
+        let _ = self.listener.set(listener);
     }
 
     async fn close(&self) -> Result<(), LedgerError> {
@@ -257,6 +389,15 @@ mod tests {
     use super::*;
     use crate::ledger::{Budget, Facts, Limit, Purpose, Window};
     use crate::usage::Usage;
+
+    /// The store's futures are ready at once.
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::pin!(future).poll(&mut context) {
+            std::task::Poll::Ready(value) => value,
+            std::task::Poll::Pending => unreachable!("nothing here waits"),
+        }
+    }
 
     fn reserve(attempt: &str, usd: &str) -> Reserve {
         let facts = Facts {
@@ -309,6 +450,45 @@ mod tests {
         assert_eq!(
             store.standing(&Scope::default(), Timestamp::from_ms(1_700_000_002_000)).headroom[0].left,
             "0.4".parse().unwrap()
+        );
+    }
+
+    #[test]
+    fn what_is_forgotten_still_counts_in_budgets_and_sums() {
+        let limit = Limit::Money("100".parse().unwrap());
+        let rules = |name: &str| {
+            let budget = Budget::new(name, limit, Window::utc(crate::ledger::Frame::Month));
+            Rules::new(vec![budget], Vec::new()).unwrap()
+        };
+        let store = MemoryStore::keeping(100, rules("all"));
+        store.reserve_now(reserve("open", "0.7")).unwrap();
+        for n in 0..5_000 {
+            store.reserve_now(reserve(&format!("a{n}"), "0.001")).unwrap();
+            store.settle_now(settle(&format!("a{n}"), "0.0005")).unwrap();
+        }
+        let inner = store.lock();
+        assert!(inner.rows.len() < 100 + FORGOTTEN_AT_ONCE && inner.places.len() == inner.rows.len() + 1);
+        assert!(inner.marks.len() < 5_000, "{}", inner.marks.len());
+        drop(inner);
+        let sums = wait(store.rollup(Stretch::default())).unwrap();
+        let total = sums.cells.values().fold((0, 0), |sum, cell| (sum.0 + cell.attempts, sum.1 + cell.cost));
+        assert_eq!(total, (5_000, 2_500_000_000_000));
+        let balance = |store: &MemoryStore| {
+            let all = wait(store.balances()).unwrap();
+            all.values().map(|balance| (balance.posted, balance.held)).collect::<Vec<_>>()
+        };
+        assert_eq!(balance(&store), [(2_500_000_000_000, 700_000_000_000)]);
+        wait(store.set_rules(rules("all"))).unwrap();
+        assert_eq!(balance(&store), [(2_500_000_000_000, 700_000_000_000)], "a budget that stays keeps its count");
+        let rows = wait(store.rows(Page::default())).unwrap();
+        assert_eq!(rows[0].reserve.attempt.as_str(), "open");
+        store.settle_now(settle("open", "0.1")).unwrap();
+        assert_eq!(balance(&store), [(2_600_000_000_000, 0)]);
+        let journal = wait(store.journal(0, usize::MAX)).unwrap();
+        assert!(crate::ledger::Book::replay(Rules::default(), &journal).is_ok(), "what is kept replays");
+        assert_eq!(
+            wait(store.rollup(Stretch::default())).unwrap().cells.values().map(|c| c.attempts).sum::<u64>(),
+            5_001
         );
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::oneshot;
 
 use super::tally::Tally;
-use super::{Only, Page, Shelf, Store, Stretch, same_process};
+use super::{Listener, Only, Page, Shelf, Store, Stretch, same_process};
 use crate::id::AttemptId;
 use crate::ledger::{
     Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing, Void,
@@ -52,6 +52,7 @@ pub struct SqliteStore {
     path: PathBuf,
     commands: Sender<Command>,
     tally: Arc<Mutex<Tally>>,
+    listener: Arc<OnceLock<Listener>>,
     opened_by: u32,
 }
 
@@ -82,13 +83,14 @@ impl SqliteStore {
     ) -> Result<SqliteStore, LedgerError> {
         let path = path.into();
         let tally = Arc::new(Mutex::new(Tally::new(rules.clone())));
-        let writer = writer::Writer::open(&path, rules, durability, tally.clone())?;
+        let listener = Arc::new(OnceLock::new());
+        let writer = writer::Writer::open(&path, rules, durability, tally.clone(), listener.clone())?;
         let (commands, waiting) = mpsc::channel();
         std::thread::Builder::new()
             .name("tierway-ledger".to_owned())
             .spawn(move || writer.run(&waiting))
             .map_err(|error| failure::system(&path, "starting the thread that writes", &error))?;
-        Ok(SqliteStore { path, commands, tally, opened_by: std::process::id() })
+        Ok(SqliteStore { path, commands, tally, listener, opened_by: std::process::id() })
     }
 
     /// The file.
@@ -197,6 +199,11 @@ impl Store for SqliteStore {
 
     fn shelf(&self) -> Option<&dyn Shelf> {
         Some(self)
+    }
+
+    fn listen(&self, listener: Listener) {
+        // The first stays: clients that share a store share its budgets, and each tells of its own entries.
+        let _ = self.listener.set(listener);
     }
 
     async fn close(&self) -> Result<(), LedgerError> {

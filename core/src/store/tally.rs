@@ -2,16 +2,15 @@
 //! under a microsecond.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use crate::ledger::{
-    Alert, AlertKind, Amount, Balance, BalanceKey, Budget, Draw, Enforce, LedgerError, Limit, OverBudget, Period,
-    RateState, Reserve, Rules, Scope, Settle, Standing,
+    Alert, AlertKind, Amount, Balance, BalanceKey, Budget, Draw, Enforce, Fate, LedgerError, Limit, OverBudget, Period,
+    RateState, Reserve, Row, Rules, Scope, Settle, Standing,
 };
 use crate::time::Timestamp;
 
-/// Balances of one budget, by scope and bucket.
-type Scopes = HashMap<Arc<str>, BTreeMap<Timestamp, Balance>>;
+/// Balances of one budget and scope.
+type Buckets = BTreeMap<Timestamp, Balance>;
 
 /// The balances and rates of a store.
 #[derive(Debug, Default)]
@@ -25,7 +24,10 @@ pub(super) struct Tally {
 
 #[derive(Debug, Default)]
 struct Kept {
-    scopes: Scopes,
+    /// Of a budget that keeps one balance, which most do.
+    plain: Buckets,
+    /// By scope, where there are several.
+    scopes: HashMap<String, Buckets>,
     /// The bucket of the last entry: most entries are in it.
     bucket: Option<Period>,
 }
@@ -51,18 +53,34 @@ impl Kept {
                 (start, start)
             }
         };
-        sum(&self.scopes, scope, first, last)
+        self.sum(scope, first, last)
     }
-}
 
-fn sum(scopes: &Scopes, scope: &str, first: Timestamp, last: Timestamp) -> (Balance, Timestamp) {
-    let mut sum = Balance::default();
-    let mut oldest = None;
-    for (bucket, balance) in scopes.get(scope).into_iter().flat_map(|buckets| buckets.range(first..=last)) {
-        oldest = oldest.or(Some(*bucket).filter(|_| !balance.is_zero()));
-        sum.add(balance);
+    /// The balances of a scope, where there are any.
+    fn of(&self, scope: &str) -> Option<&Buckets> {
+        if scope.is_empty() { Some(&self.plain) } else { self.scopes.get(scope) }
     }
-    (sum, oldest.unwrap_or(first))
+
+    /// The balances of a scope, made where there are none.
+    fn buckets(&mut self, scope: &str) -> &mut Buckets {
+        if scope.is_empty() {
+            return &mut self.plain;
+        }
+        if !self.scopes.contains_key(scope) {
+            self.scopes.insert(scope.to_owned(), Buckets::new());
+        }
+        self.scopes.get_mut(scope).expect("it was made just now")
+    }
+
+    fn sum(&self, scope: &str, first: Timestamp, last: Timestamp) -> (Balance, Timestamp) {
+        let mut sum = Balance::default();
+        let mut oldest = None;
+        for (bucket, balance) in self.of(scope).into_iter().flat_map(|buckets| buckets.range(first..=last)) {
+            oldest = oldest.or(Some(*bucket).filter(|_| !balance.is_zero()));
+            sum.add(balance);
+        }
+        (sum, oldest.unwrap_or(first))
+    }
 }
 
 /// What an entry does to the balances of its attempt.
@@ -73,14 +91,13 @@ pub(super) enum Change<'a> {
     Release,
 }
 
-/// A balance that changed, and by how much.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Delta {
+/// A balance that changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delta<'a> {
     /// The budget's position in the rules.
     pub(super) budget: usize,
-    pub(super) scope: Arc<str>,
+    pub(super) scope: &'a str,
     pub(super) bucket: Timestamp,
-    pub(super) by: Balance,
 }
 
 impl Tally {
@@ -111,6 +128,56 @@ impl Tally {
         rule.limit.units(used.base) - used.used()
     }
 
+    /// Puts other rules in force. Budgets and rates that stay the same keep what they counted; new ones count these rows.
+    pub(super) fn set_rules<'a>(&mut self, rules: Rules, rows: impl Iterator<Item = &'a Row>) {
+        let mut before = std::mem::replace(self, Tally::new(rules.clone()));
+        let mut fresh = Vec::new();
+        for (at, budget) in rules.budgets().iter().enumerate() {
+            let same = |was: &Budget| was.name == budget.name && was.definition() == budget.definition();
+            match before.rules.budgets().iter().position(same) {
+                Some(was) => self.budgets[at] = std::mem::take(&mut before.budgets[was]),
+                None => fresh.push(at),
+            }
+        }
+        for (at, rate) in rules.rates().iter().enumerate() {
+            if let Some(was) = before.rules.rates().iter().position(|was| was == rate) {
+                self.rates[at] = std::mem::take(&mut before.rates[was]);
+            }
+        }
+        let new = fresh.iter().map(|at| rules.budgets()[*at].clone()).collect();
+        let mut counted = Tally::new(Rules::new(new, Vec::new()).expect("a part of checked rules passes the check"));
+        rows.for_each(|row| counted.count(row));
+        fresh.into_iter().zip(counted.budgets).for_each(|(at, kept)| self.budgets[at] = kept);
+    }
+
+    /// Counts an attempt that was made before, whatever the limits.
+    pub(super) fn count(&mut self, row: &Row) {
+        self.change(&row.reserve, Change::Hold, |_| {});
+        match &row.fate {
+            Fate::Settled(entry) => self.change(&row.reserve, Change::Post(entry), |_| {}),
+            Fate::Voided(_) => self.change(&row.reserve, Change::Release, |_| {}),
+            Fate::Open | Fate::Unknown { .. } => {}
+        }
+    }
+
+    /// Forgets balances of windows that are past, with nothing held in them, and rates that are full again.
+    pub(super) fn forget_past(&mut self, now: Timestamp) {
+        for (budget, kept) in self.rules.budgets().iter().zip(&mut self.budgets) {
+            let counts = |bucket: &Timestamp, balance: &mut Balance| {
+                balance.held != 0 || budget.window.leaves(*bucket).is_none_or(|leaves| leaves > now)
+            };
+            kept.plain.retain(counts);
+            kept.scopes.retain(|_, buckets| {
+                buckets.retain(counts);
+                !buckets.is_empty()
+            });
+        }
+        let now_ns = now.ms().saturating_mul(1_000_000);
+        for states in &mut self.rates {
+            states.retain(|_, state| state.requests_full_ns.max(state.tokens_full_ns) > now_ns);
+        }
+    }
+
     /// Which balances an attempt draws on: the budget's position, the scope, its own bucket, and the first that counts.
     pub(super) fn needs(&mut self, reserve: &Reserve) -> Vec<(usize, String, Timestamp, Timestamp)> {
         let mut needs = Vec::new();
@@ -132,12 +199,12 @@ impl Tally {
 
     /// Puts a balance in from elsewhere, unless it is here already.
     pub(super) fn load(&mut self, budget: usize, scope: &str, bucket: Timestamp, balance: Balance) {
-        self.budgets[budget].scopes.entry(scope.into()).or_default().entry(bucket).or_insert(balance);
+        self.budgets[budget].buckets(scope).entry(bucket).or_insert(balance);
     }
 
     /// A balance as it stands.
     pub(super) fn balance(&self, budget: usize, scope: &str, bucket: Timestamp) -> Balance {
-        let buckets = self.budgets[budget].scopes.get(scope);
+        let buckets = self.budgets[budget].of(scope);
         buckets.and_then(|buckets| buckets.get(&bucket)).copied().unwrap_or_default()
     }
 
@@ -182,21 +249,18 @@ impl Tally {
         Ok(alerts)
     }
 
-    /// Changes the balances of an attempt, and says which by how much.
-    pub(super) fn change(&mut self, reserve: &Reserve, change: Change<'_>, deltas: &mut Vec<Delta>) {
+    /// Changes the balances of an attempt, and says which.
+    pub(super) fn change(&mut self, reserve: &Reserve, change: Change<'_>, mut changed: impl FnMut(Delta<'_>)) {
         for (at, budget) in self.rules.budgets().iter().enumerate() {
             let Some(draw) = budget.draw(&reserve.facts) else { continue };
             let by = delta(budget, draw, reserve, change);
             let kept = &mut self.budgets[at];
             let bucket = kept.bucket(budget, reserve.at);
-            let scope: Arc<str> = budget.scope(&reserve.facts).into();
-            let balance = match kept.scopes.get_mut(&scope) {
-                Some(buckets) => buckets.entry(bucket).or_default(),
-                None => kept.scopes.entry(scope.clone()).or_default().entry(bucket).or_default(),
-            };
+            let scope = budget.scope(&reserve.facts);
+            let balance = kept.buckets(&scope).entry(bucket).or_default();
             balance.add(&by);
             assert!(balance.held >= 0 && balance.base >= 0, "a reservation is released once");
-            deltas.push(Delta { budget: at, scope, bucket, by });
+            changed(Delta { budget: at, scope: &scope, bucket });
         }
         match change {
             Change::Hold => {}
@@ -217,14 +281,8 @@ impl Tally {
             let scope = budget.scope(&reserve.facts);
             let (used, oldest) = kept.used(budget, &scope, reserve.at);
             let after = used.posted + budget.limit.posted_by(reserve, entry);
-            alerts.extend(budget.marks_between(used.posted, after).map(|mark| Alert {
-                budget: budget.name.clone(),
-                scope: Some(scope.clone()).filter(|scope| !scope.is_empty()),
-                kind: AlertKind::Reached(mark),
-                used: Amount::of(&budget.limit, after),
-                limit: budget.full(),
-                resets_at: budget.window.leaves(oldest),
-            }));
+            alerts
+                .extend(budget.marks_between(used.posted, after).map(|mark| budget.alert(mark, &scope, after, oldest)));
         }
         alerts
     }
@@ -241,7 +299,7 @@ impl Tally {
                 Some(bucket) if !budget.window.is_rolling() && bucket.has(at) => (bucket.start, bucket.start),
                 _ => budget.window.counted(at),
             };
-            budget.tell(&sum(&kept.scopes, &text, first, last).0, &mut standing);
+            budget.tell(&kept.sum(&text, first, last).0, &mut standing);
         }
         standing
     }
@@ -250,9 +308,11 @@ impl Tally {
     pub(super) fn balances(&self) -> BTreeMap<BalanceKey, Balance> {
         let mut all = BTreeMap::new();
         for (budget, kept) in self.rules.budgets().iter().zip(&self.budgets) {
-            for (scope, buckets) in &kept.scopes {
+            let plain = ("", &kept.plain);
+            for (scope, buckets) in kept.scopes.iter().map(|(scope, buckets)| (scope.as_str(), buckets)).chain([plain])
+            {
                 for (bucket, balance) in buckets.iter().filter(|(_, balance)| !balance.is_zero()) {
-                    let key = BalanceKey { budget: budget.name.clone(), scope: scope.to_string(), bucket: *bucket };
+                    let key = BalanceKey { budget: budget.name.clone(), scope: scope.to_owned(), bucket: *bucket };
                     all.insert(key, *balance);
                 }
             }

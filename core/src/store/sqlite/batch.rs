@@ -88,7 +88,7 @@ pub(super) struct Batch<'a> {
     pub(super) place: &'a Path,
     pub(super) tally: &'a mut Tally,
     pub(super) known: &'a mut Known,
-    dirty: HashSet<(usize, Arc<str>, Timestamp)>,
+    dirty: HashSet<(usize, String, Timestamp)>,
     rates: HashSet<(usize, String)>,
     rollup: Rollup,
 }
@@ -194,9 +194,10 @@ impl<'a> Batch<'a> {
     }
 
     fn change(&mut self, reserve: &Reserve, change: Change<'_>) {
-        let mut deltas = Vec::new();
-        self.tally.change(reserve, change, &mut deltas);
-        self.dirty.extend(deltas.into_iter().map(|delta| (delta.budget, delta.scope, delta.bucket)));
+        let dirty = &mut self.dirty;
+        self.tally.change(reserve, change, |delta| {
+            dirty.insert((delta.budget, delta.scope.to_owned(), delta.bucket));
+        });
         self.rates.extend(self.tally.rate_needs(reserve));
     }
 

@@ -8,8 +8,8 @@ use rusqlite::{Connection, params};
 use super::batch::{self, Known};
 use super::owner::{self, Owner};
 use super::{Durability, codec, failure};
-use crate::ledger::{Fate, LedgerError, Rules};
-use crate::store::tally::{Change, Tally};
+use crate::ledger::{LedgerError, Rules};
+use crate::store::tally::Tally;
 use crate::time::Timestamp;
 
 /// `twl1`: says that the file is a ledger.
@@ -160,18 +160,10 @@ fn recount(
 ) -> rusqlite::Result<()> {
     let fresh = Rules::new(fresh, Vec::new()).expect("a part of checked rules passes the check");
     let mut tally = Tally::new(fresh);
-    let mut deltas = Vec::new();
     let mut select = connection.prepare(&(codec::select_rows() + "ORDER BY r.seq"))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let row = codec::row_of(row)?;
-        deltas.clear();
-        tally.change(&row.reserve, Change::Hold, &mut deltas);
-        match &row.fate {
-            Fate::Settled(entry) => tally.change(&row.reserve, Change::Post(entry), &mut deltas),
-            Fate::Voided(_) => tally.change(&row.reserve, Change::Release, &mut deltas),
-            Fate::Open | Fate::Unknown { .. } => {}
-        }
+        tally.count(&codec::row_of(row)?);
     }
     for (key, balance) in tally.balances() {
         let at = rules.budgets().iter().position(|budget| budget.name == key.budget).expect("it is one of the rules");

@@ -5,7 +5,8 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::failure;
 use crate::ledger::LedgerError;
@@ -24,19 +25,22 @@ impl Turns {
     }
 
     /// Waits for its turn, which lasts until the guard goes. The system queues those who wait, so that none starves.
-    pub(super) fn take(&self) -> Result<Turn<'_>, LedgerError> {
+    pub(super) fn take(self: &Arc<Turns>) -> Result<Turn, LedgerError> {
         self.file.lock().map_err(|error| failure::system(&self.path, "waiting for a turn to write", &error))?;
-        Ok(Turn(&self.file))
+        Ok(Turn { turns: self.clone(), since: Instant::now() })
     }
 }
 
 /// A turn at writing.
-pub(super) struct Turn<'a>(&'a File);
+pub(super) struct Turn {
+    turns: Arc<Turns>,
+    pub(super) since: Instant,
+}
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         // Closing the file frees the lock as well: there is nothing to do about a failure.
-        let _ = self.0.unlock();
+        let _ = self.turns.file.unlock();
     }
 }
 

@@ -1,18 +1,20 @@
 //! The thread that writes: all entries that wait, in one transaction, answered after one sync.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::batch::{Batch, Known};
 use super::notes::{self, Writing};
-use super::owner::{Owner, Turns};
+use super::owner::{Owner, Turn, Turns};
 use super::{Durability, failure, open};
 use crate::clock::{Clock, SystemClock};
 use crate::ledger::{End, LedgerError, Posted, Reserve, Rules};
+use crate::store::Listener;
 use crate::store::tally::Tally;
 use crate::time::Timestamp;
 
@@ -20,6 +22,12 @@ use crate::time::Timestamp;
 const BATCH_MAX: usize = 512;
 /// Most balances that are remembered between transactions.
 const REMEMBERED_MAX: usize = 100_000;
+
+/// How long a turn may last where other processes write too: what they wrote is read again once a turn, not once a
+/// transaction, and three others still write within some 15 ms.
+const TURN_MAX: Duration = Duration::from_millis(4);
+/// How long a turn waits for entries that follow on those just answered: callers wake within a tenth of this.
+const LINGER: Duration = Duration::from_micros(300);
 
 type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
 
@@ -49,6 +57,11 @@ pub(super) struct Writer {
     version: Option<i64>,
     /// Whether a transaction failed, so that what is open must be read again.
     is_torn: bool,
+    listener: Arc<OnceLock<Listener>>,
+    /// The turn under way, where it is kept for what may follow at once.
+    turn: Option<Turn>,
+    /// Whether another process wrote before this turn.
+    is_shared: bool,
     failed: Option<LedgerError>,
     _owner: Owner,
 }
@@ -59,6 +72,7 @@ impl Writer {
         rules: Rules,
         durability: Durability,
         tally: Arc<Mutex<Tally>>,
+        listener: Arc<OnceLock<Listener>>,
     ) -> Result<Writer, LedgerError> {
         let turns = Arc::new(Turns::open(path)?);
         let turn = turns.take()?;
@@ -71,13 +85,26 @@ impl Writer {
         load_plain(&connection, &mut known, &mut lock(&tally), SystemClock.now()).map_err(fail)?;
         drop(turn);
         let path = path.to_owned();
-        Ok(Writer { path, connection, turns, tally, known, version: None, is_torn: false, failed: None, _owner: owner })
+        Ok(Writer {
+            path,
+            connection,
+            turns,
+            tally,
+            known,
+            version: None,
+            is_torn: false,
+            listener,
+            turn: None,
+            is_shared: false,
+            failed: None,
+            _owner: owner,
+        })
     }
 
     /// Works until the store is closed or dropped.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         let mut waiting = Vec::new();
-        while let Ok(first) = commands.recv() {
+        while let Some(first) = self.next(commands) {
             waiting.push(first);
             while waiting.len() < BATCH_MAX
                 && let Ok(next) = commands.try_recv()
@@ -93,11 +120,11 @@ impl Writer {
                     Command::Rules(rules, answer) => {
                         self.write(std::mem::take(&mut entries));
                         // Who asked may have gone away.
-                        let _ = answer.send(self.adopt(rules));
+                        let _ = answer.send(self.in_turn(|writer| writer.adopt(rules)));
                     }
                     Command::Note(writing, answer) => {
                         self.write(std::mem::take(&mut entries));
-                        let _ = answer.send(self.note(&writing));
+                        let _ = answer.send(self.in_turn(|writer| writer.note(&writing)));
                     }
                     Command::Close(answer) => {
                         self.write(std::mem::take(&mut entries));
@@ -113,6 +140,32 @@ impl Writer {
         }
     }
 
+    /// The next command, once there is one; none after the store was dropped. A turn that nothing follows on ends.
+    fn next(&mut self, commands: &Receiver<Command>) -> Option<Command> {
+        if self.turn.as_ref().is_some_and(|turn| turn.since.elapsed() < TURN_MAX) {
+            match commands.recv_timeout(LINGER) {
+                Ok(command) => return Some(command),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        self.turn = None;
+        commands.recv().ok()
+    }
+
+    /// Runs in this process's turn, and keeps the turn where others write too and entries may follow at once.
+    fn in_turn<T>(&mut self, work: impl FnOnce(&mut Writer) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        if self.turn.is_none() {
+            self.turn = Some(self.turns.take()?);
+            self.is_shared = false;
+        }
+        let done = work(self);
+        if done.is_err() || !self.is_shared {
+            self.turn = None;
+        }
+        done
+    }
+
     /// Writes entries in one transaction and answers them. Where it fails none is written and all are told.
     fn write(&mut self, entries: Vec<(Work, Option<Answer<Posted>>)>) {
         if entries.is_empty() {
@@ -120,20 +173,18 @@ impl Writer {
         }
         let (works, answers): (Vec<Work>, Vec<_>) = entries.into_iter().unzip();
         let count = works.len();
-        let results = self.transact(works).unwrap_or_else(|error| vec![Err(error); count]);
+        let results = self.in_turn(|writer| writer.transact(works)).unwrap_or_else(|error| vec![Err(error); count]);
         for (answer, result) in answers.into_iter().zip(results) {
             match (answer, result) {
                 // Who asked may have gone away: the entry stands all the same.
                 (Some(answer), result) => drop(answer.send(result)),
                 (None, Err(error)) => drop(self.failed.get_or_insert(error)),
-                (None, Ok(_)) => {}
+                (None, Ok(posted)) => self.listener.get().into_iter().for_each(|told| told.tell(posted.alerts.clone())),
             }
         }
     }
 
     fn transact(&mut self, works: Vec<Work>) -> Result<Vec<Result<Posted, LedgerError>>, LedgerError> {
-        let turns = self.turns.clone();
-        let _turn = turns.take()?;
         let path = self.path.clone();
         let fail = |doing| {
             let path = &path;
@@ -161,6 +212,7 @@ impl Writer {
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut ask| ask.query_row([], |row| row.get(0)));
         let version = Some(version.map_err(fail)?);
+        self.is_shared |= self.version.is_some() && version != self.version;
         if version != self.version || self.known.size() > REMEMBERED_MAX {
             self.known.forget();
             *tally = Tally::new(tally.rules().clone());
@@ -188,15 +240,11 @@ impl Writer {
     }
 
     fn note(&mut self, writing: &Writing) -> Result<bool, LedgerError> {
-        let turns = self.turns.clone();
-        let _turn = turns.take()?;
         let fail = |error: rusqlite::Error| failure::sqlite(&self.path, "writing a note", &error);
         notes::write(&self.connection, writing).map_err(fail)
     }
 
     fn adopt(&mut self, rules: Rules) -> Result<(), LedgerError> {
-        let turns = self.turns.clone();
-        let _turn = turns.take()?;
         let fail = |error: rusqlite::Error| failure::sqlite(&self.path, "putting budgets in force", &error);
         self.known.budget_ids = open::adopt(&self.connection, &rules).map_err(fail)?;
         self.known.forget();

@@ -33,6 +33,7 @@ use crate::store::Store;
 use crate::wire::Mode;
 
 mod account;
+mod alerts;
 mod batch;
 pub mod blocking;
 mod builder;
@@ -56,6 +57,7 @@ pub use error::Error;
 pub use response::{AttemptLine, Response, Route, Timing};
 pub use stream::ResponseStream;
 
+use alerts::Alerts;
 use ids::Ids;
 use providers::Providers;
 use sessions::Sessions;
@@ -81,6 +83,7 @@ struct Inner {
     health: Mutex<Arc<HealthBook>>,
     sessions: Mutex<Sessions>,
     ids: Ids,
+    alerts: Arc<Alerts>,
     owner: u32,
 }
 
@@ -158,11 +161,12 @@ impl Client {
         self.inner.health()
     }
 
-    /// Writes what is queued to the ledger and closes it. Later calls fail with `Ledger(Closed)`.
+    /// Tells what is to be told of budgets, writes what is queued to the ledger and closes it. Later calls fail with `Ledger(Closed)`.
     ///
     /// # Errors
     /// `Error::Ledger` where the last entries could not be written.
     pub async fn close(&self) -> Result<(), Error> {
+        self.inner.alerts.flush().await;
         self.inner.store.close().await.map_err(Error::Ledger)
     }
 }

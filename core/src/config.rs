@@ -34,6 +34,9 @@ pub struct Config {
     /// Limits on how fast.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<RateConfig>,
+    /// Who is told when a budget reaches a mark.
+    #[serde(skip_serializing_if = "AlertConfig::is_empty")]
+    pub alerts: AlertConfig,
     /// Time limits.
     pub timeouts: TimeoutConfig,
     /// How often to try.
@@ -86,6 +89,24 @@ impl std::fmt::Debug for LedgerConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let path = self.path.as_deref().map(crate::store::shown);
         f.debug_struct("LedgerConfig").field("path", &path).finish()
+    }
+}
+
+/// Who is told when a budget reaches a mark.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlertConfig {
+    /// The address that alerts are posted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+    /// The environment's variable that holds the key that is sent there, as a bearer token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook_key_env: Option<String>,
+}
+
+impl AlertConfig {
+    fn is_empty(&self) -> bool {
+        *self == AlertConfig::default()
     }
 }
 

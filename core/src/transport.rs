@@ -24,12 +24,16 @@ mod embed;
 mod http;
 mod inflate;
 mod vendor;
+#[cfg(feature = "http")]
+mod webhook;
 
 pub use batch::BatchPort;
 pub use embed::EmbedPort;
 #[cfg(feature = "http")]
 pub use http::{HttpTransport, Proxy, TransportOptions};
 pub use vendor::HttpProvider;
+#[cfg(feature = "http")]
+pub(crate) use webhook::Webhook;
 
 /// An answer's bytes as they come.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, ProviderError>> + Send>>;

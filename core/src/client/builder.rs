@@ -8,6 +8,7 @@ use crate::catalog::{Catalog, fill_address, has_places};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::id::EndpointId;
+use crate::ledger::{Alert, Rules};
 use crate::model::{Auth, Endpoint};
 use crate::plan::Settings;
 use crate::policy::Policy;
@@ -18,6 +19,7 @@ use crate::snapshot::{HealthBook, HealthRules, Keys, Offers};
 use crate::store::Store;
 use crate::transport::Transport;
 
+use super::alerts::{Alerts, Callback, Ears};
 use super::check::{Check, Wellformed};
 use super::ids::Ids;
 use super::providers::Providers;
@@ -45,6 +47,7 @@ pub struct ClientBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     checks: Vec<Arc<dyn Check>>,
+    on_alert: Option<Callback>,
 }
 
 impl ClientBuilder {
@@ -143,6 +146,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Calls this function when a budget reaches a mark, or a limit that does not refuse is passed. It is called on a
+    /// thread of its own, once for each: no call waits for it.
+    pub fn on_alert(mut self, tell: impl Fn(&Alert) + Send + Sync + 'static) -> Self {
+        self.on_alert = Some(Callback(Arc::new(tell)));
+        self
+    }
+
     /// Checks whole answers, and asks a better model where one falls short.
     pub fn check(mut self, check: Arc<dyn Check>) -> Self {
         self.checks.push(check);
@@ -192,6 +202,10 @@ impl ClientBuilder {
                 || (endpoint.auth == Auth::None && self.config.uses(endpoint, builtin))
         };
         let keys = Keys::of(&offers, is_usable);
+        let (store, rules) = open_store(self.store, &self.config)?;
+        let ears = ears(self.on_alert, &self.config)?;
+        let alerts = Alerts::start(ears, store.clone(), clock.clone(), rules);
+        let alerts = alerts.map_err(|error| ConfigError::new("alerts", format!("no thread for them: {error}")))?;
         let inner = Inner {
             keys: Arc::new(keys),
             policy: self.policy.unwrap_or(self.config.policy.clone()),
@@ -199,11 +213,8 @@ impl ClientBuilder {
             rules: self.rules.unwrap_or_else(|| self.config.rules()),
             scorer: Scorer::builtin().ready_for(&offers),
             providers,
-            store: match self.store {
-                Some(store) => store,
-                None => crate::store::open(self.config.ledger.path.as_deref(), self.config.ledger_rules()?)
-                    .map_err(Error::Ledger)?,
-            },
+            store,
+            alerts,
             clock,
             checks: self.checks,
             health: Mutex::new(Arc::new(HealthBook::new(self.health_rules))),
@@ -214,6 +225,40 @@ impl ClientBuilder {
         };
         Ok(Client { inner: Arc::new(inner) })
     }
+}
+
+/// The store that was given; else that of the settings, and its rules.
+fn open_store(own: Option<Arc<dyn Store>>, config: &Config) -> Result<(Arc<dyn Store>, Option<Rules>), Error> {
+    if let Some(own) = own {
+        return Ok((own, None));
+    }
+    let rules = config.ledger_rules()?;
+    let store = crate::store::open(config.ledger.path.as_deref(), rules.clone()).map_err(Error::Ledger)?;
+    Ok((store, Some(rules)))
+}
+
+/// Whom the settings and the caller want told of alerts.
+fn ears(callback: Option<Callback>, config: &Config) -> Result<Ears, Error> {
+    let ears = Ears { callback, ..Ears::default() };
+    let Some(url) = &config.alerts.webhook else { return Ok(ears) };
+    let key = config.alerts.webhook_key_env.as_ref().map(|name| {
+        let text = std::env::var(name).unwrap_or_default();
+        Secret::new(text)
+            .map_err(|error| ConfigError::new(format!("alerts.webhook_key_env: {name}"), error.to_string()))
+    });
+    with_webhook(ears, url, key.transpose()?, config)
+}
+
+#[cfg(feature = "http")]
+fn with_webhook(ears: Ears, url: &str, key: Option<Secret>, config: &Config) -> Result<Ears, Error> {
+    let webhook = crate::transport::Webhook::new(url, key, &config.transport_options()?);
+    let webhook = webhook.map_err(|reason| ConfigError::new("alerts.webhook", reason))?;
+    Ok(Ears { webhook: Some(webhook), ..ears })
+}
+
+#[cfg(not(feature = "http"))]
+fn with_webhook(_: Ears, _: &str, _: Option<Secret>, _: &Config) -> Result<Ears, Error> {
+    Err(ConfigError::new("alerts.webhook", "this build posts nothing: turn on the feature `http`").into())
 }
 
 /// The endpoint at the address that was set for it, else with the places of its own address filled, as far as the

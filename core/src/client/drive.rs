@@ -159,7 +159,8 @@ impl<'a> Run<'a> {
         let meter = Meter::new(self.prices(attempts, candidate), entry.at);
         let open = Open::new(self.inner.store.clone(), self.inner.clock.clone(), entry.attempt.clone(), meter);
         match self.inner.store.reserve(entry).await {
-            Ok(_) => {
+            Ok(posted) => {
+                self.inner.alerts.tell(posted.alerts);
                 self.open = Some(open);
                 Ok(Outcome::Reserved)
             }
@@ -293,7 +294,8 @@ impl<'a> Run<'a> {
             End::Settle(settle) => {
                 self.cost = self.cost.saturating_add(settle.cost);
                 let settled = Settled { lines: settle.lines.clone(), baseline_cost: settle.baseline_cost, tokens };
-                self.inner.store.settle(*settle).await.map_err(|error| self.ledger_error(error))?;
+                let posted = self.inner.store.settle(*settle).await.map_err(|error| self.ledger_error(error))?;
+                self.inner.alerts.tell(posted.alerts);
                 Ok(settled)
             }
         }

@@ -336,7 +336,8 @@ impl ResponseStream {
             End::Settle(settle) => {
                 self.account =
                     Account { cost: settle.cost, lines: settle.lines.clone(), baseline_cost: settle.baseline_cost };
-                Box::pin(async move { store.settle(*settle).await.map(|_| ()) })
+                let alerts = self.client.inner.alerts.clone();
+                Box::pin(async move { store.settle(*settle).await.map(|posted| alerts.tell(posted.alerts)) })
             }
         });
         self.failure = failure;

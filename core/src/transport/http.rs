@@ -81,7 +81,7 @@ impl Default for HttpTransport {
     }
 }
 
-fn build(options: &TransportOptions) -> Result<reqwest::Client, String> {
+pub(super) fn build(options: &TransportOptions) -> Result<reqwest::Client, String> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(options)?)
         .redirect(reqwest::redirect::Policy::none())

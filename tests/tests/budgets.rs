@@ -1,0 +1,381 @@
+//! Budgets in the live client: soft ones step down, shares hold, and their owner is told, whatever becomes of the telling.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tierway::catalog::Catalog;
+use tierway::client::{Client, ClientBuilder};
+use tierway::config::Config;
+use tierway::id::ProviderId;
+use tierway::ledger::{Alert, AlertKind};
+use tierway::model::Tier;
+use tierway::plan::Settings;
+use tierway::reply::StopReason;
+use tierway::store::Page;
+use tierway::testing::ScriptedProvider;
+use tierway::testing::scripted::Turn;
+use tierway::{EndpointId, Error, Message, Part, Reply, Request, Usage};
+
+const ROWS: &str = r#"
+vendor = "acme"
+[defaults]
+source = "made up"
+date = "2026-11-01"
+capabilities = ["streaming"]
+
+[[endpoints]]
+id = "cheap"
+vendor = "acme"
+api = "chat_completions"
+base_url = "http://127.0.0.1:9"
+region = "us"
+auth = "none"
+
+[[endpoints]]
+id = "dear"
+vendor = "acme"
+api = "chat_completions"
+base_url = "http://127.0.0.1:9"
+region = "eu"
+auth = "none"
+
+[[models]]
+id = "acme/mini"
+family = "mini"
+tier = "economy"
+context_window = 32000
+max_output = 4000
+endpoints = ["cheap"]
+prices = [{ rates = { input = "1", output = "2" } }]
+
+[[models]]
+id = "acme/grand"
+family = "grand"
+tier = "frontier"
+context_window = 200000
+max_output = 8000
+endpoints = ["dear"]
+prices = [{ rates = { input = "10", output = "20" } }]
+"#;
+
+fn answer() -> Turn {
+    let usage = Usage::of(1_000, 500);
+    Turn::Answer(Reply { parts: vec![Part::text("Paris.")], stop: Some(StopReason::End), usage, ..Reply::default() })
+}
+
+/// A builder with these settings, whose endpoints answer `calls` times; the frontier's model is wanted.
+fn builder(settings: &str, calls: usize) -> ClientBuilder {
+    let provider = |name: &str| {
+        let turns: Vec<Turn> = (0..calls).map(|_| answer()).collect();
+        Arc::new(ScriptedProvider::new(ProviderId::new(name).unwrap(), turns))
+    };
+    Client::builder()
+        .config(Config::parse(settings, "tierway.toml").unwrap())
+        .catalog(Catalog::parse(ROWS, "rows.toml").unwrap())
+        .settings(Settings { quality: 1.0, ..Settings::default() })
+        .provider(EndpointId::new("cheap").unwrap(), provider("cheap"))
+        .provider(EndpointId::new("dear").unwrap(), provider("dear"))
+}
+
+fn ask(tags: &[(&str, &str)]) -> Request {
+    let mut builder = Request::builder().message(Message::user("Prove the four colour theorem.")).max_tokens(1_000);
+    for (name, value) in tags {
+        builder = builder.tag(*name, *value);
+    }
+    builder.build().unwrap()
+}
+
+async fn tiers(client: &Client) -> BTreeMap<Tier, usize> {
+    let rows = client.store().rows(Page { limit: usize::MAX, ..Page::default() }).await.unwrap();
+    let mut tiers = BTreeMap::new();
+    rows.iter().for_each(|row| *tiers.entry(row.reserve.facts.tier).or_default() += 1);
+    tiers
+}
+
+#[tokio::test]
+async fn a_soft_budget_tells_and_cheaper_tiers_answer() {
+    let settings = "[[budgets]]\nname = \"soft\"\nusd = \"0.05\"\nenforce = \"step_down\"\n\
+                    tags = { team = [\"search\", \"ads\"] }\n";
+    let client = builder(settings, 20).build().unwrap();
+    let mut models = Vec::new();
+    for _ in 0..6 {
+        models.push(client.send(&ask(&[("team", "ads")])).await.unwrap().route.model.to_string());
+    }
+    // Each answer of the frontier costs two cents: the third goes beyond five cents, and what follows is cheaper.
+    assert_eq!(models, ["acme/grand", "acme/grand", "acme/grand", "acme/mini", "acme/mini", "acme/mini"]);
+    let other = client.send(&ask(&[("team", "legal")])).await.unwrap();
+    assert_eq!(other.route.model.as_str(), "acme/grand", "the budget is of other teams");
+    let plan = client.route(&ask(&[("team", "search")])).unwrap();
+    let told = serde_json::to_string(&plan.explain()).unwrap();
+    assert!(told.contains("soft"), "the plan says why: {told}");
+}
+
+#[tokio::test]
+async fn the_frontier_takes_no_more_than_its_share() {
+    let settings = "[[budgets]]\nname = \"frontier\"\nshare = 0.1\ntiers = [\"frontier\"]\nwindow = \"day\"\n";
+    let client = builder(settings, 300).build().unwrap();
+    for sent in 1..=200usize {
+        client.send(&ask(&[])).await.unwrap();
+        let tiers = tiers(&client).await;
+        let frontier = tiers.get(&Tier::Frontier).copied().unwrap_or(0);
+        assert!(frontier <= sent.div_ceil(10), "{frontier} of {sent}");
+    }
+    assert_eq!(tiers(&client).await.get(&Tier::Frontier), Some(&20), "and takes the whole of it");
+}
+
+#[tokio::test]
+async fn tokens_and_requests_hold_for_any_combination_of_tags() {
+    let settings = "[[budgets]]\nname = \"calls\"\nrequests = 2\nper = [\"user\", \"project\"]\nwindow = \"hour\"\n\
+                    [[budgets]]\nname = \"tokens\"\ntokens = 12000\nper = [\"team\", \"model\"]\nzone = \"Asia/Tokyo\"\nwindow = \"month\"\n\
+                    [[budgets]]\nname = \"ann\"\nusd = \"0.03\"\ntags = { user = \"ann\", project = \"p2\" }\nwindow = \"rolling 24h\"\n";
+    let client = builder(settings, 100).build().unwrap();
+    let outcomes = |user: &'static str, project: &'static str, team: &'static str, calls: usize| {
+        let client = &client;
+        async move {
+            let mut budgets = Vec::new();
+            for _ in 0..calls {
+                match client.send(&ask(&[("user", user), ("project", project), ("team", team)])).await {
+                    Ok(_) => budgets.push("ok".to_owned()),
+                    Err(error @ (Error::OverBudget(_) | Error::Refused(_))) => {
+                        let text = error.to_string();
+                        let names = ["calls", "tokens", "ann"].into_iter().filter(|name| text.contains(*name));
+                        budgets.push(names.collect::<Vec<_>>().join("+"));
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            budgets
+        }
+    };
+    assert_eq!(outcomes("bob", "p1", "a", 3).await, ["ok", "ok", "calls"]);
+    assert_eq!(outcomes("bob", "p2", "b", 3).await, ["ok", "ok", "calls"]);
+    // Ann's first call takes two cents of three; the reservation of the second does not fit, so the cheap model answers.
+    assert_eq!(outcomes("ann", "p2", "c", 2).await, ["ok", "ok"]);
+    // A team's tokens count by model: each call uses 1,500 and sets aside more.
+    let mut last = Vec::new();
+    for user in ["u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "u9"] {
+        last = outcomes(user, "p1", "d", 2).await;
+    }
+    assert!(last.iter().all(|outcome| outcome == "tokens"), "{last:?}");
+    let rows = client.store().rows(Page::default()).await.unwrap();
+    let team_d: u64 =
+        rows.iter().filter(|row| row.reserve.facts.tags.get("team").is_some_and(|t| t == "d")).count() as u64;
+    assert!(team_d * 1_500 <= 2 * 12_000, "two models, each within its tokens: {team_d}");
+}
+
+/// What a function was told, by kind.
+type Told = Arc<Mutex<Vec<Alert>>>;
+
+fn listener() -> (Told, impl Fn(&Alert) + Send + Sync + 'static) {
+    let told: Told = Told::default();
+    let heard = told.clone();
+    (told, move |alert: &Alert| heard.lock().unwrap().push(alert.clone()))
+}
+
+const MARKS: &str =
+    "[[budgets]]\nname = \"team\"\nusd = \"0.1\"\nenforce = \"alert\"\nalert_at = [20, 50, 100]\nwindow = \"total\"\n";
+
+#[tokio::test]
+async fn a_function_is_told_of_each_mark_once_however_calls_end() {
+    let (told, tell) = listener();
+    let client = builder(MARKS, 20).on_alert(tell).build().unwrap();
+    client.send(&ask(&[])).await.unwrap();
+    // A stream that is read, and two that are dropped: they are charged for what came.
+    client.stream(&ask(&[])).await.unwrap().finish().await.unwrap();
+    for _ in 0..4 {
+        client.send(&ask(&[])).await.unwrap();
+    }
+    client.close().await.unwrap();
+    let kinds: Vec<AlertKind> = told.lock().unwrap().iter().map(|alert| alert.kind).collect();
+    let reached = |mark| AlertKind::Reached(mark);
+    for mark in [20, 50, 100] {
+        assert_eq!(kinds.iter().filter(|kind| **kind == reached(mark)).count(), 1, "{kinds:?}");
+    }
+    assert_eq!(kinds.iter().filter(|kind| **kind == AlertKind::Beyond).count(), 1, "{kinds:?}");
+    assert!(told.lock().unwrap().iter().all(|alert| alert.budget == "team"));
+}
+
+#[tokio::test]
+async fn a_dropped_stream_tells_too_and_a_function_that_panics_harms_nobody() {
+    let (told, tell) = listener();
+    let panicking = move |alert: &Alert| {
+        tell(alert);
+        panic!("a fault of the owner's");
+    };
+    let settings = "[[budgets]]\nname = \"tiny\"\nusd = \"0.001\"\nenforce = \"alert\"\nalert_at = [1]\n";
+    let client = builder(settings, 5).on_alert(panicking).build().unwrap();
+    let mut stream = client.stream(&ask(&[])).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    drop(stream);
+    client.send(&ask(&[])).await.unwrap();
+    client.close().await.unwrap();
+    let kinds: Vec<AlertKind> = told.lock().unwrap().iter().map(|alert| alert.kind).collect();
+    assert!(kinds.contains(&AlertKind::Reached(1)), "{kinds:?}");
+}
+
+/// A post that came: its head and its body.
+#[derive(Clone, Debug)]
+struct Post {
+    head: String,
+    body: serde_json::Value,
+}
+
+/// A server of one's own that takes posts, after it has refused so many; where it hangs, it never answers.
+struct Hook {
+    url: String,
+    posts: Arc<Mutex<Vec<Post>>>,
+}
+
+impl Hook {
+    fn start(refusals: usize, hangs: bool) -> Hook {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/alerts?token=canary-query", listener.local_addr().unwrap());
+        let posts = Arc::new(Mutex::new(Vec::new()));
+        let heard = posts.clone();
+        std::thread::spawn(move || {
+            let mut kept = Vec::new();
+            for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
+                if hangs {
+                    kept.push(stream);
+                    continue;
+                }
+                take(stream, if number < refusals { "503 Busy" } else { "204 Taken" }, &heard);
+            }
+        });
+        Hook { url, posts }
+    }
+
+    fn taken(&self, refusals: usize) -> Vec<Post> {
+        self.posts.lock().unwrap().iter().skip(refusals).cloned().collect()
+    }
+
+    fn wait_for(&self, count: usize) -> Vec<Post> {
+        let began = Instant::now();
+        while self.posts.lock().unwrap().len() < count && began.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.posts.lock().unwrap().clone()
+    }
+}
+
+fn take(mut stream: TcpStream, status: &str, heard: &Mutex<Vec<Post>>) {
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let (mut text, mut piece) = (Vec::new(), [0u8; 4_096]);
+    let body = loop {
+        let Ok(count @ 1..) = stream.read(&mut piece) else { return };
+        text.extend_from_slice(&piece[..count]);
+        let whole = String::from_utf8_lossy(&text).into_owned();
+        if let Some((head, body)) = whole.split_once("\r\n\r\n")
+            && let Ok(value) = serde_json::from_str::<serde_json::Value>(body)
+        {
+            break Post { head: head.to_lowercase(), body: value };
+        }
+    };
+    heard.lock().unwrap().push(body);
+    let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("tierway-budgets-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn with_hook(hook: &Hook, folder: &Folder) -> String {
+    let file = folder.0.join("ledger.db");
+    let (url, file) = (&hook.url, file.display());
+    format!(
+        "[transport]\nproxy = \"none\"\n[ledger]\npath = \"{file}\"\n[alerts]\nwebhook = \"{url}\"\nwebhook_key_env = \"PATH\"\n{MARKS}"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_is_posted_until_it_is_taken() {
+    let (folder, hook) = (Folder::new("taken"), Hook::start(2, false));
+    let client = builder(&with_hook(&hook, &folder), 20).build().unwrap();
+    for _ in 0..3 {
+        client.send(&ask(&[])).await.unwrap();
+    }
+    let posts = tokio::task::block_in_place(|| hook.wait_for(4));
+    client.close().await.unwrap();
+    let ids: Vec<&str> = posts.iter().map(|post| post.body["id"].as_str().unwrap()).collect();
+    // Two marks, each refused once: the same ids come again.
+    assert_eq!(ids.len(), 4, "{posts:?}");
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 2, "{ids:?}");
+    let body = &posts[0].body;
+    assert_eq!(
+        (&body["type"], &body["budget"], &body["limit"]["usd"]),
+        (&"budget_alert".into(), &"team".into(), &"0.1".into())
+    );
+    assert_eq!(body["kind"]["reached"], 20);
+    assert!(posts[0].head.contains("authorization: bearer ") && posts[0].head.contains("tierway-alert-id: "));
+    assert!(!format!("{posts:?}").contains("four colour"), "no prompt is posted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_hangs_delays_no_call() {
+    let (folder, hook) = (Folder::new("hangs"), Hook::start(0, true));
+    let client = builder(&with_hook(&hook, &folder), 20).build().unwrap();
+    let began = Instant::now();
+    for _ in 0..6 {
+        client.send(&ask(&[])).await.unwrap();
+    }
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_took_is_posted_at_the_next_start_and_what_was_taken_is_not() {
+    let folder = Folder::new("again");
+    let away = Hook::start(usize::MAX, false);
+    let client = builder(&with_hook(&away, &folder), 20).build().unwrap();
+    for _ in 0..3 {
+        client.send(&ask(&[])).await.unwrap();
+    }
+    client.close().await.unwrap();
+    let refused: std::collections::BTreeSet<String> =
+        away.taken(0).iter().map(|post| post.body["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(refused.len(), 2, "20 and 50 percent");
+    drop(client);
+    let back = Hook::start(0, false);
+    let client = builder(&with_hook(&back, &folder), 20).build().unwrap();
+    let posts = tokio::task::block_in_place(|| back.wait_for(2));
+    let taken: std::collections::BTreeSet<String> =
+        posts.iter().map(|post| post.body["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(taken, refused, "the same ids");
+    client.close().await.unwrap();
+    drop(client);
+    let third = Hook::start(0, false);
+    let client = builder(&with_hook(&third, &folder), 20).build().unwrap();
+    client.send(&ask(&[])).await.unwrap();
+    client.close().await.unwrap();
+    assert!(third.taken(0).is_empty(), "{:?}", third.taken(0));
+}
+
+#[test]
+fn an_address_that_cannot_be_one_is_refused_at_once() {
+    for (url, want) in
+        [("ftp://host/x", "https"), ("nonsense", "https"), ("http://example.com/x", "a key travels over https")]
+    {
+        let settings = format!("[alerts]\nwebhook = \"{url}\"\nwebhook_key_env = \"PATH\"\n");
+        let error = builder(&settings, 1).build().unwrap_err().to_string();
+        assert!(error.contains("alerts.webhook") && error.contains(want), "{error}");
+    }
+    let unset = builder("[alerts]\nwebhook = \"https://example.com\"\nwebhook_key_env = \"TIERWAY_NO_SUCH_KEY\"\n", 1);
+    assert!(unset.build().unwrap_err().to_string().contains("TIERWAY_NO_SUCH_KEY"));
+}

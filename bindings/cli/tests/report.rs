@@ -142,6 +142,91 @@ fn an_export_is_compared_line_by_line() {
     );
 }
 
+/// A ledger of two vendors' models on one day: 2026-08-20, with 1,000 prompt and 200 answer tokens an attempt.
+fn two_vendors(file: &Path) {
+    use tierway::ledger::{Basis, Ending, Facts, Purpose, Reserve, Settle};
+    let store = SqliteStore::open(file, Rules::default()).unwrap();
+    let at = tierway::catalog::parse_time("2026-08-20T09:00Z").unwrap();
+    for (n, (model, cost)) in
+        [("openai/gpt-4o", "0.0045"), ("openai/gpt-4o", "0.0045"), ("anthropic/claude-haiku-4-5", "0.002")]
+            .iter()
+            .enumerate()
+    {
+        let attempt: tierway::id::AttemptId = format!("a{n}").parse().unwrap();
+        let vendor = model.split('/').next().unwrap();
+        let facts = Facts {
+            model: model.parse().unwrap(),
+            vendor: vendor.parse().unwrap(),
+            endpoint: vendor.parse().unwrap(),
+            tier: tierway::model::Tier::Frontier,
+            purpose: Purpose::First,
+            key: None,
+            tags: Default::default(),
+        };
+        let cost: tierway::Usd = cost.parse().unwrap();
+        let (request, amount) = ("r".parse().unwrap(), cost);
+        let reserve =
+            Reserve { attempt: attempt.clone(), request, at, facts, amount, tokens_max: 9_000, baseline: None };
+        wait(store.reserve(reserve)).unwrap();
+        let settle = Settle {
+            attempt,
+            at,
+            cost,
+            lines: Vec::new(),
+            usage: tierway::Usage::of(1_000, 200),
+            basis: Basis::Reported,
+            ending: Ending::Answered,
+            latency: tierway::time::Span::from_ms(900),
+            first_token: None,
+            baseline_cost: None,
+        };
+        wait(store.settle(settle)).unwrap();
+    }
+    wait(store.close()).unwrap();
+}
+
+#[test]
+fn exports_as_vendors_lay_them_out_are_compared() {
+    let folder = Folder::new("layouts");
+    two_vendors(&folder.0.join("tierway.db"));
+    let check = |name: &str, vendor: &str, export: &str, code: i32, want: &[&str]| {
+        std::fs::write(folder.0.join(name), export).unwrap();
+        let out = tierway(&folder, &["ledger", "reconcile", "--vendor", vendor, "--usage-export", name]);
+        let all = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(code), "{name}: {all}");
+        want.iter().for_each(|want| assert!(all.contains(want), "{name}: no '{want}' in {all}"));
+    };
+    let costs = "start_time,end_time,start_time_iso,end_time_iso,amount_value,amount_currency,line_item,project_id,organization_id\n\
+        1787184000,1787270400,2026-08-20T00:00:00+00:00,2026-08-21T00:00:00+00:00,0.00500000000000000010,usd,\"gpt-4o-2024-08-06, input\",p,o\n\
+        1787184000,1787270400,2026-08-20T00:00:00+00:00,2026-08-21T00:00:00+00:00,0.004,usd,\"gpt-4o-2024-08-06, output\",p,o\n\
+        1787270400,1787356800,2026-08-21T00:00:00+00:00,2026-08-22T00:00:00+00:00,,,,,\n";
+    check("openai-costs.csv", "openai", costs, 0, &["gpt-4o", "equal", "usd: ledger 0.009, export 0.009"]);
+    let more = costs.replace("0.004,usd", "0.0041,usd");
+    check("openai-more.csv", "openai", &more, 1, &["charged more", "0.0001", "1 of 1 lines differ"]);
+    let days = "start_time_iso,amount_value,amount_currency,line_item\n2026-08-20T00:00:00+00:00,0.009,usd,\n";
+    check("openai-days.csv", "openai", days, 0, &["(all models)", "equal"]);
+    let euros = costs.replace("0.004,usd", "0.004,eur");
+    check("openai-euros.csv", "openai", &euros, 2, &["row 3", "in dollars"]);
+    let tokens = "\u{feff}start_time_iso,num_model_requests,model,batch,input_tokens,output_tokens,input_cached_tokens\n\
+        2026-08-20T00:00:00+00:00,2,gpt-4o-2024-08-06,false,2000,400,0\n";
+    check(
+        "openai-usage.csv",
+        "openai",
+        tokens,
+        0,
+        &["input tokens: ledger 2000, export 2000", "output tokens: ledger 400"],
+    );
+    let anthropic = "usage_date_utc,model,workspace,api_key,usage_type,context_window,token_type,cost_usd,list_price_usd,cost_type\n\
+        2026-08-20,Claude Haiku 4.5,Default,key,message,\u{2264} 200k,input_no_cache,0.001,0.001,token\n\
+        2026-08-20,Claude Haiku 4.5,Default,key,message,\u{2264} 200k,output,0.001,0.001,token\n";
+    check("anthropic-cost.csv", "anthropic", anthropic, 0, &["claude-haiku-4-5", "equal"]);
+    let usage = "usage_date_utc,model_version,api_key,workspace,usage_type,context_window,usage_input_tokens_no_cache,\
+        usage_input_tokens_cache_write_5m,usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,usage_output_tokens\n\
+        2026-08-20,claude-haiku-4-5-20251001,key,Default,message,0-200k,300,100,0,600,210\n";
+    check("anthropic-usage.csv", "anthropic", usage, 1, &["claude-haiku-4-5", "output tokens", "charged more", "10"]);
+    check("nothing.csv", "openai", "when,what\n1,2\n", 2, &["no column for the cost among: when, what"]);
+}
+
 #[test]
 fn an_unknown_attempt_is_settled_once() {
     let folder = Folder::new("unknown");

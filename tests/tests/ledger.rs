@@ -18,6 +18,8 @@ use tierway::testing::store as suite;
 mod crash;
 #[path = "ledger/fault.rs"]
 mod fault;
+#[path = "ledger/hostile.rs"]
+mod hostile;
 #[path = "ledger/windows.rs"]
 mod windows;
 
@@ -56,6 +58,11 @@ fn sqlite(folder: &Folder) -> impl Fn(Rules) -> Arc<dyn Store> + Sync {
         let file = path.join(format!("{}.db", count.fetch_add(1, Ordering::Relaxed)));
         Arc::new(SqliteStore::open(file, rules).unwrap())
     }
+}
+
+/// How many cases: fewer in CI, all where `TIERWAY_LONG` is set.
+pub(crate) fn cases(in_ci: usize, long: usize) -> usize {
+    if std::env::var_os("TIERWAY_LONG").is_some() { long } else { in_ci }
 }
 
 fn seed() -> u64 {
@@ -107,12 +114,12 @@ fn random_entries_in_sqlite_agree_with_the_reference_book() {
 fn budgets_hold_under_256_threads() {
     suite::budget_holds(&memory, 256, 100);
     let folder = Folder::new();
-    suite::budget_holds(&sqlite(&folder), 256, 5);
+    suite::budget_holds(&sqlite(&folder), 256, 100);
 }
 
 #[test]
 fn ten_thousand_ids_from_sixteen_threads_have_one_effect_each() {
     suite::one_effect(&memory, 16, 10_000);
     let folder = Folder::new();
-    suite::one_effect(&sqlite(&folder), 16, 500);
+    suite::one_effect(&sqlite(&folder), 16, cases(1_000, 10_000));
 }

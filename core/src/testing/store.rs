@@ -17,9 +17,11 @@ use crate::store::Store;
 
 mod cases;
 mod history;
+mod hostile;
 mod races;
 
 pub use history::{History, Op};
+pub use hostile::HostileCount;
 
 /// Makes a fresh, empty store under these rules.
 pub type Make<'a> = &'a (dyn Fn(Rules) -> Arc<dyn Store> + Sync);
@@ -36,6 +38,16 @@ pub fn conforms(make: Make<'_>, seed: u64, ops: usize) {
     history::agrees(make, &History::rules(), seed, ops);
     races::budget_holds(make, 8, 25);
     races::one_effect(make, 8, 20);
+    hostile::hostile(make, seed, 300);
+}
+
+/// As many hostile entries as `cases` from `seed`: text and numbers in every field that are refused, or stored as they
+/// are and inert.
+///
+/// # Panics
+/// Where one is neither.
+pub fn hostile(make: Make<'_>, seed: u64, cases: usize) -> HostileCount {
+    hostile::hostile(make, seed, cases)
 }
 
 /// As many threads as `threads` race for one budget, `rounds` times: it is never overshot.

@@ -20,15 +20,21 @@ use super::rig::{Format, call, fold};
 
 /// Passes a call on to HTTP and keeps the answer's head and bytes.
 #[derive(Debug, Default)]
-struct Recorder {
+pub(super) struct Recorder {
     http: HttpTransport,
     heard: Mutex<Option<Tape>>,
 }
 
 #[derive(Clone, Debug)]
-struct Tape {
-    headers: Vec<(String, String)>,
-    body: Bytes,
+pub(super) struct Tape {
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Bytes,
+}
+
+impl Recorder {
+    pub(super) async fn tape(&self) -> Tape {
+        self.heard.lock().await.clone().expect("it was recorded")
+    }
 }
 
 #[async_trait]
@@ -65,7 +71,7 @@ impl Transport for Player {
 }
 
 /// Three answers: a text, reasoning before a text, two tool calls.
-fn answers() -> Vec<Answer> {
+pub(super) fn answers() -> Vec<Answer> {
     let tool = |id: &str, arguments: &str| {
         Part::new(Content::ToolCall(ToolCall { id: id.into(), name: "look_up".into(), arguments: arguments.into() }))
     };

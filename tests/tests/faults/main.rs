@@ -4,6 +4,7 @@
 //! limits, saying rightly whether the request was sent, and with neither key nor prompt in what it prints.
 #![allow(clippy::print_stdout)]
 
+mod account;
 mod canary;
 mod cases;
 mod connection;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use tierway::ledger::{Book, Budget, Fate, Frame, LedgerError, Limit, Rules, Window};
-use tierway::store::{Only, Page, SqliteStore, Store};
+use tierway::store::{Durability, Only, Page, SqliteStore, Store};
 use tierway::testing::store::{History, Op, wait};
 
 use crate::Folder;
@@ -59,6 +59,7 @@ fn child() {
             }
             writeln!(out, "spent {spent}").unwrap();
         }
+        Some(("fork", _)) => fork_and_write(&file),
         _ => panic!("unknown mode"),
     }
 }
@@ -71,7 +72,8 @@ fn few(file: &str, seed: &str) {
         Some(log) => writeln!(out, "told {} {line}", std::fs::metadata(log).map_or(0, |file| file.len())).unwrap(),
         None => writeln!(out, "told {line}").unwrap(),
     };
-    let store = match SqliteStore::open(file, Rules::default()) {
+    let durability = if std::env::var_os("FEW_NORMAL").is_some() { Durability::Normal } else { Durability::Full };
+    let store = match SqliteStore::open_with(file, Rules::default(), durability) {
         Ok(store) => store,
         Err(error) => return tell(&format!("error {error}")),
     };
@@ -127,13 +129,74 @@ fn write(store: &dyn Store, op: Op) -> Result<tierway::ledger::Posted, LedgerErr
     }
 }
 
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "a fork can be made in no other way")]
+mod posix {
+    unsafe extern "C" {
+        fn fork() -> i32;
+        fn waitpid(process: i32, status: *mut i32, options: i32) -> i32;
+        fn _exit(code: i32) -> !;
+    }
+
+    /// Runs `work` in a fork and returns what it returned, 0 to 255.
+    pub(super) fn in_a_fork(work: impl FnOnce() -> i32) -> i32 {
+        // SAFETY: the fork runs `work` alone, which takes no lock that another thread of the parent may hold, and ends.
+        match unsafe { fork() } {
+            // SAFETY: it ends the fork at once, without the parent's destructors.
+            0 => unsafe { _exit(work()) },
+            process => {
+                let mut status = -1;
+                // SAFETY: `status` lives until the call returns.
+                unsafe { waitpid(process, &mut status, 0) };
+                status >> 8
+            }
+        }
+    }
+}
+
+/// A store that was opened before a fork is refused in it, in memory and on disk, and goes on in the parent.
+#[cfg(unix)]
+fn fork_and_write(file: &str) {
+    let stores: [Arc<dyn Store>; 2] = [
+        Arc::new(SqliteStore::open(file, Rules::default()).unwrap()),
+        Arc::new(tierway::store::MemoryStore::default()),
+    ];
+    let mut history = History::new(5);
+    for store in stores {
+        let Op::Reserve(before) = history_reserve(&mut history) else { unreachable!() };
+        let Op::Reserve(inside) = history_reserve(&mut history) else { unreachable!() };
+        wait(store.reserve(before.clone())).unwrap();
+        let refused = posix::in_a_fork(|| match wait(store.reserve(inside.clone())) {
+            Err(LedgerError::Forked { .. }) => 7,
+            _ => 1,
+        });
+        let void = tierway::ledger::Void { attempt: before.attempt, at: before.at, why: "not sent".to_owned() };
+        wait(store.void(void)).unwrap();
+        wait(store.reserve(inside)).unwrap();
+        let rows = wait(store.rows(Page::default())).unwrap().len();
+        writeln!(std::io::stdout(), "forked {refused} {rows}").unwrap();
+    }
+}
+
+#[cfg(not(unix))]
+fn fork_and_write(_: &str) {}
+
+#[cfg(unix)]
 #[test]
-fn killed_a_hundred_times_nothing_acknowledged_is_lost() {
+fn a_fork_is_refused_and_harms_nothing() {
+    let folder = Folder::new();
+    let out = start("fork:1", &folder.file("fork.db")).wait_with_output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(text.matches("forked 7 2").count(), 2, "{text}");
+}
+
+#[test]
+fn killed_at_random_nothing_acknowledged_is_lost() {
     let folder = Folder::new();
     let file = folder.file("killed.db");
     let mut told: Vec<String> = Vec::new();
     let mut random = History::new(crate::seed());
-    for round in 0..100 {
+    for round in 0..crate::cases(100, 1_000) {
         let mut child = start(&format!("history:{round}"), &file);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let enough = 1 + random.below(60);
@@ -170,7 +233,7 @@ fn killed_a_hundred_times_nothing_acknowledged_is_lost() {
 
 #[test]
 fn four_processes_share_a_budget_and_overshoot_nothing() {
-    for _ in 0..5 {
+    for _ in 0..100 {
         let folder = Folder::new();
         let file = folder.file("shared.db");
         let mut children: Vec<Child> = (0..4).map(|n| start(&format!("race:p{n}"), &file)).collect();

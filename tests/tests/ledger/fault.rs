@@ -3,11 +3,11 @@
 //! The faults are made in a child process by a small library that is loaded before libc and is compiled here. Where
 //! there is no C compiler or no Linux, the tests say so and are skipped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tierway::ledger::{Book, Fate};
+use tierway::ledger::{Book, Entry, Fate};
 use tierway::store::{Page, SqliteStore, Store};
 use tierway::testing::store::{History, wait};
 
@@ -64,10 +64,10 @@ fn check(file: &Path, told: &[String], context: &str) {
 #[test]
 fn a_failing_disk_is_a_typed_error_and_loses_nothing() {
     let folder = Folder::new();
-    let Some(library) = library(&folder, 200) else { return };
+    let Some(library) = library(&folder, crate::cases(200, 2_000)) else { return };
     let mut random = History::new(crate::seed());
     let (mut refused, mut kept) = (0, 0);
-    for case in 0..200u64 {
+    for case in 0..crate::cases(200, 2_000) as u64 {
         let file = folder.file(&format!("fault{case}.db"));
         // EIO and ENOSPC, once or from then on.
         let errno = if case % 2 == 0 { 5 } else { 28 };
@@ -144,21 +144,22 @@ fn after_power_cut(events: &[Event], random: &mut History) -> [Vec<u8>; 2] {
     files
 }
 
-#[test]
-fn a_power_cut_loses_nothing_that_was_acknowledged() {
-    let folder = Folder::new();
-    let Some(library) = library(&folder, 500) else { return };
-    let mut random = History::new(crate::seed());
-    for history in 0..10u64 {
-        let (file, log) = (folder.file(&format!("power{history}.db")), folder.file(&format!("power{history}.log")));
-        let told = run(
-            &library,
-            &file,
-            history,
-            &[("FAULT_LOG", log.display().to_string()), ("FEW_SIZES", log.display().to_string())],
-        );
-        let bytes = std::fs::read(&log).unwrap();
-        // Each answer says how long the log was when it was given: what was told by then must be there.
+/// A child's writes and syncs, and what it was told, each with the length of the log at that moment.
+struct Recording {
+    events: Vec<Event>,
+    told: Vec<(usize, String)>,
+    /// Events up to the first answer: the file is being made, with a journal that is not written down.
+    made: usize,
+}
+
+impl Recording {
+    fn make(folder: &Folder, library: &Path, history: u64, is_normal: bool) -> Recording {
+        let name = format!("power{history}{is_normal}");
+        let (file, log) = (folder.file(&format!("{name}.db")), folder.file(&format!("{name}.log")));
+        let place = log.display().to_string();
+        let mut settings = vec![("FAULT_LOG", place.clone()), ("FEW_SIZES", place)];
+        settings.extend(is_normal.then(|| ("FEW_NORMAL", "1".to_owned())));
+        let told = run(library, &file, history, &settings);
         let told: Vec<(usize, String)> = told
             .iter()
             .filter_map(|line| {
@@ -167,24 +168,97 @@ fn a_power_cut_loses_nothing_that_was_acknowledged() {
             })
             .collect();
         assert!(told.len() > 10, "history {history}: {told:?}");
-        let all = events(&bytes);
-        let size = |event: &Event| 14 + if let Event::Write { bytes, .. } = event { bytes.len() } else { 0 };
-        // Before the first answer the file is being made, with a journal that is not written down: nothing can be lost.
+        let events = events(&std::fs::read(&log).unwrap());
         let (mut made, mut sum) = (0, 0);
         while sum < told[0].0 {
-            sum += size(&all[made]);
+            sum += size(&events[made]);
             made += 1;
         }
-        for case in 0..50 {
-            let upto = made + random.below((all.len() - made) as u64 + 1) as usize;
-            let kept: usize = all[..upto].iter().map(size).sum();
-            let [main, wal] = after_power_cut(&all[..upto], &mut random);
-            let restored = folder.file(&format!("restored{history}.{case}.db"));
-            std::fs::write(&restored, main).unwrap();
-            std::fs::write(folder.file(&format!("restored{history}.{case}.db-wal")), wal).unwrap();
-            let lines: Vec<String> =
-                told.iter().filter(|(size, _)| *size <= kept).map(|(_, line)| line.clone()).collect();
-            check(&restored, &lines, &format!("history {history}, case {case}, {upto} of {} events", all.len()));
+        Recording { events, told, made }
+    }
+
+    /// Cuts the power at a random moment: the file that is left, and what had been told by then.
+    fn cut(&self, file: &Path, random: &mut History) -> Vec<String> {
+        let upto = self.made + random.below((self.events.len() - self.made) as u64 + 1) as usize;
+        let kept: usize = self.events[..upto].iter().map(size).sum();
+        let [main, wal] = after_power_cut(&self.events[..upto], random);
+        std::fs::write(file, main).unwrap();
+        std::fs::write(file.with_extension("db-wal"), wal).unwrap();
+        self.told.iter().filter(|(size, _)| *size <= kept).map(|(_, line)| line.clone()).collect()
+    }
+}
+
+fn size(event: &Event) -> usize {
+    14 + if let Event::Write { bytes, .. } = event { bytes.len() } else { 0 }
+}
+
+#[test]
+fn a_power_cut_loses_nothing_that_was_acknowledged() {
+    let folder = Folder::new();
+    let cases = crate::cases(50, 1_000);
+    let Some(library) = library(&folder, 10 * cases) else { return };
+    let mut random = History::new(crate::seed());
+    for history in 0..10u64 {
+        let recording = Recording::make(&folder, &library, history, false);
+        for case in 0..cases {
+            let file = folder.file(&format!("full{history}.{case}.db"));
+            let told = recording.cut(&file, &mut random);
+            check(&file, &told, &format!("history {history}, case {case}"));
+            remove(&file);
         }
+    }
+    println!("{} power cuts", 10 * cases);
+}
+
+/// The control: without a sync for each answer the last entries may be lost, and the cuts above must be able to show it.
+/// What is left is a beginning of what was told, never a part of it with a hole.
+#[test]
+fn a_power_cut_under_normal_leaves_a_prefix() {
+    let folder = Folder::new();
+    let cases = crate::cases(25, 500);
+    let Some(library) = library(&folder, 4 * cases) else { return };
+    let mut random = History::new(crate::seed());
+    let mut lossy = 0;
+    for history in 0..4u64 {
+        let recording = Recording::make(&folder, &library, 100 + history, true);
+        for case in 0..cases {
+            let file = folder.file(&format!("normal{history}.{case}.db"));
+            let told = recording.cut(&file, &mut random);
+            let context = format!("history {history}, case {case}");
+            let there = present(&file, &told, &context);
+            let kept = there.iter().take_while(|there| **there).count();
+            assert!(there[kept..].iter().all(|there| !there), "{context}: a hole: {there:?}");
+            lossy += usize::from(kept < there.len());
+            remove(&file);
+        }
+    }
+    println!("{} power cuts under NORMAL, {lossy} lost the last entries", 4 * cases);
+    assert!(lossy > cases / 4, "the cuts show no loss even where there must be some: {lossy}");
+}
+
+/// Of each entry that was told, at its first telling, whether it is there. The journal must replay.
+fn present(file: &Path, told: &[String], context: &str) -> Vec<bool> {
+    let store = SqliteStore::open(file, History::rules()).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let journal = wait(store.journal(0, usize::MAX)).unwrap();
+    Book::replay(History::rules(), &journal).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let there: HashSet<String> = journal
+        .iter()
+        .map(|entry| match entry {
+            Entry::Reserve(entry) => format!("ok reserve {}", entry.attempt),
+            Entry::Settle(entry) => format!("ok settle {}", entry.attempt),
+            Entry::Void(entry) => format!("ok void {}", entry.attempt),
+            Entry::Unknown { attempt, .. } => format!("unknown {attempt}"),
+        })
+        .collect();
+    wait(store.close()).unwrap();
+    let mut seen = HashSet::new();
+    let first = told.iter().filter(|line| line.starts_with("ok ") && seen.insert(line.as_str()));
+    first.map(|line| there.contains(line)).collect()
+}
+
+fn remove(file: &Path) {
+    for path in [file.to_owned(), file.with_extension("db-wal"), file.with_extension("db-shm")] {
+        // Not all of them are there.
+        let _ = std::fs::remove_file(path);
     }
 }

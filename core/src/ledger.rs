@@ -29,6 +29,6 @@ pub use entry::{
 };
 pub use error::{LedgerError, OverBudget, OverRate};
 pub use rate::{Rate, RateState};
-pub use report::{By, Group, Held, Line, Pico, Report, ReportAsk, Times};
+pub use report::{By, Decisions, Errors, Group, Held, Line, Pico, Report, ReportAsk, Times};
 pub use rollup::{CellKey, ClassKey, Measure, Rollup, Sums, TagKey, class_of, middle_of};
 pub use window::{Frame, Period, Window, WindowError};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use tierway::config::Config;
-use tierway::ledger::{By, Frame, Group, Line, Report, ReportAsk, Rules, Window};
+use tierway::ledger::{By, Errors, Frame, Group, Line, Purpose, Report, ReportAsk, Rules, Window};
 use tierway::store::{Only, Page, Store, Stretch};
 use tierway::time::Timestamp;
 
@@ -133,7 +133,7 @@ fn ask(args: &ReportArgs) -> Result<ReportAsk, Failure> {
     let day = Window::new(Frame::Day, &args.zone).map_err(|error| Failure::Input(error.to_string()))?;
     let start = |text: &Option<String>| text.as_deref().map(|text| midnight(text, &day)).transpose();
     let until = start(&args.until)?.map(|at| day.bucket(at).end.unwrap_or(at));
-    let stock = ["day", "tier", "model"].map(str::to_owned);
+    let stock = ["day", "tier", "model", "purpose"].map(str::to_owned);
     let by = if args.by.is_empty() { stock.as_slice() } else { args.by.as_slice() };
     let by =
         by.iter().map(|name| name.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})).collect();
@@ -191,6 +191,8 @@ fn print(report: &Report, db: Option<&Path>, out: &mut impl Write) -> Result<(),
         table.print(out)?;
         writeln!(out)?;
     }
+    decisions_table(report).map_or(Ok(()), |table| table.print(out).and_then(|()| writeln!(out)))?;
+    errors_table(report).map_or(Ok(()), |table| table.print(out).and_then(|()| writeln!(out)))?;
     let total = &report.total;
     writeln!(
         out,
@@ -240,6 +242,54 @@ fn group_table(group: &Group, total: &Line) -> Table {
         ]);
     }
     table
+}
+
+/// The purposes that occur, in the order of `Purpose::ALL`.
+pub(crate) fn purposes(report: &Report) -> Vec<&'static str> {
+    let occurs = |name: &&'static str| report.decisions.iter().any(|line| line.purposes.contains_key(*name));
+    Purpose::ALL.iter().map(|purpose| purpose.as_str()).filter(occurs).collect()
+}
+
+/// What was decided by tier; nothing where no attempt was made.
+fn decisions_table(report: &Report) -> Option<Table> {
+    let names = purposes(report);
+    report.decisions.first()?;
+    let mut head = vec![("decisions", Side::Left), ("requests", Side::Right)];
+    head.extend(names.iter().map(|name| (*name, Side::Right)));
+    head.push(("cost beside", Side::Right));
+    let mut table = Table::new(&head);
+    for line in &report.decisions {
+        let count = |name: &&str| line.purposes.get(*name).copied().unwrap_or(0).to_string();
+        let first = [plain(&line.tier), line.decided.to_string()];
+        table.row(first.into_iter().chain(names.iter().map(count)).chain([line.cost_beside.short()]));
+    }
+    Some(table)
+}
+
+/// The kinds of a model's failures, commonest first: `3 overloaded, 1 timeout`.
+pub(crate) fn kinds(line: &Errors) -> String {
+    let mut kinds: Vec<_> = line.kinds.iter().collect();
+    kinds.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    kinds.iter().map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect::<Vec<_>>().join(", ")
+}
+
+/// A share in thousandths, as percent.
+pub(crate) fn percent(permille: u64) -> String {
+    format!("{}.{} %", permille / 10, permille % 10)
+}
+
+/// How often models failed; nothing where none did.
+fn errors_table(report: &Report) -> Option<Table> {
+    report.errors.first()?;
+    let right = Side::Right;
+    let head = [("errors", Side::Left), ("attempts", right), ("failed", right), ("p50 of hours", right)];
+    let mut table = Table::new(&[head.as_slice(), &[("p90", right), ("p99", right), ("kinds", Side::Left)]].concat());
+    for line in &report.errors {
+        let shares = [line.p50_permille, line.p90_permille, line.p99_permille].map(percent);
+        let counts = [line.attempts.to_string(), line.failed.to_string()];
+        table.row([plain(&line.model)].into_iter().chain(counts).chain(shares).chain([kinds(line)]));
+    }
+    Some(table)
 }
 
 /// Text from outside, safe to print on a terminal.

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use tierway::ledger::{Group, Line, Report};
 
+use crate::report::{kinds, percent, purposes};
+
 const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#5c6670;--rule:#d9dee3;--page:#fbfcfd;--card:#fff;--paid:#1769aa;--base:#c9d4de;--good:#1a7f4b}
 @media (prefers-color-scheme:dark){:root{--ink:#e8ecf0;--soft:#9aa6b2;--rule:#343c45;--page:#14181c;--card:#1c2127;--paid:#5aa9e6;--base:#46525e;--good:#5cc98d}}
@@ -60,7 +62,9 @@ pub(crate) fn html(report: &Report) -> String {
         table(group, &mut page);
         page.push_str("</section>");
     }
+    decisions(report, &mut page);
     times(report, &mut page);
+    errors(report, &mut page);
     page.push_str("</main></body></html>\n");
     page
 }
@@ -239,4 +243,71 @@ fn times(report: &Report, page: &mut String) {
         );
     }
     page.push_str("</table></div><p class=\"soft\">Percentiles are right to within 5 %.</p></section>");
+}
+
+/// The beginning of a section with a table; who calls ends it.
+fn lines(page: &mut String, title: &str, head: &[&str], rows: &[Vec<String>]) {
+    push(page, format_args!("<section><h2>{}</h2><div class=\"scroll\"><table><tr>", escaped(title)));
+    head.iter().for_each(|name| push(page, format_args!("<th>{}</th>", escaped(name))));
+    page.push_str("</tr>");
+    for row in rows {
+        page.push_str("<tr>");
+        row.iter().for_each(|field| push(page, format_args!("<td>{}</td>", escaped(field))));
+        page.push_str("</tr>");
+    }
+    page.push_str("</table></div>");
+}
+
+/// What was decided by tier: a bar of requests, and why further attempts were made.
+fn decisions(report: &Report, page: &mut String) {
+    if report.decisions.is_empty() {
+        return;
+    }
+    let names = purposes(report);
+    let head: Vec<&str> =
+        ["tier", "requests"].into_iter().chain(names.iter().copied()).chain(["cost beside, $"]).collect();
+    let rows: Vec<Vec<String>> = report
+        .decisions
+        .iter()
+        .map(|line| {
+            let count = |name: &&str| line.purposes.get(*name).copied().unwrap_or(0).to_string();
+            let first = [line.tier.clone(), line.decided.to_string()];
+            first.into_iter().chain(names.iter().map(count)).chain([line.cost_beside.to_string()]).collect()
+        })
+        .collect();
+    let most = report.decisions.iter().map(|line| line.decided).max().unwrap_or(0).max(1);
+    page.push_str("<section><h2>Decisions by tier</h2><div class=\"bars\">");
+    for line in &report.decisions {
+        let share = 100.0 * line.decided as f64 / most as f64;
+        push(
+            page,
+            format_args!(
+                "<span class=\"name\">{}</span><span class=\"bar\"><i class=\"p\" style=\"width:{share:.2}%\"></i></span>\
+                 <span class=\"n\">{}</span>",
+                escaped(&line.tier),
+                line.decided
+            ),
+        );
+    }
+    page.push_str("</div></section>");
+    lines(page, "Why attempts were made", &head, &rows);
+    page.push_str(
+        "<p class=\"soft\">Cost beside: what attempts cost that were not the first at their request.</p></section>",
+    );
+}
+
+/// How often models failed.
+fn errors(report: &Report, page: &mut String) {
+    if report.errors.is_empty() {
+        return;
+    }
+    let row = |line: &tierway::ledger::Errors| {
+        let shares = [line.p50_permille, line.p90_permille, line.p99_permille].map(percent);
+        let first = [line.model.clone(), line.attempts.to_string(), line.failed.to_string()];
+        first.into_iter().chain(shares).chain([kinds(line)]).collect()
+    };
+    let rows: Vec<Vec<String>> = report.errors.iter().map(row).collect();
+    let head = ["model", "attempts", "failed", "p50 of hours", "p90", "p99", "how they ended"];
+    lines(page, "How often attempts failed", &head, &rows);
+    page.push_str("<p class=\"soft\">Percentiles are over the hours in which a model was asked.</p></section>");
 }

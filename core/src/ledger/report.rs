@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::{CellKey, Fate, Measure, Rollup, Row, Sums, Window, middle_of};
 use crate::time::Timestamp;
 
+mod decisions;
+mod errors;
+
+pub use decisions::Decisions;
+pub use errors::Errors;
+
 /// What lines of a report have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -198,8 +204,12 @@ pub struct Report {
     pub voided: u64,
     /// The total, divided.
     pub groups: Vec<Group>,
+    /// What was decided, by tier.
+    pub decisions: Vec<Decisions>,
     /// How long models took.
     pub times: Vec<Times>,
+    /// How often models failed.
+    pub errors: Vec<Errors>,
     /// What has not ended.
     pub held: Held,
 }
@@ -232,7 +242,9 @@ impl Report {
             total: Line::default(),
             voided: 0,
             groups: Vec::new(),
+            decisions: decisions::decisions(rollup),
             times: times(rollup),
+            errors: errors::errors(rollup),
             held: held_by(held),
         };
         for (key, sums) in &rollup.cells {

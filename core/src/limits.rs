@@ -77,7 +77,7 @@ pub const BATCH_RESULT_BYTES_MAX: u64 = 4 << 30;
 /// Most pages of a vendor's list of batches that are looked through for one whose id was lost: 1,000 batches.
 pub const BATCH_PAGES_MAX: usize = 10;
 /// Most attempts that a ledger in memory keeps one by one: about a kilobyte each. Older ones are kept as sums.
-pub const MEMORY_ATTEMPTS_MAX: usize = 100_000;
+pub const MEMORY_ATTEMPTS_MAX: usize = 10_000;
 /// Most values of tags by hour that a ledger in memory keeps of forgotten attempts: about 200 bytes each.
 pub const MEMORY_TAG_SUMS_MAX: usize = 200_000;
 /// Most alerts that wait to be told: a budget for each of a thousand users may reach a mark in one minute.

@@ -46,8 +46,9 @@ impl Drop for Folder {
     }
 }
 
+/// A store in memory that forgets nothing here, so that all of its journal can be compared.
 fn memory(rules: Rules) -> Arc<dyn Store> {
-    Arc::new(MemoryStore::new(rules))
+    Arc::new(MemoryStore::keeping(1_000_000, rules))
 }
 
 /// Makes a SQLite store in a file of its own each time.

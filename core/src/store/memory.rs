@@ -20,7 +20,7 @@ const FORGOTTEN_AT_ONCE: usize = 1_024;
 /// The value of a tag under which the oldest values are summed where there are too many.
 const OLDER: &str = "(older)";
 
-/// A ledger in memory. It keeps the last hundred thousand attempts one by one, and all that are open; of older ones it
+/// A ledger in memory. It keeps the last ten thousand attempts one by one, and all that are open; of older ones it
 /// keeps what they count in budgets and the sums by hour that reports are made of.
 #[derive(Debug)]
 pub struct MemoryStore {

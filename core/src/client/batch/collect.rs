@@ -285,7 +285,7 @@ async fn write(client: &Client, settles: Vec<Settle>, voids: Vec<(AttemptId, &st
         futures_util::stream::iter(settles).map(|entry| store.settle(entry)).buffer_unordered(ENTRIES_AT_ONCE);
     while let Some(outcome) = writing.next().await {
         match outcome {
-            Ok(_) => {}
+            Ok(posted) => client.inner.alerts.tell(posted.alerts),
             Err(error) if is_over_already(&error) => {}
             Err(error) => return Err(Error::Ledger(error)),
         }

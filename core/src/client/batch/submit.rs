@@ -68,7 +68,10 @@ async fn set_aside(client: &Client, reserves: Vec<Reserve>) -> Result<(), Error>
     let (mut made, mut failed): (Vec<AttemptId>, Option<(usize, LedgerError)>) = (Vec::new(), None);
     while let Some((number, attempt, outcome)) = writing.next().await {
         match outcome {
-            Ok(_) => made.push(attempt),
+            Ok(posted) => {
+                client.inner.alerts.tell(posted.alerts);
+                made.push(attempt);
+            }
             Err(error) => drop(failed.get_or_insert((number, error))),
         }
         if failed.is_some() {

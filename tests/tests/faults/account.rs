@@ -141,7 +141,9 @@ async fn a_stream_cut_or_given_up_at_any_byte_has_a_row_within_its_reservation()
                     last = check(&rows[0], shown, &context);
                     cases += 1;
                 }
-                assert_eq!(last, whole.cost, "{}: all bytes came", format.api);
+                // Given up before its end was seen, an answer counts at the larger of the vendor's figure and our own.
+                let is_right = if falls_silent { last >= whole.cost } else { last == whole.cost };
+                assert!(is_right, "{}: all bytes came, {last} and not {}", format.api, whole.cost);
                 assert!(store.balances().await.expect("it reads").is_empty());
             }
             streams += 1;

@@ -380,6 +380,9 @@ impl Settle {
         check_at(self.at)?;
         check_amount(self.cost, "cost")?;
         check_amount(self.baseline_cost.unwrap_or_default(), "baseline cost")?;
+        if self.latency.max(self.first_token.unwrap_or_default()).ms() > i64::MAX as u64 {
+            return Err(LedgerError::invalid("its latency is beyond any clock"));
+        }
         match self.lines.len() > CHARGE_LINES_MAX {
             true => Err(LedgerError::invalid(format!("it has more than {CHARGE_LINES_MAX} charge lines"))),
             false => Ok(()),

@@ -38,7 +38,6 @@ pub fn conforms(make: Make<'_>, seed: u64, ops: usize) {
     history::agrees(make, &History::rules(), seed, ops);
     races::budget_holds(make, 8, 25);
     races::one_effect(make, 8, 20);
-    hostile::hostile(make, seed, 300);
 }
 
 /// As many hostile entries as `cases` from `seed`: text and numbers in every field that are refused, or stored as they

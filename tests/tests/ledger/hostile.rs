@@ -16,7 +16,7 @@ const CASES: usize = 2_000;
 fn entries_in_memory() {
     let count = suite::hostile(&memory, seed(), CASES);
     println!("{count:?}");
-    assert!(count.refused + count.inert == CASES && count.refused > CASES / 10 && count.inert > CASES / 3, "{count:?}");
+    assert!(count.refused + count.inert == CASES && count.refused > CASES / 10 && count.inert > CASES / 4, "{count:?}");
 }
 
 #[test]

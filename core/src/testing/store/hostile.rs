@@ -7,8 +7,8 @@ use super::cases::{reserve, settle, usd};
 use super::{History, Make, wait};
 use crate::id::{AttemptId, RequestId};
 use crate::ledger::{
-    Book, Budget, ChargeLine, Dimension, Fate, Frame, LedgerError, Limit, Reserve, Rollup, Rules, Scope, Settle, Void,
-    Window,
+    Book, Budget, ChargeLine, Dimension, Enforce, Fate, Frame, LedgerError, Limit, Reserve, Rollup, Rules, Scope,
+    Settle, Void, Window,
 };
 use crate::money::Usd;
 use crate::store::{Page, Store, Stretch};
@@ -115,7 +115,9 @@ fn hostile_settle(random: &mut History, attempt: &AttemptId) -> Settle {
 fn rules(random: &mut History) -> Rules {
     let mut all = Budget::new("all", Limit::Money(Usd::MAX), Window::utc(Frame::Total));
     all.alert_at = vec![50];
+    all.enforce = Enforce::Alert;
     let mut user = Budget::new("user", Limit::Tokens(u64::MAX), Window::utc(Frame::Day));
+    user.enforce = Enforce::Alert;
     user.per = vec![Dimension::named("user"), Dimension::named(&text(random))];
     let budgets = vec![all, user, Budget::new(text(random), Limit::Requests(u64::MAX), Window::utc(Frame::Hour))];
     let safe = |budgets: Vec<Budget>| Rules::new(budgets, Vec::new());

@@ -14,12 +14,12 @@ main{max-width:960px;margin:0 auto;padding:24px 16px 48px}h1{font-size:1.6rem;ma
 p{margin:0 0 16px}.soft{color:var(--soft)}section{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:16px;margin:16px 0}
 .sums{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:16px 0}
 .sum{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:12px 14px}.sum b{display:block;font-size:1.45rem;line-height:1.3}
-.sum span{color:var(--soft);font-size:.85rem}.good b{color:var(--good)}.scroll{overflow-x:auto}
+.sum span{color:var(--soft);font-size:.85rem}.good b{color:var(--good)}.scroll{overflow-x:auto}.scroll+p{margin:10px 0 0}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}th,td{padding:5px 10px 5px 0;text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:500;border-bottom:1px solid var(--rule)}tr+tr td{border-top:1px solid var(--rule)}
 svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font:12px system-ui,sans-serif}.paid{fill:var(--paid)}.base{fill:var(--base)}
 @media (max-width:560px){svg text{font-size:22px}}.rule{stroke:var(--rule)}.key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em;vertical-align:-1px}
-.bars{display:grid;grid-template-columns:minmax(80px,auto) 1fr auto;gap:6px 12px;align-items:center;font-size:.9rem;margin-bottom:14px}
+.bars{display:grid;grid-template-columns:fit-content(38%) 1fr auto;gap:6px 12px;align-items:center;font-size:.9rem;margin-bottom:14px}
 .bars .name{overflow-wrap:anywhere}.bars .bar{position:relative;height:16px}.bars i{position:absolute;left:0;top:0;height:100%;border-radius:3px}
 .bars i.b{background:var(--base)}.bars i.p{background:var(--paid);top:3px;height:10px}.bars .n{text-align:right;font-variant-numeric:tabular-nums}
 ";
@@ -110,10 +110,11 @@ fn most(lines: &[Line]) -> f64 {
 
 /// A column for each day: what was paid, before what the baseline would have cost.
 fn columns(group: &Group, page: &mut String) {
-    let (width, height, left, bottom) = (720.0, 220.0, 64.0, 24.0);
+    // Room for labels that are written large where the page is narrow.
+    let (width, height, left, top_room, bottom) = (720.0, 280.0, 92.0, 18.0, 28.0);
     let top = most(&group.lines);
     let step = (width - left) / group.lines.len() as f64;
-    let y = |value: f64| 10.0 + (height - bottom - 10.0) * (1.0 - value / top);
+    let y = |value: f64| top_room + (height - bottom - top_room) * (1.0 - value / top);
     page.push_str(KEY);
     push(page, format_args!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"Cost by day\">"));
     for part in 0..=4 {

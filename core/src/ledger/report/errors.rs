@@ -28,9 +28,12 @@ pub struct Errors {
     pub p99_permille: u64,
 }
 
+/// What is summed of a model: its line, and by hour its attempts and those that failed.
+type Summed = (Errors, BTreeMap<Timestamp, (u64, u64)>);
+
 /// Models by how many attempts failed, most first; those that never failed are left out.
 pub(super) fn errors(rollup: &Rollup) -> Vec<Errors> {
-    let mut models: BTreeMap<&str, (Errors, BTreeMap<Timestamp, (u64, u64)>)> = BTreeMap::new();
+    let mut models: BTreeMap<&str, Summed> = BTreeMap::new();
     for (key, sums) in rollup.cells.iter().filter(|(key, _)| key.ending != "voided") {
         let (line, hours) = models.entry(&key.model).or_default();
         let hour = hours.entry(key.hour).or_default();
@@ -41,7 +44,7 @@ pub(super) fn errors(rollup: &Rollup) -> Vec<Errors> {
             *line.kinds.entry(key.ending.clone()).or_default() += sums.attempts;
         }
     }
-    let finish = |(model, (line, hours)): (&str, (Errors, BTreeMap<Timestamp, (u64, u64)>))| {
+    let finish = |(model, (line, hours)): (&str, Summed)| {
         let mut shares: Vec<u64> = hours.values().map(|(all, failed)| (failed * 1_000).div_ceil(*all)).collect();
         shares.sort_unstable();
         let at = |percent: usize| shares[(shares.len() * percent).div_ceil(100).max(1) - 1];

@@ -22,166 +22,161 @@ const TOOL: &str = r#"{"name": "look_up", "parameters": {"type": "object", "prop
 
 /// A feature: its name, what it adds to a draft, and for each format `path=value` in the body, `-` where the format has
 /// no place for it and nothing is lost by leaving it out, or `refused`.
-fn features() -> Vec<(&'static str, String, [&'static str; 7])> {
-    let tools = |more: &str| format!(r#"{{"tools": [{TOOL}]{more}}}"#);
-    vec![
-        (
-            "a tool",
-            tools(""),
-            [
-                "/tools/0/function/name=look_up",
-                "/tools/0/name=look_up",
-                "/tools/0/name=look_up",
-                "/tools/0/functionDeclarations/0/name=look_up",
-                "/toolConfig/tools/0/toolSpec/name=look_up",
-                "/tools/0/function/name=look_up",
-                "/tools/0/function/name=look_up",
-            ],
-        ),
-        (
-            "a forced tool",
-            tools(r#", "tool_choice": {"named": "look_up"}"#),
-            [
-                "/tool_choice/function/name=look_up",
-                "/tool_choice/name=look_up",
-                "/tool_choice/name=look_up",
-                "/toolConfig/functionCallingConfig/allowedFunctionNames/0=look_up",
-                "/toolConfig/toolChoice/tool/name=look_up",
-                "/tool_choice=REQUIRED",
-                "refused",
-            ],
-        ),
-        (
-            "any tool",
-            tools(r#", "tool_choice": "required""#),
-            [
-                "/tool_choice=required",
-                "/tool_choice=required",
-                "/tool_choice/type=any",
-                "/toolConfig/functionCallingConfig/mode=ANY",
-                "/toolConfig/toolChoice/any={}",
-                "/tool_choice=REQUIRED",
-                "refused",
-            ],
-        ),
-        (
-            "no tool",
-            tools(r#", "tool_choice": "none""#),
-            [
-                "/tool_choice=none",
-                "/tool_choice=none",
-                "/tool_choice/type=none",
-                "/toolConfig/functionCallingConfig/mode=NONE",
-                "/toolConfig=null",
-                "/tool_choice=NONE",
-                "/tools=null",
-            ],
-        ),
-        (
-            "one tool at a time",
-            tools(r#", "parallel_tools": false"#),
-            [
-                "/parallel_tool_calls=false",
-                "/parallel_tool_calls=false",
-                "/tool_choice/disable_parallel_tool_use=true",
-                "-",
-                "-",
-                "-",
-                "-",
-            ],
-        ),
-        (
-            "effort",
-            r#"{"reasoning": {"effort": "high"}}"#.to_owned(),
-            [
-                "/reasoning_effort=high",
-                "/reasoning/effort=high",
-                "/output_config/effort=high",
-                "/generationConfig/thinkingConfig/thinkingLevel=high",
-                "-",
-                "/thinking/type=enabled",
-                "/think=high",
-            ],
-        ),
-        (
-            "a budget of thought",
-            r#"{"reasoning": {"budget_tokens": 2000}}"#.to_owned(),
-            [
-                "-",
-                "-",
-                "/thinking/budget_tokens=2000",
-                "/generationConfig/thinkingConfig/thinkingBudget=2000",
-                "-",
-                "/thinking/token_budget=2000",
-                "/think=true",
-            ],
-        ),
-        (
-            "a cached prompt",
-            r#"{"messages": [{"role": "user", "parts": [{"type": "text", "text": "hi", "cache": "5m"}]}]}"#.to_owned(),
-            [
-                "-",
-                "-",
-                "/messages/0/content/0/cache_control/type=ephemeral",
-                "-",
-                "/messages/0/content/1/cachePoint/type=default",
-                "-",
-                "-",
-            ],
-        ),
-        (
-            "log-probabilities",
-            r#"{"sampling": {"logprobs": 3}}"#.to_owned(),
-            [
-                "/top_logprobs=3",
-                "/top_logprobs=3",
-                "refused",
-                "/generationConfig/logprobs=3",
-                "refused",
-                "/logprobs=true",
-                "/top_logprobs=3",
-            ],
-        ),
-        (
-            "a seed",
-            r#"{"sampling": {"seed": 7}}"#.to_owned(),
-            ["/seed=7", "-", "-", "/generationConfig/seed=7", "-", "/seed=7", "/options/seed=7"],
-        ),
-        (
-            "a stop text",
-            r#"{"sampling": {"stop": ["END"]}}"#.to_owned(),
-            [
-                "/stop/0=END",
-                "refused",
-                "/stop_sequences/0=END",
-                "/generationConfig/stopSequences/0=END",
-                "/inferenceConfig/stopSequences/0=END",
-                "/stop_sequences/0=END",
-                "/options/stop/0=END",
-            ],
-        ),
-        (
-            "a lane",
-            r#"{"service_tier": "flex"}"#.to_owned(),
-            ["/service_tier=flex", "/service_tier=flex", "-", "/serviceTier=flex", "/serviceTier/type=flex", "-", "-"],
-        ),
-        (
-            "a schema",
-            format!(
-                r#"{{"format": {{"type": "json_schema", "name": "found", "strict": true, "schema": {{"type": "object", "properties": {{"w": {{"type": "string"}}}}, "required": ["w"], "additionalProperties": false}}}}}}"#
-            ),
-            [
-                "/response_format/json_schema/name=found",
-                "/text/format/name=found",
-                "/output_config/format/type=json_schema",
-                "/generationConfig/responseMimeType=application/json",
-                "-",
-                "/response_format/type=json_object",
-                "/format/type=object",
-            ],
-        ),
-    ]
-}
+const FEATURES: [(&str, &str, [&str; 7]); 13] = [
+    (
+        "a tool",
+        r#"{"tools": [TOOL]}"#,
+        [
+            "/tools/0/function/name=look_up",
+            "/tools/0/name=look_up",
+            "/tools/0/name=look_up",
+            "/tools/0/functionDeclarations/0/name=look_up",
+            "/toolConfig/tools/0/toolSpec/name=look_up",
+            "/tools/0/function/name=look_up",
+            "/tools/0/function/name=look_up",
+        ],
+    ),
+    (
+        "a forced tool",
+        r##"{"tools": [TOOL], "tool_choice": {"named": "look_up"}}"##,
+        [
+            "/tool_choice/function/name=look_up",
+            "/tool_choice/name=look_up",
+            "/tool_choice/name=look_up",
+            "/toolConfig/functionCallingConfig/allowedFunctionNames/0=look_up",
+            "/toolConfig/toolChoice/tool/name=look_up",
+            "/tool_choice=REQUIRED",
+            "refused",
+        ],
+    ),
+    (
+        "any tool",
+        r##"{"tools": [TOOL], "tool_choice": "required"}"##,
+        [
+            "/tool_choice=required",
+            "/tool_choice=required",
+            "/tool_choice/type=any",
+            "/toolConfig/functionCallingConfig/mode=ANY",
+            "/toolConfig/toolChoice/any={}",
+            "/tool_choice=REQUIRED",
+            "refused",
+        ],
+    ),
+    (
+        "no tool",
+        r##"{"tools": [TOOL], "tool_choice": "none"}"##,
+        [
+            "/tool_choice=none",
+            "/tool_choice=none",
+            "/tool_choice/type=none",
+            "/toolConfig/functionCallingConfig/mode=NONE",
+            "/toolConfig=null",
+            "/tool_choice=NONE",
+            "/tools=null",
+        ],
+    ),
+    (
+        "one tool at a time",
+        r##"{"tools": [TOOL], "parallel_tools": false}"##,
+        [
+            "/parallel_tool_calls=false",
+            "/parallel_tool_calls=false",
+            "/tool_choice/disable_parallel_tool_use=true",
+            "-",
+            "-",
+            "-",
+            "-",
+        ],
+    ),
+    (
+        "effort",
+        r#"{"reasoning": {"effort": "high"}}"#,
+        [
+            "/reasoning_effort=high",
+            "/reasoning/effort=high",
+            "/output_config/effort=high",
+            "/generationConfig/thinkingConfig/thinkingLevel=high",
+            "-",
+            "/thinking/type=enabled",
+            "/think=high",
+        ],
+    ),
+    (
+        "a budget of thought",
+        r#"{"reasoning": {"budget_tokens": 2000}}"#,
+        [
+            "-",
+            "-",
+            "/thinking/budget_tokens=2000",
+            "/generationConfig/thinkingConfig/thinkingBudget=2000",
+            "-",
+            "/thinking/token_budget=2000",
+            "/think=true",
+        ],
+    ),
+    (
+        "a cached prompt",
+        r#"{"messages": [{"role": "user", "parts": [{"type": "text", "text": "hi", "cache": "5m"}]}]}"#,
+        [
+            "-",
+            "-",
+            "/messages/0/content/0/cache_control/type=ephemeral",
+            "-",
+            "/messages/0/content/1/cachePoint/type=default",
+            "-",
+            "-",
+        ],
+    ),
+    (
+        "log-probabilities",
+        r#"{"sampling": {"logprobs": 3}}"#,
+        [
+            "/top_logprobs=3",
+            "/top_logprobs=3",
+            "refused",
+            "/generationConfig/logprobs=3",
+            "refused",
+            "/logprobs=true",
+            "/top_logprobs=3",
+        ],
+    ),
+    (
+        "a seed",
+        r#"{"sampling": {"seed": 7}}"#,
+        ["/seed=7", "-", "-", "/generationConfig/seed=7", "-", "/seed=7", "/options/seed=7"],
+    ),
+    (
+        "a stop text",
+        r#"{"sampling": {"stop": ["END"]}}"#,
+        [
+            "/stop/0=END",
+            "refused",
+            "/stop_sequences/0=END",
+            "/generationConfig/stopSequences/0=END",
+            "/inferenceConfig/stopSequences/0=END",
+            "/stop_sequences/0=END",
+            "/options/stop/0=END",
+        ],
+    ),
+    (
+        "a lane",
+        r#"{"service_tier": "flex"}"#,
+        ["/service_tier=flex", "/service_tier=flex", "-", "/serviceTier=flex", "/serviceTier/type=flex", "-", "-"],
+    ),
+    (
+        "a schema",
+        r#"{"format": {"type": "json_schema", "name": "found", "strict": true, "schema": {"type": "object", "properties": {"w": {"type": "string"}}, "required": ["w"], "additionalProperties": false}}}"#,
+        [
+            "/response_format/json_schema/name=found",
+            "/text/format/name=found",
+            "/output_config/format/type=json_schema",
+            "/generationConfig/responseMimeType=application/json",
+            "-",
+            "/response_format/type=json_object",
+            "/format/type=object",
+        ],
+    ),
+];
 
 /// Writes a draft in a format; the error's kind where it is refused.
 fn written(api: Api, draft: &RequestDraft) -> Result<(Value, Vec<u8>), String> {
@@ -210,9 +205,10 @@ fn again(api: Api, body: &[u8]) -> Value {
 fn every_feature_has_its_place_or_is_refused_and_survives() {
     let mut faults = Vec::new();
     let mut count = 0;
-    for (name, more, wanted) in features() {
+    for (name, more, wanted) in FEATURES {
         let mut draft = json!({"messages": [{"role": "user", "parts": [{"type": "text", "text": "hi"}]}]});
-        let more: Value = serde_json::from_str(&more).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let more: Value =
+            serde_json::from_str(&more.replace("TOOL", TOOL)).unwrap_or_else(|error| panic!("{name}: {error}"));
         for (field, value) in more.as_object().expect("it is an object") {
             draft[field] = value.clone();
         }
@@ -240,5 +236,5 @@ fn every_feature_has_its_place_or_is_refused_and_survives() {
         }
     }
     assert!(faults.is_empty(), "{} of {count}:\n{}", faults.len(), faults.join("\n"));
-    assert_eq!(count, features().len() * FORMATS.len());
+    assert_eq!(count, FEATURES.len() * FORMATS.len());
 }

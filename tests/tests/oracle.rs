@@ -33,7 +33,7 @@ impl Ratio {
             Value::String(text) => text.clone(),
             Value::Integer(number) => number.to_string(),
             Value::Float(number) => number.to_string(),
-            other => panic!("no number: {other}"),
+            other => panic!("no number: {other:?}"),
         };
         let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
         let under = 10u128.pow(part.len() as u32);

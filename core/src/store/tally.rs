@@ -98,6 +98,9 @@ pub(super) struct Delta<'a> {
     pub(super) budget: usize,
     pub(super) scope: &'a str,
     pub(super) bucket: Timestamp,
+    /// By how much; only a store that others share cannot write the whole balance.
+    #[cfg(feature = "postgres")]
+    pub(super) by: Balance,
 }
 
 impl Tally {
@@ -260,7 +263,13 @@ impl Tally {
             let balance = kept.buckets(&scope).entry(bucket).or_default();
             balance.add(&by);
             assert!(balance.held >= 0 && balance.base >= 0, "a reservation is released once");
-            changed(Delta { budget: at, scope: &scope, bucket });
+            changed(Delta {
+                budget: at,
+                scope: &scope,
+                bucket,
+                #[cfg(feature = "postgres")]
+                by,
+            });
         }
         match change {
             Change::Hold => {}

@@ -201,16 +201,15 @@ impl Batch {
     }
 
     fn change(&mut self, reserve: &Reserve, change: Change<'_>) -> Vec<(Key, Balance)> {
-        let mut deltas = Vec::new();
-        self.tally.change(reserve, change, &mut deltas);
-        self.rates.extend(self.tally.rate_needs(reserve));
-        let mut changed = Vec::with_capacity(deltas.len());
-        for Delta { budget, scope, bucket, by } in deltas {
-            let key = Key { budget: self.budget_ids[budget], scope, bucket_ms: bucket.ms() };
-            self.deltas.entry(key.clone()).or_default().add(&by);
-            self.places.insert(key.clone(), (budget, bucket));
+        let mut changed = Vec::new();
+        let Batch { tally, budget_ids, deltas, places, .. } = self;
+        tally.change(reserve, change, |Delta { budget, scope, bucket, by }| {
+            let key = Key { budget: budget_ids[budget], scope: scope.into(), bucket_ms: bucket.ms() };
+            deltas.entry(key.clone()).or_default().add(&by);
+            places.insert(key.clone(), (budget, bucket));
             changed.push((key, by));
-        }
+        });
+        self.rates.extend(self.tally.rate_needs(reserve));
         changed
     }
 }

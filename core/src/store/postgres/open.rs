@@ -12,8 +12,8 @@ use super::link::{Link, Server};
 use super::spool::Orphan;
 use super::transact::{Known, transact};
 use super::{migrate, tend, write};
-use crate::ledger::{Fate, LedgerError, Row, Rules};
-use crate::store::tally::{Change, Tally};
+use crate::ledger::{LedgerError, Rules};
+use crate::store::tally::Tally;
 
 const DOING: &str = "opening the ledger";
 /// Stores that put budgets in force take turns, so that each is counted once.
@@ -85,7 +85,7 @@ async fn recount(link: &Link, rules: &Rules, ids: &[i64], fresh: Vec<crate::ledg
     let rows = link.stream(doing, &(codec::select_rows() + "ORDER BY r.seq")).await?;
     let mut rows = std::pin::pin!(rows);
     while let Some(row) = rows.try_next().await? {
-        count(&mut tally, &codec::row_of(&row).map_err(|reason| link.corrupt(reason))?);
+        tally.count(&codec::row_of(&row).map_err(|reason| link.corrupt(reason))?);
     }
     for (key, balance) in tally.balances() {
         let at = rules.budgets().iter().position(|budget| budget.name == key.budget).expect("it is one of the rules");
@@ -102,16 +102,6 @@ async fn recount(link: &Link, rules: &Rules, ids: &[i64], fresh: Vec<crate::ledg
         link.execute(doing, sql, &params).await?;
     }
     Ok(())
-}
-
-fn count(tally: &mut Tally, row: &Row) {
-    let mut deltas = Vec::new();
-    tally.change(&row.reserve, Change::Hold, &mut deltas);
-    match &row.fate {
-        Fate::Settled(entry) => tally.change(&row.reserve, Change::Post(entry), &mut deltas),
-        Fate::Voided(_) => tally.change(&row.reserve, Change::Release, &mut deltas),
-        Fate::Open | Fate::Unknown { .. } => {}
-    }
 }
 
 /// Brings what a dead store answered under its leases to the server, marks what it left open, and frees the rest of its

@@ -132,12 +132,7 @@ pub(super) async fn transact(
         Err(lost) => return Err(lost),
         Ok(()) => known.own.clear(),
     }
-    known.must_look = false;
-    known.scopes.extend(needs.scopes.into_keys());
-    known.rate_rows.extend(needs.rates.into_iter().map(|((_, scope), at)| (at, scope)));
-    for (key, units) in sums {
-        known.leased.insert(key, units);
-    }
+    remember_places(known, needs, sums);
     for (key, units) in grants {
         leases.give(key, units);
     }
@@ -386,6 +381,14 @@ fn lease_sums(
         units.max(0) + grants.get(key).copied().unwrap_or(0)
     };
     keys.into_iter().map(|key| (key.clone(), sum(key))).collect()
+}
+
+/// The rows that are there now, and what is leased.
+fn remember_places(known: &mut Known, needs: Needs, sums: BTreeMap<Key, i128>) {
+    known.must_look = false;
+    known.scopes.extend(needs.scopes.into_keys());
+    known.rate_rows.extend(needs.rates.into_iter().map(|((_, scope), at)| (at, scope)));
+    known.leased.extend(sums);
 }
 
 fn remember(known: &mut Known, batch: &Batch, last_seq: Option<i64>) {

@@ -5,6 +5,7 @@
 //! the exact product, rounded up to a pico-dollar, and the total their sum.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -144,7 +145,7 @@ fn minutes(text: &str) -> i64 {
 }
 
 /// The first of the special hours that an instant is in; a window belongs to the day on which it opens.
-fn special<'a>(price: &'a Table, at: Timestamp) -> Option<&'a Table> {
+fn special(price: &Table, at: Timestamp) -> Option<&Table> {
     let (day, minute) = (at.ms().div_euclid(DAY_MS), at.ms().rem_euclid(DAY_MS) / 60_000);
     // The first of January 1970 was a Thursday.
     let name = |day: i64| ["thu", "fri", "sat", "sun", "mon", "tue", "wed"][day.rem_euclid(7) as usize];

@@ -128,7 +128,10 @@ fn moment(prices: &[&Table], number: usize) -> Option<Timestamp> {
         let all = prices.iter().enumerate().filter(|(_, price)| from(price) <= at && at < until(price));
         all.max_by_key(|(number, price)| (from(price), *number)).map(|(number, _)| number)
     };
-    let edges = prices.iter().flat_map(|price| [from(price), until(price)]).filter(|at| at.ms().abs() < i64::MAX / 2);
+    let edges = prices
+        .iter()
+        .flat_map(|price| [from(price), until(price)])
+        .filter(|at| at.ms().unsigned_abs() < i64::MAX as u64 / 2);
     let near: Vec<Timestamp> = edges
         .flat_map(|at| [at, Timestamp::from_ms(at.ms() - 8 * DAY_MS)])
         .chain([far(0), far(3_650 * DAY_MS)])

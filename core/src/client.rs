@@ -26,7 +26,7 @@ use crate::ledger::Scope;
 use crate::plan::{self, Plan, Settings};
 use crate::policy::{Needs, Policy};
 use crate::provider::Provider;
-use crate::request::Request;
+use crate::request::{Request, ServiceTier};
 use crate::score::Scorer;
 use crate::snapshot::{HealthBook, Keys, Offers, Snapshot};
 use crate::store::Store;
@@ -224,6 +224,9 @@ impl Inner {
     /// Decides, and makes ready to try.
     fn begin(&self, request: &Request, mode: Mode) -> Result<Course, Error> {
         self.check_fork()?;
+        if request.service_tier == Some(ServiceTier::Batch) {
+            return Err(BatchError::AskedAlone.into());
+        }
         let began = Instant::now();
         let needs = Needs::of(request);
         let plan = self.decide_with(request, &needs)?;

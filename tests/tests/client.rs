@@ -13,6 +13,7 @@ use tierway::ledger::{Basis, Book, Budget, Ending, Fate, Frame, Limit, Row, Rule
 use tierway::plan::Settings;
 use tierway::policy::{LabelRule, Policy};
 use tierway::reply::StopReason;
+use tierway::request::ServiceTier;
 use tierway::store::{MemoryStore, Page, Store};
 use tierway::testing::ScriptedProvider;
 use tierway::testing::scripted::Turn;
@@ -135,6 +136,21 @@ async fn an_easy_question_goes_to_the_cheap_model_at_its_exact_cost() {
     assert_eq!((settle.basis, settle.ending), (Basis::Reported, Ending::Answered));
     assert!(settle.cost <= rows[0].reserve.amount);
     world.check_books().await;
+}
+
+#[tokio::test]
+async fn a_call_of_its_own_never_gets_the_price_of_a_batch() {
+    let world = world(vec![answer("no", 10, 1)], Vec::new());
+    let mut draft = easy().to_draft();
+    draft.service_tier = Some(ServiceTier::Batch);
+    let request = Request::try_from(draft).unwrap();
+    let whole = world.client.send(&request).await.unwrap_err();
+    let streamed = world.client.stream(&request).await.unwrap_err();
+    for error in [whole, streamed] {
+        assert_eq!(error.code(), "invalid_request");
+        assert!(error.to_string().contains("Client::batch"), "{error}");
+    }
+    assert!(world.rows().await.is_empty());
 }
 
 #[tokio::test]

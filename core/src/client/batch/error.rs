@@ -13,6 +13,9 @@ pub enum BatchError {
     /// The store keeps nothing beside the account.
     #[error("this ledger store keeps no batches: use SQLite, or give your store a shelf")]
     NoShelf,
+    /// A call of its own asks for the lane of batches, which would be priced at half of what it is billed at.
+    #[error("service_tier batch is for batches: hand the request in with `Client::batch`, or leave the lane out")]
+    AskedAlone,
     /// There is nothing to hand in.
     #[error("the batch has no items: give it at least one request")]
     Empty,
@@ -93,7 +96,7 @@ impl BatchError {
     pub fn code(&self) -> &'static str {
         match self {
             BatchError::NoShelf => "no_shelf",
-            BatchError::Empty | BatchError::TooMany { .. } => "invalid_request",
+            BatchError::AskedAlone | BatchError::Empty | BatchError::TooMany { .. } => "invalid_request",
             BatchError::Unknown { .. } => "unknown_batch",
             BatchError::Item { error, .. } => error.code(),
             BatchError::OverBudget { .. } => "over_budget",

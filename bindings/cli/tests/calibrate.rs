@@ -14,7 +14,7 @@ fn folder(name: &str) -> PathBuf {
 /// Calls without stated answers, at which the small model is as good as the big one but for one in `wrong_every`.
 fn log(path: &Path, calls: usize, wrong_every: usize) {
     let line = |at: usize| {
-        let small = f64::from(u8::from(!at.is_multiple_of(wrong_every)));
+        let small = f64::from(u8::from(!(at + 1).is_multiple_of(wrong_every)));
         serde_json::json!({
             "id": at.to_string(), "prompt": format!("Question {at}?"), "labels": {"small": small, "big": 1.0},
             "out_chars": {"small": 400, "big": 400},

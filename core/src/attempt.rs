@@ -139,6 +139,8 @@ pub struct Attempts {
     seed: u64,
     number: u32,
     tries_here: u32,
+    /// When the last wait is over: then it was waited, also by a clock that stands still or goes back.
+    waited_until: Timestamp,
     current: Attempt,
     /// Attempts that were sent and have not ended: two at most.
     under_way: Vec<Attempt>,
@@ -162,6 +164,7 @@ impl Attempts {
             seed,
             number: 0,
             tries_here: 0,
+            waited_until: now,
             current,
             under_way: Vec::new(),
             is_resumed: false,
@@ -198,11 +201,25 @@ impl Attempts {
 
     /// The first step.
     pub fn first(&mut self, now: Timestamp, health: &HealthBook) -> Step {
-        self.move_on(Aim::First, now, health)
+        let step = self.move_on(Aim::First, now, health);
+        self.note_wait(step, now)
     }
 
     /// The next step. `health` holds the endpoints' breakers and their budgets of retries, from which a retry takes one.
     pub fn next(&mut self, outcome: Outcome, now: Timestamp, health: &mut HealthBook) -> Step {
+        let now = now.max(self.waited_until);
+        let step = self.after(outcome, now, health);
+        self.note_wait(step, now)
+    }
+
+    fn note_wait(&mut self, step: Step, now: Timestamp) -> Step {
+        if let Step::Wait(span) = &step {
+            self.waited_until = now.after(*span);
+        }
+        step
+    }
+
+    fn after(&mut self, outcome: Outcome, now: Timestamp, health: &mut HealthBook) -> Step {
         match outcome {
             Outcome::Reserved => {
                 self.under_way.push(self.current);
@@ -289,7 +306,9 @@ impl Attempts {
         self.plan = plan;
         self.current.candidate = 0;
         self.is_resumed = true;
-        self.move_on(Aim::Continuation, now, health)
+        let now = now.max(self.waited_until);
+        let step = self.move_on(Aim::Continuation, now, health);
+        self.note_wait(step, now)
     }
 
     /// Where others were quicker, an endpoint that was about to be ready has its probe already: then on to who is ready.

@@ -251,6 +251,15 @@ fn an_answer_that_falls_short_escalates_and_the_best_stands() {
 }
 
 #[test]
+fn a_wait_is_over_by_a_clock_that_stands_too() {
+    let mut night = Night::new("down=cliff down=acme down=bolt");
+    let step = night.attempts.first(NOW, &night.health);
+    assert!(matches!(step, Step::Wait(_)), "{step:?}");
+    let step = night.attempts.next(Outcome::Waited, NOW, &mut night.health);
+    assert!(matches!(step, Step::Reserve(_)), "{step:?}");
+}
+
+#[test]
 fn the_deadline_holds() {
     check("deadline=10", "late=11", "first cliff/giant cliff \n give up after 1");
     check(

@@ -18,10 +18,10 @@ use crate::vendor_fields::VendorFields;
 
 /// Reads a body; `None` where it is not an ordinary one.
 pub(super) fn reply(body: &[u8], dialect: &Dialect) -> Option<Reply> {
-    let Whole { id, model, choice, usage, service_tier, rest } = serde_json::from_slice(body).ok()?;
+    let Whole { id, model, choice, service_tier, rest } = serde_json::from_slice(body).ok()?;
     let [choice] = choice?;
     let text = choice.message.content.filter(|text| !text.is_empty());
-    let mut used = decode::usage_of(Some(&usage).filter(|usage| !usage.is_null()), dialect);
+    let mut used = decode::usage_of(rest.get("usage"), dialect);
     used.service_tier = used.service_tier.or_else(|| service_tier.and_then(|lane| super::read_tier(&lane)));
     Some(Reply {
         id: id.filter(|id| !id.is_empty()),
@@ -39,9 +39,8 @@ struct Whole<'a> {
     id: Option<String>,
     model: Option<String>,
     choice: Option<[Choice<'a>; 1]>,
-    usage: Value,
     service_tier: Option<String>,
-    /// What the vendor says besides.
+    /// What the vendor says besides, its usage as it stands among it.
     rest: Map<String, Value>,
 }
 
@@ -103,7 +102,6 @@ impl<'de> Visitor<'de> for Fields {
                 "id" => whole.id = map.next_value()?,
                 "model" => whole.model = map.next_value()?,
                 "choices" => whole.choice = Some(map.next_value()?),
-                "usage" => whole.usage = map.next_value()?,
                 "object" | "obfuscation" => drop(map.next_value::<serde::de::IgnoredAny>()?),
                 "error" => map.next_value::<()>()?,
                 "x_groq" => return Err(serde::de::Error::custom("its usage may stand elsewhere")),

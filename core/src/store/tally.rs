@@ -120,7 +120,7 @@ impl Tally {
     /// Puts a balance in, in place of the one that is there.
     #[cfg(feature = "postgres")]
     pub(super) fn put(&mut self, budget: usize, scope: &str, bucket: Timestamp, balance: Balance) {
-        self.budgets[budget].scopes.entry(scope.into()).or_default().insert(bucket, balance);
+        self.budgets[budget].buckets(scope).insert(bucket, balance);
     }
 
     /// What a budget has left for one scope, in its unit; what others hold is taken off.

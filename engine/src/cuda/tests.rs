@@ -50,7 +50,7 @@ macro_rules! golden_folders {
     )*};
 }
 golden_folders!(
-    golden_v3_yarn 0, golden_v3_bf16 1, golden_v3_fp8 2, golden_v2_lite 3, golden_v2_grouped 4, golden_qwen3_moe 5,
+    golden_qwen3_moe 5,
     golden_olmoe 6, golden_mixtral 7
 );
 

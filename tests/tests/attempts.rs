@@ -9,16 +9,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tierway::attempt::Rules;
-use tierway::catalog::Catalog;
 use tierway::client::{Client, ClientBuilder};
 use tierway::clock::{Clock, SystemClock};
 use tierway::id::ProviderId;
-use tierway::ledger::{Basis, Book, Budget, Ending, Fate, Frame, Limit, Purpose, Row, Rules as BookRules, Window};
+use tierway::ledger::{Basis, Budget, Ending, Fate, Frame, Limit, Purpose, Row, Rules as BookRules, Window};
 use tierway::plan::Settings;
 use tierway::policy::{LabelRule, Policy};
 use tierway::provider::{Provider, ReplyStream};
 use tierway::snapshot::HealthRules;
-use tierway::store::{MemoryStore, Page, Store};
+use tierway::store::{MemoryStore, Store};
 use tierway::testing::ScriptedProvider;
 use tierway::testing::scripted::Turn;
 use tierway::time::Span;
@@ -26,57 +25,12 @@ use tierway::{
     Call, DataLabel, Delta, EndpointId, Error, Kind, Message, Part, ProviderError, Reply, Request, Retry, Usage,
 };
 
+#[path = "support/acme.rs"]
+mod acme;
+
+use acme::{at, busy, easy, scripted};
+
 /// One model at two endpoints of its vendor, and a dearer one elsewhere, in the EU.
-const ROWS: &str = r#"
-vendor = "acme"
-[defaults]
-source = "made up"
-date = "2026-11-01"
-capabilities = ["tools", "json_schema", "streaming"]
-
-[[endpoints]]
-id = "east"
-vendor = "acme"
-api = "chat_completions"
-base_url = "http://127.0.0.1:9"
-region = "us"
-auth = "none"
-
-[[endpoints]]
-id = "west"
-vendor = "acme"
-api = "chat_completions"
-base_url = "http://127.0.0.1:9"
-region = "us"
-auth = "none"
-
-[[endpoints]]
-id = "north"
-vendor = "acme"
-api = "messages"
-base_url = "http://127.0.0.1:9"
-region = "eu"
-auth = "none"
-
-[[models]]
-id = "acme/mini"
-family = "mini"
-tier = "economy"
-context_window = 32000
-max_output = 4000
-endpoints = ["east", "west"]
-prices = [{ rates = { input = "1", output = "2" } }]
-
-[[models]]
-id = "acme/grand"
-family = "grand"
-tier = "frontier"
-context_window = 200000
-max_output = 8000
-endpoints = ["north"]
-prices = [{ rates = { input = "10", output = "20" } }]
-"#;
-
 struct World {
     client: Client,
     store: Arc<MemoryStore>,
@@ -91,23 +45,20 @@ fn stock() -> Rules {
 }
 
 fn world(turns: [Vec<Turn>; 3], rules: Rules, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> World {
-    let provider = |name: &str, turns| Arc::new(ScriptedProvider::new(ProviderId::new(name).unwrap(), turns));
     let [east, west, north] = turns;
-    let (east, west, north) = (provider("east", east), provider("west", west), provider("north", north));
+    let (east, west, north) = (scripted("east", east), scripted("west", west), scripted("north", north));
     let store = Arc::new(MemoryStore::default());
     let builder = Client::builder()
-        .catalog(Catalog::parse(ROWS, "rows.toml").unwrap())
+        .catalog(acme::catalog(&["east", "west"], "north", "messages"))
         .rules(rules)
-        .store(store.clone())
-        .provider(EndpointId::new("east").unwrap(), east.clone())
-        .provider(EndpointId::new("west").unwrap(), west.clone())
-        .provider(EndpointId::new("north").unwrap(), north.clone());
+        .store(store.clone());
+    let builder = at(at(at(builder, "east", &east), "west", &west), "north", &north);
     World { client: change(builder).build().unwrap(), store, east, west, north, rules: BookRules::default() }
 }
 
 impl World {
     async fn rows(&self) -> Vec<Row> {
-        self.store.rows(Page::default()).await.unwrap()
+        acme::rows(&self.store).await
     }
 
     async fn purposes(&self) -> Vec<Purpose> {
@@ -115,16 +66,8 @@ impl World {
     }
 
     async fn check_books(&self) {
-        let rows = self.rows().await;
-        assert!(rows.iter().all(|row| !matches!(row.fate, Fate::Open)), "{rows:#?}");
-        let journal = self.store.journal(0, 100_000).await.unwrap();
-        let book = Book::replay(self.rules.clone(), &journal).unwrap();
-        assert_eq!(book.balances(), self.store.balances().await.unwrap());
+        acme::check_books(&self.store, &self.rules).await;
     }
-}
-
-fn easy() -> Request {
-    Request::user("What is the capital of France?").unwrap()
 }
 
 fn text(text: &str) -> Turn {
@@ -133,10 +76,6 @@ fn text(text: &str) -> Turn {
 
 fn later(ms: u64, turn: Turn) -> Turn {
     Turn::Later(Span::from_ms(ms), Box::new(turn))
-}
-
-fn busy() -> Turn {
-    Turn::Fail(ProviderError::new(Kind::Overloaded, Retry::Here(None), "busy").with_status(529))
 }
 
 /// A stream that breaks after so many words of this text.

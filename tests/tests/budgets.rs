@@ -9,78 +9,27 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tierway::catalog::Catalog;
 use tierway::client::{Client, ClientBuilder};
 use tierway::config::Config;
-use tierway::id::ProviderId;
 use tierway::ledger::{Alert, AlertKind};
 use tierway::model::Tier;
 use tierway::plan::Settings;
-use tierway::reply::StopReason;
 use tierway::store::Page;
-use tierway::testing::ScriptedProvider;
-use tierway::testing::scripted::Turn;
-use tierway::{EndpointId, Error, Message, Part, Reply, Request, Usage};
+use tierway::{Error, Message, Request};
 
-const ROWS: &str = r#"
-vendor = "acme"
-[defaults]
-source = "made up"
-date = "2026-11-01"
-capabilities = ["streaming"]
+#[path = "support/acme.rs"]
+mod acme;
 
-[[endpoints]]
-id = "cheap"
-vendor = "acme"
-api = "chat_completions"
-base_url = "http://127.0.0.1:9"
-region = "us"
-auth = "none"
-
-[[endpoints]]
-id = "dear"
-vendor = "acme"
-api = "chat_completions"
-base_url = "http://127.0.0.1:9"
-region = "eu"
-auth = "none"
-
-[[models]]
-id = "acme/mini"
-family = "mini"
-tier = "economy"
-context_window = 32000
-max_output = 4000
-endpoints = ["cheap"]
-prices = [{ rates = { input = "1", output = "2" } }]
-
-[[models]]
-id = "acme/grand"
-family = "grand"
-tier = "frontier"
-context_window = 200000
-max_output = 8000
-endpoints = ["dear"]
-prices = [{ rates = { input = "10", output = "20" } }]
-"#;
-
-fn answer() -> Turn {
-    let usage = Usage::of(1_000, 500);
-    Turn::Answer(Reply { parts: vec![Part::text("Paris.")], stop: Some(StopReason::End), usage, ..Reply::default() })
-}
+use acme::{answer, at, scripted};
 
 /// A builder with these settings, whose endpoints answer `calls` times; the frontier's model is wanted.
 fn builder(settings: &str, calls: usize) -> ClientBuilder {
-    let provider = |name: &str| {
-        let turns: Vec<Turn> = (0..calls).map(|_| answer()).collect();
-        Arc::new(ScriptedProvider::new(ProviderId::new(name).unwrap(), turns))
-    };
-    Client::builder()
+    let provider = |name: &str| scripted(name, (0..calls).map(|_| answer("Paris.", 1_000, 500)).collect());
+    let builder = Client::builder()
         .config(Config::parse(settings, "tierway.toml").unwrap())
-        .catalog(Catalog::parse(ROWS, "rows.toml").unwrap())
-        .settings(Settings { quality: 1.0, ..Settings::default() })
-        .provider(EndpointId::new("cheap").unwrap(), provider("cheap"))
-        .provider(EndpointId::new("dear").unwrap(), provider("dear"))
+        .catalog(acme::catalog(&["cheap"], "dear", "chat_completions"))
+        .settings(Settings { quality: 1.0, ..Settings::default() });
+    at(at(builder, "cheap", &provider("cheap")), "dear", &provider("dear"))
 }
 
 fn ask(tags: &[(&str, &str)]) -> Request {

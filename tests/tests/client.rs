@@ -6,61 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tierway::attempt::Rules;
-use tierway::catalog::Catalog;
 use tierway::client::{Client, ClientBuilder};
-use tierway::id::ProviderId;
-use tierway::ledger::{Basis, Book, Budget, Ending, Fate, Frame, Limit, Row, Rules as BookRules, Window};
+use tierway::ledger::{Basis, Budget, Ending, Fate, Frame, Limit, Row, Rules as BookRules, Window};
 use tierway::plan::Settings;
 use tierway::policy::{LabelRule, Policy};
-use tierway::reply::StopReason;
 use tierway::request::ServiceTier;
-use tierway::store::{MemoryStore, Page, Store};
+use tierway::store::{MemoryStore, Store};
 use tierway::testing::ScriptedProvider;
 use tierway::testing::scripted::Turn;
 use tierway::time::Span;
-use tierway::{DataLabel, Delta, EndpointId, Error, Kind, Message, Part, ProviderError, Reply, Request, Retry, Usage};
+use tierway::{DataLabel, Delta, Error, Kind, Message, Part, ProviderError, Reply, Request, Retry};
 
-const ROWS: &str = r#"
-vendor = "acme"
-[defaults]
-source = "made up"
-date = "2026-11-01"
-capabilities = ["tools", "json_schema", "streaming"]
+#[path = "support/acme.rs"]
+mod acme;
 
-[[endpoints]]
-id = "cheap"
-vendor = "acme"
-api = "chat_completions"
-base_url = "http://127.0.0.1:9"
-region = "us"
-auth = "none"
-
-[[endpoints]]
-id = "dear"
-vendor = "acme"
-api = "chat_completions"
-base_url = "http://127.0.0.1:9"
-region = "eu"
-auth = "none"
-
-[[models]]
-id = "acme/mini"
-family = "mini"
-tier = "economy"
-context_window = 32000
-max_output = 4000
-endpoints = ["cheap"]
-prices = [{ rates = { input = "1", cached_read = "0.1", output = "2" } }]
-
-[[models]]
-id = "acme/grand"
-family = "grand"
-tier = "frontier"
-context_window = 200000
-max_output = 8000
-endpoints = ["dear"]
-prices = [{ rates = { input = "10", cached_read = "1", output = "20" } }]
-"#;
+use acme::{answer, at, busy, easy, scripted};
 
 /// A client whose two endpoints follow scripts, and its store.
 struct World {
@@ -76,49 +36,23 @@ fn world(cheap: Vec<Turn>, dear: Vec<Turn>) -> World {
 }
 
 fn world_with(cheap: Vec<Turn>, dear: Vec<Turn>, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> World {
-    let provider = |name: &str, turns| Arc::new(ScriptedProvider::new(ProviderId::new(name).unwrap(), turns));
-    let (cheap, dear) = (provider("cheap", cheap), provider("dear", dear));
+    let (cheap, dear) = (scripted("cheap", cheap), scripted("dear", dear));
     let store = Arc::new(MemoryStore::default());
     let rules = Rules { backoff: Span::from_ms(2), backoff_max: Span::from_ms(4), ..Rules::default() };
-    let builder = Client::builder()
-        .catalog(Catalog::parse(ROWS, "rows.toml").unwrap())
-        .rules(rules)
-        .store(store.clone())
-        .provider(EndpointId::new("cheap").unwrap(), cheap.clone())
-        .provider(EndpointId::new("dear").unwrap(), dear.clone());
+    let catalog = acme::catalog(&["cheap"], "dear", "chat_completions");
+    let builder = Client::builder().catalog(catalog).rules(rules).store(store.clone());
+    let builder = at(at(builder, "cheap", &cheap), "dear", &dear);
     World { client: change(builder).build().unwrap(), store, cheap, dear, rules: BookRules::default() }
 }
 
 impl World {
     async fn rows(&self) -> Vec<Row> {
-        self.store.rows(Page::default()).await.unwrap()
+        acme::rows(&self.store).await
     }
 
-    /// Every attempt has ended, and the balances are what a replay of the journal gives.
     async fn check_books(&self) {
-        let rows = self.rows().await;
-        assert!(rows.iter().all(|row| !matches!(row.fate, Fate::Open)), "{rows:#?}");
-        let journal = self.store.journal(0, 100_000).await.unwrap();
-        let book = Book::replay(self.rules.clone(), &journal).unwrap();
-        assert_eq!(book.balances(), self.store.balances().await.unwrap());
+        acme::check_books(&self.store, &self.rules).await;
     }
-}
-
-fn easy() -> Request {
-    Request::user("What is the capital of France?").unwrap()
-}
-
-fn answer(text: &str, input: u64, output: u64) -> Turn {
-    Turn::Answer(Reply {
-        parts: vec![Part::text(text)],
-        stop: Some(StopReason::End),
-        usage: Usage::of(input, output),
-        ..Reply::default()
-    })
-}
-
-fn busy() -> Turn {
-    Turn::Fail(ProviderError::new(Kind::Overloaded, Retry::Here(None), "busy").with_status(529))
 }
 
 #[tokio::test]

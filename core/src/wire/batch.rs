@@ -322,6 +322,18 @@ fn address(base_url: &str, base: Base, path: &str) -> String {
     }
 }
 
+/// A page of jobs under `data`; the next one begins after the last of these.
+fn listed_by_last(
+    response: HttpResponse<'_>,
+    job: impl Fn(&Value) -> Result<Job, ProviderError>,
+) -> Result<Listing, ProviderError> {
+    let body = answer(response)?;
+    let jobs: Vec<Job> = json::list(&body, "data").iter().map(job).collect::<Result<_, _>>()?;
+    let has_more = json::field(&body, "has_more").and_then(Value::as_bool) == Some(true);
+    let next = jobs.last().filter(|_| has_more).map(|job| job.id.clone());
+    Ok(Listing { jobs, next })
+}
+
 /// The body of a successful answer.
 fn answer(response: HttpResponse<'_>) -> Result<Value, ProviderError> {
     if !(200..300).contains(&response.status) {

@@ -5,8 +5,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    BatchWire, Errand, Fate, HandOver, Job, JobAsk, JobLimits, Listing, Outcome, Stage, answer, id_of, json, plain,
-    time, unbilled,
+    BatchWire, Errand, Fate, HandOver, Job, JobAsk, JobLimits, Listing, Outcome, Stage, answer, id_of, json,
+    listed_by_last, plain, time, unbilled,
 };
 use crate::error::ProviderError;
 use crate::wire::HttpResponse;
@@ -81,11 +81,7 @@ impl BatchWire for Anthropic {
     }
 
     fn listed(&self, response: HttpResponse<'_>, _: Option<&str>) -> Result<Listing, ProviderError> {
-        let body = answer(response)?;
-        let jobs: Vec<Job> = json::list(&body, "data").iter().map(job).collect::<Result<_, _>>()?;
-        let has_more = json::field(&body, "has_more").and_then(Value::as_bool) == Some(true);
-        let next = jobs.last().filter(|_| has_more).map(|job| job.id.clone());
-        Ok(Listing { jobs, next })
+        listed_by_last(response, job)
     }
 
     /// The documented path at the endpoint's own host. The `results_url` of the answer may name another host, to which

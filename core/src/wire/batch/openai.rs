@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     BatchWire, Errand, HandOver, Job, JobAsk, JobLimits, Listing, Outcome, Stage, answer, checked_id, files, id_of,
-    json, plain, seconds,
+    json, listed_by_last, plain, seconds,
 };
 use crate::error::ProviderError;
 use crate::model::Api;
@@ -90,11 +90,7 @@ impl BatchWire for Openai {
     }
 
     fn listed(&self, response: HttpResponse<'_>, _: Option<&str>) -> Result<Listing, ProviderError> {
-        let body = answer(response)?;
-        let jobs: Vec<Job> = json::list(&body, "data").iter().map(job).collect::<Result<_, _>>()?;
-        let has_more = json::field(&body, "has_more").and_then(Value::as_bool) == Some(true);
-        let next = jobs.last().filter(|_| has_more).map(|job| job.id.clone());
-        Ok(Listing { jobs, next })
+        listed_by_last(response, job)
     }
 
     fn results(&self, job: &Job) -> Result<Vec<Errand>, ProviderError> {

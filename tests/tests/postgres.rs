@@ -75,7 +75,6 @@ fn the_postgres_store_conforms() {
 }
 
 #[test]
-#[ignore = "known fault: after a call that cost more than was set aside, a lease may be granted once more"]
 fn the_postgres_store_conforms_under_leases() {
     let Some(server) = server("the store conforms under leases", 1) else { return };
     let folder = Folder::new();

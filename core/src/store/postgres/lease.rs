@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ledger::{Enforce, Limit, Reserve, Rules};
 use crate::store::tally::Tally;
+use crate::time::Timestamp;
 
 /// Which balance: the budget's row, the scope, the start of the bucket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +63,11 @@ impl Leases {
         self.lock().needs(reserve)
     }
 
+    /// The balances that an attempt draws on and that can be leased, whoever judges it.
+    pub(super) fn keys(&self, reserve: &Reserve) -> Vec<Key> {
+        self.lock().keys(reserve)
+    }
+
     /// Draws an attempt's bound from the leases, or nothing where one of them does not do.
     pub(super) fn draw(&self, reserve: &Reserve) -> bool {
         let mut inner = self.lock();
@@ -88,7 +94,7 @@ impl Leases {
     /// only the server knows.
     pub(super) fn revoke(&self, reserve: &Reserve) {
         let mut inner = self.lock();
-        for (key, _) in inner.needs(reserve).into_iter().flatten() {
+        for key in inner.keys(reserve) {
             if let Some(lease) = inner.left.remove(&key) {
                 *inner.revoked.entry(key).or_default() += lease.units;
             }
@@ -123,16 +129,21 @@ impl Left {
         if !self.tally.rate_needs(reserve).is_empty() {
             return None;
         }
-        let mut keys = Vec::new();
-        for (at, scope, bucket, _) in self.tally.needs(reserve) {
-            let budget = &self.tally.rules().budgets()[at];
-            if !is_leasable(budget) {
-                return None;
-            }
-            let key = Key { budget: self.budget_ids[at], scope: scope.into(), bucket_ms: bucket.ms() };
-            keys.push((key, budget.limit.held_by(reserve)));
-        }
-        Some(keys)
+        let all = self.tally.needs(reserve);
+        all.into_iter().map(|need| self.leasable(need, reserve)).collect()
+    }
+
+    fn keys(&mut self, reserve: &Reserve) -> Vec<Key> {
+        let all = self.tally.needs(reserve);
+        all.into_iter().filter_map(|need| self.leasable(need, reserve)).map(|(key, _)| key).collect()
+    }
+
+    /// The balance and what is drawn of it, where it can be leased.
+    fn leasable(&self, need: (usize, String, Timestamp, Timestamp), reserve: &Reserve) -> Option<(Key, i128)> {
+        let (at, scope, bucket, _) = need;
+        let budget = &self.tally.rules().budgets()[at];
+        let key = Key { budget: self.budget_ids[at], scope: scope.into(), bucket_ms: bucket.ms() };
+        is_leasable(budget).then(|| (key, budget.limit.held_by(reserve)))
     }
 }
 

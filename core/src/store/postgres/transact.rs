@@ -133,6 +133,7 @@ pub(super) async fn transact(
         Ok(()) => known.own.clear(),
     }
     remember_places(known, needs, sums);
+    revoke_overruns(leases, works, &results, &batch);
     for (key, units) in grants {
         leases.give(key, units);
     }
@@ -295,7 +296,7 @@ fn take_leases(known: &mut Known, leases: &Leases, works: &[Work], batch: &Batch
         if batch.seen.contains_key(&entry.attempt) {
             continue;
         }
-        for (key, _) in leases.needs(entry).into_iter().flatten() {
+        for key in leases.keys(entry) {
             let units = leases.take(&key);
             if let Some(leased) = known.leased.get_mut(&key) {
                 *leased -= units;
@@ -381,6 +382,18 @@ fn lease_sums(
         units.max(0) + grants.get(key).copied().unwrap_or(0)
     };
     keys.into_iter().map(|key| (key.clone(), sum(key))).collect()
+}
+
+/// Where a cost was above its bound the limit may be passed: what was leased before that is drawn no more.
+fn revoke_overruns(leases: &Leases, works: &[Work], results: &[Result<Posted, LedgerError>], batch: &Batch) {
+    for (work, result) in works.iter().zip(results) {
+        if let Work::End(end) = work
+            && result.as_ref().is_ok_and(|posted| posted.overrun)
+            && let Some(seen) = batch.seen.get(end.attempt())
+        {
+            leases.revoke(&seen.reserve);
+        }
+    }
 }
 
 /// The rows that are there now, and what is leased.

@@ -55,6 +55,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         let (prefill, decode) = measure(&model, prompt, tokens, batch)?;
         (best_prefill, best_decode) = (best_prefill.min(prefill), best_decode.min(decode));
     }
+    // Before the bandwidth is measured: that takes buffers of its own.
+    let peak = peak_memory();
     let mut out = io::stdout().lock();
     let bandwidth = read_bandwidth(threads);
     let moved = model.active_bytes() as f64 + (model.cache_bytes_per_token() * (prompt + tokens / 2) * batch) as f64;
@@ -75,7 +77,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         bandwidth / 1e9,
         100.0 * decode / limit
     )?;
-    if let Some(peak) = peak_memory() {
+    if let Some(peak) = peak {
         writeln!(out, "peak     {:9.1} MB resident", peak as f64 / 1e6)?;
     }
     Ok(())

@@ -112,31 +112,22 @@ impl Backend for Fast {
         let (size, values) = (shape.head, shape.kv_heads * shape.head);
         let group = shape.heads / shape.kv_heads;
         let out = Shared::new(out);
-        self.for_each_row(spans, shape.kv_heads, |span, row, position, kv_head| {
-            let at = (row * shape.heads + kv_head * group) * size;
-            let q = &q[at..at + group * size];
-            let out = out.cut(at, group * size);
-            let shared = kv_head * size;
-            let first = shape.first_seen(position);
-            let seen = position + 1 - first;
-            let mut scores = vec![0.0; group * seen];
-            for_each_cached(cache, span.pages, first..position + 1, |nth, cached| {
-                let key = &cached[shared..shared + size];
-                for (head, q) in q.chunks_exact(size).enumerate() {
-                    scores[head * seen + nth] = self.isa.dot(q, key) * shape.scale;
-                }
+        self.for_each_row(spans, shape.heads, |span, row, position, head| {
+            let at = (row * shape.heads + head) * size;
+            let shared = head / group * size;
+            let seen = shape.first_seen(position)..position + 1;
+            let mut scores = vec![0.0; seen.len()];
+            for_each_page(cache, span.pages, seen.clone(), |nth, rows, width, count| {
+                self.isa.scores(&q[at..at + size], rows, width, shared, &mut scores[nth..nth + count]);
             });
-            let inverses: Vec<f32> = scores.chunks_exact_mut(seen).map(|scores| self.softmax(scores)).collect();
+            scores.iter_mut().for_each(|score| *score *= shape.scale);
+            let inverse = self.softmax(&mut scores);
+            let out = out.cut(at, size);
             out.fill(0.0);
-            for_each_cached(cache, span.pages, first..position + 1, |nth, cached| {
-                let value = &cached[values + shared..values + shared + size];
-                for (head, out) in out.chunks_exact_mut(size).enumerate() {
-                    self.isa.add_scaled(scores[head * seen + nth], value, out);
-                }
+            for_each_page(cache, span.pages, seen, |nth, rows, width, count| {
+                self.isa.weigh(&scores[nth..nth + count], rows, width, values + shared, out);
             });
-            for (out, inverse) in out.chunks_exact_mut(size).zip(inverses) {
-                out.iter_mut().for_each(|out| *out *= inverse);
-            }
+            out.iter_mut().for_each(|out| *out *= inverse);
         });
     }
 
@@ -159,13 +150,14 @@ impl Backend for Fast {
             }
             absorbed[latent..].copy_from_slice(&q[nope..]);
             let mut scores = vec![0.0; position + 1];
-            for_each_cached(cache, span.pages, 0..position + 1, |nth, cached| {
-                scores[nth] = self.isa.dot(&absorbed, cached) * scale;
+            for_each_page(cache, span.pages, 0..position + 1, |nth, rows, width, count| {
+                self.isa.scores(&absorbed, rows, width, 0, &mut scores[nth..nth + count]);
             });
+            scores.iter_mut().for_each(|score| *score *= scale);
             let inverse = self.softmax(&mut scores);
             let mut mixed = vec![0.0; latent];
-            for_each_cached(cache, span.pages, 0..position + 1, |nth, cached| {
-                self.isa.add_scaled(scores[nth], &cached[..latent], &mut mixed);
+            for_each_page(cache, span.pages, 0..position + 1, |nth, rows, width, count| {
+                self.isa.weigh(&scores[nth..nth + count], rows, width, 0, &mut mixed);
             });
             mixed.iter_mut().for_each(|mixed| *mixed *= inverse);
             let first = head * (nope + value) + nope;
@@ -192,18 +184,18 @@ impl Backend for Fast {
         self.for_each_row(std::slice::from_ref(span), heads.len(), |span, row, position, nth_head| {
             let at = row * shape.heads + heads.start + nth_head;
             let q = &q[at * (nope + rotary)..][..nope + rotary];
-            let of = |p: usize| &keys_values[p * stride + nth_head * head_size..][..head_size];
+            let own = nth_head * head_size;
             let mut scores = vec![0.0; position + 1];
-            for_each_cached(cache, span.pages, 0..position + 1, |p, cached| {
-                let score = self.isa.dot(&q[..nope], &of(p)[..nope]) + self.isa.dot(&q[nope..], &cached[latent..]);
-                scores[p] = score * scale;
+            for_each_page(cache, span.pages, 0..position + 1, |nth, rows, width, count| {
+                self.isa.scores(&q[nope..], rows, width, latent, &mut scores[nth..nth + count]);
             });
+            let mut others = vec![0.0; position + 1];
+            self.isa.scores(&q[..nope], keys_values, stride, own, &mut others);
+            scores.iter_mut().zip(others).for_each(|(score, other)| *score = (*score + other) * scale);
             let inverse = self.softmax(&mut scores);
             let out = out.cut(at * value, value);
             out.fill(0.0);
-            for (p, score) in scores.iter().enumerate() {
-                self.isa.add_scaled(*score, &of(p)[nope..], out);
-            }
+            self.isa.weigh(&scores, keys_values, stride, own + nope, out);
             out.iter_mut().for_each(|out| *out *= inverse);
         });
     }
@@ -243,16 +235,19 @@ impl Fast {
     }
 }
 
-/// Calls `each` with every cached row of these positions, counted from the first, a page at a time.
-fn for_each_cached(cache: &CacheView<'_>, pages: &[u32], positions: Range<usize>, mut each: impl FnMut(usize, &[f32])) {
-    let start = positions.start;
-    let mut position = start;
+/// Calls `each` with the cached rows of these positions, a page at a time: how many came before, the rows, the numbers of
+/// a row, and how many rows.
+fn for_each_page(
+    cache: &CacheView<'_>,
+    pages: &[u32],
+    positions: Range<usize>,
+    mut each: impl FnMut(usize, &[f32], usize, usize),
+) {
+    let mut position = positions.start;
     while position < positions.end {
         let (rows, width) = cache.page(pages[position / PAGE]);
-        let end = (position / PAGE + 1) * PAGE;
-        for at in position..end.min(positions.end) {
-            each(at - start, &rows[at % PAGE * width..][..width]);
-        }
+        let end = ((position / PAGE + 1) * PAGE).min(positions.end);
+        each(position - positions.start, &rows[position % PAGE * width..], width, end - position);
         position = end;
     }
 }

@@ -4,7 +4,7 @@
 //! arguments alone, never on who calls it or on what else is computed.
 #![allow(unsafe_code)]
 
-use super::quantised::{QuantisedRow, Whole, round};
+use super::quantised::{BLOCK, QuantisedRow, Whole, round};
 use crate::weights::Dtype;
 
 #[cfg(target_arch = "x86_64")]
@@ -93,25 +93,76 @@ impl Isa {
         }
     }
 
-    /// The product of numbers of a block type with a rounded row.
-    pub(super) fn dot_blocks(self, dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i8>) -> f32 {
-        assert_eq!(dtype.bytes(x.whole.len()), Some(bytes.len()));
+    /// Products of rows of a plain type with `x`; `y` has a place for each row.
+    pub(super) fn rows_plain(self, dtype: Dtype, bytes: &[u8], x: &[f32], y: &mut [f32]) {
+        assert_eq!(dtype.bytes(x.len() * y.len()), Some(bytes.len()));
         match self {
-            Isa::Portable => portable::dot_blocks(dtype, bytes, x),
             // SAFETY: as in `dot_plain`.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::dot_blocks(dtype, bytes, x) },
+            Isa::Avx2 if !y.is_empty() => unsafe { avx2::rows_plain(dtype, bytes, x, y) },
+            _ => each_row(bytes, y, |row| portable::dot_plain(dtype, row, x)),
         }
     }
 
-    /// The product of numbers of a block type with a row that is rounded so finely that no error counts.
-    pub(super) fn dot_blocks_fine(self, dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i16>) -> f32 {
-        assert_eq!(dtype.bytes(x.whole.len()), Some(bytes.len()));
+    /// Products of rows of a block type with a row that is rounded to 8 bits; `y` has a place for each row.
+    pub(super) fn rows_coarse(self, dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i8>, y: &mut [f32]) {
+        assert_eq!(dtype.bytes(x.whole.len() * y.len()), Some(bytes.len()));
+        assert_eq!((x.scales.len() * BLOCK, x.sums.len()), (x.whole.len(), x.scales.len()));
         match self {
-            // SAFETY: as in `dot_plain`.
+            // SAFETY: as in `dot_plain`; blocks of `x` were counted.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::dot_blocks_fine(dtype, bytes, x) },
-            Isa::Portable => portable::dot_blocks(dtype, bytes, x),
+            Isa::Avx2 => unsafe {
+                if !avx2::rows_blocks(dtype, bytes, x, y) {
+                    each_row(bytes, y, |row| avx2::dot_blocks(dtype, row, x));
+                }
+            },
+            Isa::Portable => each_row(bytes, y, |row| portable::dot_blocks(dtype, row, x)),
+        }
+    }
+
+    /// The same with a row that is rounded so finely that no error counts.
+    pub(super) fn rows_fine(self, dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i16>, y: &mut [f32]) {
+        assert_eq!(dtype.bytes(x.whole.len() * y.len()), Some(bytes.len()));
+        assert_eq!((x.scales.len() * BLOCK, x.sums.len()), (x.whole.len(), x.scales.len()));
+        match self {
+            // SAFETY: as in `rows_coarse`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe {
+                if !avx2::rows_blocks(dtype, bytes, x, y) {
+                    each_row(bytes, y, |row| avx2::dot_blocks_fine(dtype, row, x));
+                }
+            },
+            Isa::Portable => each_row(bytes, y, |row| portable::dot_blocks(dtype, row, x)),
+        }
+    }
+
+    /// Products of `q` with cached rows: `out[p] = sum of q * rows[p * stride + at ..]`.
+    pub(super) fn scores(self, q: &[f32], rows: &[f32], stride: usize, at: usize, out: &mut [f32]) {
+        assert!(out.is_empty() || (out.len() - 1) * stride + at + q.len() <= rows.len());
+        match self {
+            // SAFETY: as in `dot`; the last row's last number was just found.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 if q.len().is_multiple_of(8) => unsafe { avx2::scores(q, rows, stride, at, out) },
+            _ => {
+                let row = |p: usize| &rows[p * stride + at..][..q.len()];
+                out.iter_mut().enumerate().for_each(|(p, out)| *out = self.dot(q, row(p)));
+            }
+        }
+    }
+
+    /// `out += sum of weights[p] * rows[p * stride + at ..]`, in the order of `p`.
+    pub(super) fn weigh(self, weights: &[f32], rows: &[f32], stride: usize, at: usize, out: &mut [f32]) {
+        assert!(weights.is_empty() || (weights.len() - 1) * stride + at + out.len() <= rows.len());
+        match self {
+            // SAFETY: as in `scores`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 if out.len().is_multiple_of(8) => unsafe { avx2::weigh(weights, rows, stride, at, out) },
+            _ => {
+                let row = |p: usize, count: usize| &rows[p * stride + at..][..count];
+                for (p, weight) in weights.iter().enumerate() {
+                    self.add_scaled(*weight, row(p, out.len()), out);
+                }
+            }
         }
     }
 
@@ -139,4 +190,10 @@ impl Isa {
             Isa::Avx2 => unsafe { avx2::tile(x, w, columns) },
         }
     }
+}
+
+/// `y = product of each row`
+fn each_row(bytes: &[u8], y: &mut [f32], product: impl Fn(&[u8]) -> f32) {
+    let stride = bytes.len() / y.len().max(1);
+    y.iter_mut().zip(bytes.chunks_exact(stride.max(1))).for_each(|(y, row)| *y = product(row));
 }

@@ -9,10 +9,14 @@ use crate::backend::cpu::quantised::{BLOCK, QuantisedRow};
 use crate::weights::Dtype;
 use crate::weights::dtype::k_scale;
 
+mod attend;
 mod blocks;
 mod panel;
+mod rows;
+pub(super) use attend::{scores, weigh};
 pub(super) use blocks::{dot_blocks, dot_blocks_fine};
 pub(super) use panel::{panel, round};
+pub(super) use rows::{rows_blocks, rows_plain};
 
 /// Eight numbers from `at` on.
 ///

@@ -91,26 +91,30 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Few tokens: each weight row is read once, as it is, and meets every token.
+    /// Few tokens: weight rows are read as they are, and stay in the cache while every token passes by.
     fn run_rows(&self, isa: Isa, rounded: Rounded<'_>, first: usize, count: usize) {
         let (rows, columns) = (self.weight.rows(), self.weight.columns());
-        let dtype = self.weight.dtype();
-        for row in first..first + count {
-            let bytes = self.weight.row(row);
-            for (token, x) in self.x.chunks_exact(columns).enumerate() {
-                let product = match (rounded, self.weight.row_scales(row)) {
-                    (Rounded::Coarse(rounded, at), _) => isa.dot_blocks(dtype, bytes, rounded.row(at + token)),
-                    (Rounded::Fine(rounded, at), _) => isa.dot_blocks_fine(dtype, bytes, rounded.row(at + token)),
-                    (Rounded::Not, None) => isa.dot_plain(dtype, bytes, x),
-                    (Rounded::Not, Some((scales, block))) => {
-                        let size = dtype.block().1;
-                        let parts = x.chunks(block).zip(bytes.chunks(block * size)).zip(scales);
-                        parts.map(|((x, bytes), scale)| isa.dot_plain(dtype, bytes, x) * scale).sum()
-                    }
-                };
-                self.y.cut(token * rows + row, 1)[0] = product;
+        let (dtype, stride) = (self.weight.dtype(), self.weight.row_bytes());
+        let bytes = &self.weight.data()[first * stride..(first + count) * stride];
+        for (token, x) in self.x.chunks_exact(columns).enumerate() {
+            let y = self.y.cut(token * rows + first, count);
+            match rounded {
+                Rounded::Coarse(rounded, at) => isa.rows_coarse(dtype, bytes, rounded.row(at + token), y),
+                Rounded::Fine(rounded, at) => isa.rows_fine(dtype, bytes, rounded.row(at + token), y),
+                Rounded::Not if self.weight.row_scales(first).is_some() => {
+                    y.iter_mut().enumerate().for_each(|(at, y)| *y = self.scaled(isa, first + at, x));
+                }
+                Rounded::Not => isa.rows_plain(dtype, bytes, x, y),
             }
         }
+    }
+
+    /// The product of a row whose blocks of columns have scales.
+    fn scaled(&self, isa: Isa, row: usize, x: &[f32]) -> f32 {
+        let Some((scales, block)) = self.weight.row_scales(row) else { return f32::NAN };
+        let dtype = self.weight.dtype();
+        let parts = x.chunks(block).zip(self.weight.row(row).chunks(block * dtype.block().1)).zip(scales);
+        parts.map(|((x, bytes), scale)| isa.dot_plain(dtype, bytes, x) * scale).sum()
     }
 
     /// Many tokens and weights of whole numbers: rows are laid side by side once, and tokens pass by six at a time.

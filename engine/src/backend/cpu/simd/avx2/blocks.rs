@@ -13,11 +13,6 @@ pub(in super::super) unsafe fn dot_blocks(dtype: Dtype, bytes: &[u8], x: Quantis
     // SAFETY: the caller's promise.
     unsafe {
         match dtype {
-            Dtype::Q8_0 => dot_q8_0(bytes, x),
-            Dtype::Q4_0 => dot_small::<18>(bytes, x, |b| (half(b), -8.0 * half(b), nibbles(b, 2))),
-            Dtype::Q4_1 => dot_small::<20>(bytes, x, |b| (half(b), half(&b[2..]), nibbles(b, 4))),
-            Dtype::Q5_0 => dot_small::<22>(bytes, x, |b| (half(b), -16.0 * half(b), fives(b, 2))),
-            Dtype::Q5_1 => dot_small::<24>(bytes, x, |b| (half(b), half(&b[2..]), fives(b, 4))),
             Dtype::Q4K => dot_k::<144>(bytes, x),
             Dtype::Q5K => dot_k::<176>(bytes, x),
             Dtype::Q6K => dot_q6k(bytes, x),
@@ -35,11 +30,6 @@ pub(in super::super) unsafe fn dot_blocks_fine(dtype: Dtype, bytes: &[u8], x: Qu
     // SAFETY: the caller's promise.
     unsafe {
         match dtype {
-            Dtype::Q8_0 => fine_small::<34>(bytes, x, |b| (half(b), 0.0, eights(b))),
-            Dtype::Q4_0 => fine_small::<18>(bytes, x, |b| (half(b), -8.0 * half(b), nibbles(b, 2))),
-            Dtype::Q4_1 => fine_small::<20>(bytes, x, |b| (half(b), half(&b[2..]), nibbles(b, 4))),
-            Dtype::Q5_0 => fine_small::<22>(bytes, x, |b| (half(b), -16.0 * half(b), fives(b, 2))),
-            Dtype::Q5_1 => fine_small::<24>(bytes, x, |b| (half(b), half(&b[2..]), fives(b, 4))),
             Dtype::Q6K => fine_q6k(bytes, x),
             _ => super::super::portable::dot_blocks(dtype, bytes, x),
         }
@@ -49,7 +39,7 @@ pub(in super::super) unsafe fn dot_blocks_fine(dtype: Dtype, bytes: &[u8], x: Qu
 /// 32 signed bytes after a half.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn eights(b: &[u8]) -> __m256i {
+pub(super) fn eights(b: &[u8]) -> __m256i {
     let b: &[u8; 32] = b[2..34].try_into().expect("thirty-two bytes");
     // SAFETY: thirty-two bytes are read.
     unsafe { _mm256_loadu_si256(b.as_ptr().cast()) }
@@ -70,28 +60,6 @@ unsafe fn fine_products(q: __m256i, x: &QuantisedRow<'_, i16>, at: usize) -> [__
     let first = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(q));
     let second = _mm256_cvtepi8_epi16(_mm256_extracti128_si256::<1>(q));
     [_mm256_madd_epi16(first, low), _mm256_madd_epi16(second, high)]
-}
-
-/// # Safety
-/// `bytes` holds as many blocks as `x` has.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn fine_small<const SIZE: usize>(
-    bytes: &[u8],
-    x: QuantisedRow<'_, i16>,
-    read: impl Fn(&[u8]) -> (f32, f32, __m256i),
-) -> f32 {
-    let mut sums = _mm256_setzero_ps();
-    let mut offsets = 0.0;
-    for (at, block) in bytes.chunks_exact(SIZE).enumerate() {
-        let (scale, offset, q) = read(block);
-        // SAFETY: the caller's promise.
-        let [low, high] = unsafe { fine_products(q, &x, at) };
-        let products = _mm256_cvtepi32_ps(_mm256_add_epi32(low, high));
-        sums = _mm256_fmadd_ps(products, _mm256_set1_ps(scale * x.scales[at]), sums);
-        offsets += offset * x.sums[at];
-    }
-    sum(sums) + offsets
 }
 
 /// # Safety
@@ -145,7 +113,7 @@ fn products(q: __m256i, x: __m256i) -> __m256 {
 /// 16 bytes from `at` on as 32 numbers of 4 bits, the low ones first.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn nibbles(b: &[u8], at: usize) -> __m256i {
+pub(super) fn nibbles(b: &[u8], at: usize) -> __m256i {
     let b: &[u8; 16] = b[at..at + 16].try_into().expect("sixteen bytes");
     // SAFETY: sixteen bytes are read.
     let q = unsafe { _mm_loadu_si128(b.as_ptr().cast()) };
@@ -156,7 +124,7 @@ fn nibbles(b: &[u8], at: usize) -> __m256i {
 /// 4 bytes of fifth bits from `at` on and 16 of nibbles as 32 numbers of 5 bits.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn fives(b: &[u8], at: usize) -> __m256i {
+pub(super) fn fives(b: &[u8], at: usize) -> __m256i {
     let bits = i32::from_le_bytes(b[at..at + 4].try_into().expect("four bytes"));
     // Each byte gets the byte of bits that its own is in, then keeps that bit alone.
     let spread = _mm256_shuffle_epi8(
@@ -166,42 +134,6 @@ fn fives(b: &[u8], at: usize) -> __m256i {
     let own = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64 as i64);
     let is_set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, own), own);
     _mm256_or_si256(nibbles(b, at + 4), _mm256_and_si256(is_set, _mm256_set1_epi8(16)))
-}
-
-/// # Safety
-/// `bytes` holds as many blocks as `x` has.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn dot_small<const SIZE: usize>(
-    bytes: &[u8],
-    x: QuantisedRow<'_, i8>,
-    read: impl Fn(&[u8]) -> (f32, f32, __m256i),
-) -> f32 {
-    let mut sums = _mm256_setzero_ps();
-    let mut offsets = 0.0;
-    for (at, block) in bytes.chunks_exact(SIZE).enumerate() {
-        let (scale, offset, q) = read(block);
-        // SAFETY: the caller's promise.
-        let products = products(q, unsafe { block_of(&x, at) });
-        sums = _mm256_fmadd_ps(products, _mm256_set1_ps(scale * x.scales[at]), sums);
-        offsets += offset * x.sums[at];
-    }
-    sum(sums) + offsets
-}
-
-/// # Safety
-/// `bytes` holds as many blocks as `x` has.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn dot_q8_0(bytes: &[u8], x: QuantisedRow<'_, i8>) -> f32 {
-    let mut sums = [_mm256_setzero_ps(); 2];
-    for (at, block) in bytes.chunks_exact(34).enumerate() {
-        // SAFETY: a block has 34 bytes, and the caller's promise.
-        let (q, row) = unsafe { (_mm256_loadu_si256(block.as_ptr().add(2).cast()), block_of(&x, at)) };
-        let products = products(_mm256_abs_epi8(q), _mm256_sign_epi8(row, q));
-        sums[at % 2] = _mm256_fmadd_ps(products, _mm256_set1_ps(half(block) * x.scales[at]), sums[at % 2]);
-    }
-    sum(_mm256_add_ps(sums[0], sums[1]))
 }
 
 /// `Q4K` (144 bytes) and `Q5K` (176): parts of 32 with scales and offsets of their own.

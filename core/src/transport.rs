@@ -18,6 +18,8 @@ use crate::time::Timeouts;
 use crate::wire::HttpRequest;
 use crate::wire::batch::{Errand, HandOver, Method};
 
+#[cfg(feature = "http")]
+mod addresses;
 mod batch;
 mod embed;
 #[cfg(feature = "http")]

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
 
+use super::addresses::Addresses;
 use super::{Incoming, Outgoing, Transport};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::time::{Span, Timeouts};
@@ -61,12 +62,13 @@ impl fmt::Debug for Proxy {
 pub struct HttpTransport {
     options: TransportOptions,
     client: OnceLock<Result<reqwest::Client, String>>,
+    addresses: Addresses,
 }
 
 impl HttpTransport {
     /// A transport with these options; nothing is opened yet.
     pub fn new(options: TransportOptions) -> HttpTransport {
-        HttpTransport { options, client: OnceLock::new() }
+        HttpTransport { options, client: OnceLock::new(), addresses: Addresses::default() }
     }
 
     fn client(&self) -> Result<&reqwest::Client, ProviderError> {
@@ -132,9 +134,10 @@ fn tls(options: &TransportOptions) -> Result<rustls::ClientConfig, String> {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn post(&self, outgoing: Outgoing) -> Result<Incoming, ProviderError> {
+        let address = self.addresses.parsed(outgoing.url()).ok_or_else(|| unfit().unsent())?;
         let mut request = match outgoing.method() {
-            Method::Post => self.client()?.post(outgoing.url()),
-            Method::Get => self.client()?.get(outgoing.url()),
+            Method::Post => self.client()?.post(address),
+            Method::Get => self.client()?.get(address),
         };
         for (name, value) in outgoing.headers() {
             request = request.header(name, value);
@@ -266,11 +269,16 @@ fn classify(error: &reqwest::Error) -> ProviderError {
         () if error.is_connect() => {
             (Kind::Connect, Retry::Here(None), "no connection: check the address and the network")
         }
-        () if error.is_builder() => (Kind::Encode, Retry::Elsewhere, "the endpoint's address or a header is not valid"),
+        () if error.is_builder() => return unfit(),
         () if error.is_timeout() => (Kind::Timeout, Retry::Here(None), "a time limit passed"),
         () => (Kind::Network, Retry::Here(None), "the connection broke"),
     };
     ProviderError::new(kind, retry, if cause.is_empty() { text.to_owned() } else { format!("{text} ({cause})") })
+}
+
+/// No request can be made of what the endpoint says.
+fn unfit() -> ProviderError {
+    ProviderError::new(Kind::Encode, Retry::Elsewhere, "the endpoint's address or a header is not valid")
 }
 
 /// Whether an error is one of TLS. An `io::Error` leaves what it wraps, often another one, out of its chain of sources.

@@ -63,9 +63,10 @@ impl HttpProvider {
         self.decode(call, incoming).await
     }
 
-    async fn decode(&self, call: &Call, incoming: Incoming) -> Result<Reply, ProviderError> {
-        let (status, headers) = (incoming.status, incoming.headers.clone());
-        let body = collect(incoming).await?;
+    async fn decode(&self, call: &Call, mut incoming: Incoming) -> Result<Reply, ProviderError> {
+        let inflate = Inflate::new(incoming.header("content-encoding"))?;
+        let (status, headers) = (incoming.status, std::mem::take(&mut incoming.headers));
+        let body = gather(incoming, inflate).await?;
         self.wire.decode(HttpResponse { status, headers: &headers, body: &body }, &call.endpoint().dialect)
     }
 }
@@ -189,7 +190,11 @@ fn is_whole_answer(incoming: &Incoming, api: Api) -> bool {
 
 /// The whole body, decompressed, within its bound.
 pub(super) async fn collect(incoming: Incoming) -> Result<Vec<u8>, ProviderError> {
-    let mut inflate = Inflate::new(incoming.header("content-encoding"))?;
+    let inflate = Inflate::new(incoming.header("content-encoding"))?;
+    gather(incoming, inflate).await
+}
+
+async fn gather(incoming: Incoming, mut inflate: Inflate) -> Result<Vec<u8>, ProviderError> {
     let is_error = incoming.status >= 400;
     let most = if is_error { ERROR_BODY_BYTES_MAX } else { REPLY_BYTES_MAX };
     let (status, mut body) = (incoming.status, incoming.body);

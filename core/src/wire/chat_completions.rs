@@ -48,7 +48,7 @@ impl Wire for ChatCompletions {
         Ok(HttpRequest {
             path: path(ask, "/chat/completions"),
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: Value::Object(body).to_string().into_bytes(),
+            body: json::bytes(&Value::Object(body)),
         })
     }
 

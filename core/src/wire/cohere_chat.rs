@@ -40,7 +40,7 @@ impl Wire for CohereChat {
         body.insert("stream".to_owned(), (mode == Mode::Stream).into());
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         let path = path(ask, mode, "/chat", "/chat");
-        Ok(HttpRequest { path, headers, body: Value::Object(body).to_string().into_bytes() })
+        Ok(HttpRequest { path, headers, body: json::bytes(&Value::Object(body)) })
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {

@@ -42,7 +42,7 @@ impl Wire for Converse {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         let body = write::body(ask)?;
         let path = path(ask, mode, "/model/{model}/converse", "/model/{model}/converse-stream");
-        Ok(HttpRequest { path, headers, body: Value::Object(body).to_string().into_bytes() })
+        Ok(HttpRequest { path, headers, body: json::bytes(&Value::Object(body)) })
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {

@@ -79,7 +79,7 @@ pub fn write(ask: &EmbeddingAsk, dialect: &Dialect) -> HttpRequest {
     HttpRequest {
         path: path.replace("{model}", &percent_encoded(&ask.model)),
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-        body: Value::Object(body).to_string().into_bytes(),
+        body: json::bytes(&Value::Object(body)),
     }
 }
 

@@ -53,7 +53,7 @@ impl Wire for GenerateContent {
         if mode == Mode::Stream && !ask.endpoint.dialect.more.contains_key("stream_path") {
             path = path.replace(":generateContent", ":streamGenerateContent?alt=sse");
         }
-        Ok(HttpRequest { path, headers, body: Value::Object(body).to_string().into_bytes() })
+        Ok(HttpRequest { path, headers, body: json::bytes(&Value::Object(body)) })
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {

@@ -21,6 +21,12 @@ pub fn body(bytes: &[u8]) -> Result<Value, ProviderError> {
     read.map_err(|error| not_json(bytes, &error))
 }
 
+/// What a wire wrote, as bytes.
+pub(crate) fn bytes(body: &Value) -> Vec<u8> {
+    // Unlike `to_string`, this goes by no formatter, which checks each piece of text once more.
+    serde_json::to_vec(body).expect("names are text and numbers are finite in a tree of JSON")
+}
+
 /// A piece of a stream as JSON.
 ///
 /// # Errors

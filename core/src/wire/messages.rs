@@ -18,6 +18,7 @@ mod schema;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod whole;
 mod write;
 
 pub(super) use decode::{reply, usage};
@@ -68,7 +69,7 @@ impl Wire for Messages {
             body.insert("stream".to_owned(), true.into());
         }
         let path = path(ask, mode, "/messages", "/messages");
-        Ok(HttpRequest { path, headers, body: Value::Object(body).to_string().into_bytes() })
+        Ok(HttpRequest { path, headers, body: json::bytes(&Value::Object(body)) })
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {

@@ -58,7 +58,7 @@ impl Wire for Responses {
         Ok(HttpRequest {
             path: path(ask, mode, "/responses", "/responses"),
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: Value::Object(body).to_string().into_bytes(),
+            body: json::bytes(&Value::Object(body)),
         })
     }
 

@@ -96,7 +96,7 @@ impl BatchWire for Gemini {
         };
         let body = json!({"batch": {"displayName": ask.mark, "inputConfig": input}});
         let path = format!("/models/{}:batchGenerateContent", model_path(ask.model));
-        HandOver::json(path, body.to_string().into_bytes(), ask.headers)
+        HandOver::json(path, json::bytes(&body), ask.headers)
     }
 
     fn job(&self, response: HttpResponse<'_>) -> Result<Job, ProviderError> {

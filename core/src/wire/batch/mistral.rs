@@ -66,7 +66,7 @@ impl BatchWire for Mistral {
             "input_files": file.into_iter().collect::<Vec<_>>(), "model": ask.model, "endpoint": "/v1/chat/completions",
             "timeout_hours": 24, "metadata": {MARK: ask.mark},
         });
-        HandOver::json("/batch/jobs", body.to_string().into_bytes(), ask.headers)
+        HandOver::json("/batch/jobs", json::bytes(&body), ask.headers)
     }
 
     fn job(&self, response: HttpResponse<'_>) -> Result<Job, ProviderError> {

@@ -67,7 +67,7 @@ impl BatchWire for Openai {
         let body = json!({
             "input_file_id": file, "endpoint": path(ask.api), "completion_window": "24h", "metadata": {MARK: ask.mark},
         });
-        HandOver::json("/batches", body.to_string().into_bytes(), ask.headers)
+        HandOver::json("/batches", json::bytes(&body), ask.headers)
     }
 
     fn job(&self, response: HttpResponse<'_>) -> Result<Job, ProviderError> {

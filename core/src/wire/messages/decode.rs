@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::ANSWER_TOOL;
+use super::{ANSWER_TOOL, whole};
 use crate::error::ProviderError;
 use crate::message::{Content, Part, ToolCall};
 use crate::model::Api;
@@ -18,6 +18,14 @@ pub(super) fn answer(response: HttpResponse<'_>) -> Result<Reply, ProviderError>
     if response.status >= 400 {
         return Err(errors::of_response(&response));
     }
+    if let Some(reply) = whole::reply(response.body) {
+        return Ok(reply);
+    }
+    tree(&response)
+}
+
+/// Reads any answer that is no error by its status.
+pub(super) fn tree(response: &HttpResponse<'_>) -> Result<Reply, ProviderError> {
     let body = json::body(response.body)?;
     if let Some(error) = errors::of_body(&body, response.status, response.headers) {
         return Err(error);

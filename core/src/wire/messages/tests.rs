@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Messages;
+use super::{Messages, decode, whole};
 use crate::error::{Kind, Retry};
 use crate::message::{CacheHint, Content, Message, Part, Role, Source, ToolCall, ToolResult};
 use crate::model::{Api, Capability, Dialect, Endpoint, ModelCard, ReasoningDial};
@@ -423,6 +423,48 @@ fn same(path: &str, had: &Value, has: &Value) -> bool {
     let is_content = path.ends_with(".content") || path.ends_with(".system");
     is_content && (one_text(had).as_ref() == Some(has) || had.as_array().is_some_and(Vec::is_empty))
         || (path == ".stream" && *had == json!(false))
+}
+
+#[test]
+fn ordinary_answers_are_read_the_short_way_and_the_same() {
+    let (mut faults, mut short, mut all) = (Vec::new(), 0, 0);
+    let whole_ones = |one: &recorded::Exchange| one.status == 200 && !one.is_stream;
+    for exchange in recorded::exchanges("anthropic", "messages").into_iter().filter(whole_ones) {
+        all += 1;
+        let Some(quick) = whole::reply(&exchange.body) else { continue };
+        short += 1;
+        let response = HttpResponse { status: 200, headers: &[], body: &exchange.body };
+        if decode::tree(&response).as_ref() != Ok(&quick) {
+            faults.push(exchange.id);
+        }
+    }
+    recorded::no_faults(faults);
+    assert!(short * 20 >= all, "{short} of {all}: the short way is for the ordinary");
+}
+
+#[test]
+fn extraordinary_answers_are_not_read_the_short_way() {
+    let ordinary = json!({"type": "message", "id": "m", "model": "x", "role": "assistant", "stop_sequence": null,
+        "stop_reason": "end_turn", "content": [{"type": "text", "text": "Hi", "citations": null}],
+        "usage": {"input_tokens": 3, "output_tokens": 1, "service_tier": "standard"}});
+    let short = |body: &Value| whole::reply(body.to_string().as_bytes());
+    let response =
+        |body: &Value| decode::tree(&HttpResponse { status: 200, headers: &[], body: body.to_string().as_bytes() });
+    assert_eq!(short(&ordinary), response(&ordinary).ok());
+    for (name, value) in [
+        ("error", json!({"type": "overloaded_error", "message": "busy"})),
+        ("type", json!("error")),
+        ("content", json!([{"type": "tool_use", "id": "t", "name": "clock", "input": {}}])),
+        ("content", json!([{"type": "thinking", "thinking": "hm", "signature": "c2ln"}])),
+        ("content", json!([{"type": "text", "text": "Hi", "citations": [{"type": "page"}]}])),
+        ("content", json!("Hi")),
+        ("content", Value::Null),
+        ("id", json!(7)),
+    ] {
+        let mut body = ordinary.clone();
+        body[name] = value;
+        assert_eq!(short(&body), None, "{body}");
+    }
 }
 
 #[test]

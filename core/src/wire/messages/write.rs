@@ -81,6 +81,10 @@ impl Writer<'_> {
     fn messages(&self, turns: &[Turn<'_>]) -> Result<Vec<Value>, ProviderError> {
         let mut written = Vec::with_capacity(turns.len());
         for (at, turn) in turns.iter().enumerate() {
+            if let Some(text) = only_text(turn) {
+                written.push(json!({"role": "user", "content": text}));
+                continue;
+            }
             let mut blocks = self.blocks(&turn.parts, turn.speaker)?;
             if blocks.is_empty() {
                 continue;
@@ -331,6 +335,16 @@ impl Writer<'_> {
         if !config.is_empty() {
             body.insert("output_config".to_owned(), config.into());
         }
+    }
+}
+
+/// The text of a user's turn that says nothing besides.
+fn only_text<'a>(turn: &Turn<'a>) -> Option<&'a str> {
+    let [part] = turn.parts[..] else { return None };
+    let is_bare = part.cache.is_none() && part.vendor.is_empty() && turn.vendor.iter().all(|vendor| vendor.is_empty());
+    match &part.content {
+        Content::Text { text } if is_bare && turn.speaker == Speaker::User && !text.is_empty() => Some(text),
+        _ => None,
     }
 }
 

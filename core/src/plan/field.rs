@@ -89,7 +89,7 @@ pub(super) fn gather(
         }
         let entrant = field.entrants.len() as u32;
         let mut admitted = false;
-        for offer in row.offers().filter(|offer| screening.verdict(*offer).is_empty()) {
+        for offer in row.offers().filter(|offer| screening.admits(*offer)) {
             let endpoint = offers.offers()[offer].endpoint;
             let state = states[endpoint as usize];
             let offer = offer as u32;

@@ -16,14 +16,16 @@ use super::explain;
 
 /// No model may see the request.
 ///
-/// The reasons are written when they are read: a refusal is as quick as a plan.
+/// The reasons are written when they are read: a refusal is nearly as quick as a plan.
 #[derive(Clone)]
 pub struct Refused {
     evidence: Arc<Evidence>,
 }
 
 impl Refused {
-    pub(super) fn new(evidence: Evidence) -> Refused {
+    pub(super) fn new(mut evidence: Evidence) -> Refused {
+        let Evidence { screening, policy, snapshot, needs, .. } = &mut evidence;
+        screening.complete(policy, snapshot, needs);
         Refused { evidence: Arc::new(evidence) }
     }
 

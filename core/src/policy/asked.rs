@@ -7,6 +7,7 @@ use crate::model::ModelCard;
 use crate::request::ModelChoice;
 use crate::snapshot::Snapshot;
 
+#[inline]
 pub(super) fn check(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
     let wanted = match &facts.request.model {
         ModelChoice::Auto => return,

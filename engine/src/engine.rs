@@ -121,12 +121,13 @@ impl Default for Options {
 /// Called with every event, on the engine's thread: it must not wait. `false` cancels the request.
 pub type Sink = Box<dyn FnMut(Event) -> bool + Send>;
 
-/// A running engine. Dropping it ends its thread after the pass that is being computed.
+/// A running engine. Dropping it returns at once; its thread ends by itself after the pass that is being computed, and
+/// frees the model then.
 #[derive(Debug)]
 pub struct Engine {
     shared: Arc<Shared>,
     model: Arc<Model>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
     cache_tokens: usize,
     strips_first_space: bool,
 }
@@ -187,7 +188,7 @@ impl Engine {
         let mut worker = Worker::new(model.clone(), spell, shared.clone(), pages, limits);
         let thread = std::thread::Builder::new().name("tierway-engine".into()).spawn(move || worker.run());
         let thread = thread.map_err(|error| EngineError::file(std::path::Path::new("a thread"), error))?;
-        Ok(Engine { shared, model, thread: Some(thread), cache_tokens: pages * PAGE, strips_first_space })
+        Ok(Engine { shared, model, thread, cache_tokens: pages * PAGE, strips_first_space })
     }
 
     /// Asks for an answer; events go to `sink`.
@@ -252,7 +253,7 @@ impl Engine {
 
     /// Whether the engine's thread runs.
     pub fn is_running(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        !self.thread.is_finished()
     }
 }
 
@@ -260,10 +261,6 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.inbox.lock().unwrap_or_else(PoisonError::into_inner).is_over = true;
         self.shared.wake.notify_all();
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has told its requests by dropping their sinks.
-            let _ = thread.join();
-        }
     }
 }
 

@@ -99,6 +99,40 @@ fn a_sink_that_wants_no_more_ends_its_request() {
     drop(ticket);
 }
 
+/// A sink that never comes back would keep a drop that joins its thread for ever.
+#[test]
+fn a_dropped_engine_keeps_nobody_and_ends_by_itself() {
+    let engine = start("grouped", Options::default());
+    let (send, events) = channel();
+    let (release, held) = channel::<()>();
+    let sink = move |event| {
+        let is_heard = send.send(event).is_ok();
+        // Until this test lets go, long after the drop.
+        let _ = held.recv();
+        is_heard
+    };
+    let ticket = engine.submit(request(prompt(4, 1), 500, 1), Box::new(sink)).unwrap();
+    assert!(matches!(events.recv().unwrap(), Event::Text(_)));
+    let model = Arc::downgrade(&engine.model);
+    let (dropped, seen) = channel();
+    let dropping = std::thread::spawn(move || {
+        drop(engine);
+        dropped.send(()).unwrap();
+    });
+    seen.recv_timeout(Duration::from_secs(10)).expect("the drop waits for the engine's thread");
+    dropping.join().unwrap();
+    assert!(model.strong_count() > 0, "the thread holds what it computes with");
+    drop(release);
+    // The thread ends, its request's sink with it, and the model's memory is free.
+    assert!(events.iter().count() < 500, "no more is computed than the pass that was under way");
+    let most = std::time::Instant::now() + Duration::from_secs(30);
+    while model.strong_count() > 0 {
+        assert!(std::time::Instant::now() < most, "the thread of a dropped engine still runs");
+        std::thread::yield_now();
+    }
+    drop(ticket);
+}
+
 #[test]
 fn what_cannot_run_is_refused_with_its_reason() {
     let engine = start("grouped", Options { cache_tokens: 64, ..Options::default() });

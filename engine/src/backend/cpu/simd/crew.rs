@@ -4,7 +4,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 /// How often a worker looks before it sleeps: some ten microseconds.
 const LOOKS: usize = 4_000;
@@ -13,7 +12,8 @@ const LOOKS: usize = 4_000;
 #[derive(Debug)]
 pub(in crate::backend::cpu) struct Crew {
     state: Arc<State>,
-    workers: Vec<JoinHandle<()>>,
+    /// How many threads beside the caller's. They end by themselves once the crew is dropped.
+    workers: usize,
     /// One run at a time.
     turn: Mutex<()>,
 }
@@ -63,13 +63,13 @@ impl Crew {
             // A thread that cannot be had is done without: the caller does its tasks.
             named.spawn(move || state.work()).ok()
         };
-        let workers = (1..threads).filter_map(start).collect();
+        let workers = (1..threads).filter_map(start).count();
         Crew { state, workers, turn: Mutex::new(()) }
     }
 
     /// Threads, the caller's included.
     pub(in crate::backend::cpu) fn threads(&self) -> usize {
-        self.workers.len() + 1
+        self.workers + 1
     }
 
     /// Calls `task` once for each number below `tasks`, on all threads, and returns when all are done.
@@ -77,7 +77,7 @@ impl Crew {
     /// # Panics
     /// Where a task does.
     pub(in crate::backend::cpu) fn run(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
-        if tasks <= 1 || self.workers.is_empty() {
+        if tasks <= 1 || self.workers == 0 {
             return (0..tasks).for_each(task);
         }
         let _turn = lock(&self.turn);
@@ -101,6 +101,8 @@ impl Crew {
     }
 }
 
+/// Tells the workers to end, and waits for none: no run is open, since a run borrows the crew, so a worker that is still
+/// on its way out holds the shared state and nothing of the caller's.
 impl Drop for Crew {
     fn drop(&mut self) {
         {
@@ -109,10 +111,6 @@ impl Drop for Crew {
             self.state.runs.fetch_add(1, Ordering::Release);
         }
         self.state.wake.notify_all();
-        for worker in self.workers.drain(..) {
-            // A worker catches what its tasks throw, so it ends well.
-            let _ = worker.join();
-        }
     }
 }
 
@@ -224,5 +222,21 @@ mod tests {
             sum.fetch_add(task, Ordering::Relaxed);
         });
         assert_eq!(sum.into_inner(), 45);
+    }
+
+    #[test]
+    fn a_dropped_crew_ends_by_itself_and_keeps_nobody() {
+        let crews = (0..50).map(|number| {
+            let crew = Crew::new(3);
+            // Some are dropped at work's end, some asleep, some before their workers ran at all.
+            crew.run(number % 3 * 4, &|_| std::hint::spin_loop());
+            crew
+        });
+        let states: Vec<_> = crews.map(|crew| Arc::downgrade(&crew.state)).collect();
+        let most = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while states.iter().any(|state| state.strong_count() > 0) {
+            assert!(std::time::Instant::now() < most, "workers of dropped crews still run");
+            std::thread::yield_now();
+        }
     }
 }

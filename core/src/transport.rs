@@ -31,6 +31,7 @@ mod webhook;
 
 pub use batch::BatchPort;
 pub use embed::EmbedPort;
+pub(crate) use embed::ask_of;
 #[cfg(feature = "http")]
 pub use http::{HttpTransport, Proxy, TransportOptions};
 pub use vendor::HttpProvider;

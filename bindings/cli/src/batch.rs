@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tierway::client::{BatchHandle, BatchItem, BatchView, Collected, ItemOutcome};
+use tierway::client::{BatchHandle, BatchItem, BatchView, Collected, EmbedRequest, ItemOutcome};
 use tierway::config::Config;
 use tierway::id::BatchId;
 use tierway::{Client, Request};
@@ -30,7 +30,8 @@ pub(crate) struct BatchArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Hand in a file: a request in JSON a line, as `tierway schema` says; `-` is standard input.
+    /// Hand in a file: a request in JSON a line, as `tierway schema` says, or all of them `{"model", "inputs"}` for
+    /// embeddings; `-` is standard input.
     Submit {
         /// The file.
         file: PathBuf,
@@ -69,7 +70,7 @@ pub(crate) fn run(args: &BatchArgs) -> Result<(), Failure> {
     config.ledger.path.get_or_insert_with(|| crate::report::FILE_NAME.into());
     let requests = match &args.what {
         What::Submit { file, .. } => read_requests(file)?,
-        _ => Vec::new(),
+        _ => Wanted::Answers(Vec::new()),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
@@ -80,14 +81,32 @@ pub(crate) fn run(args: &BatchArgs) -> Result<(), Failure> {
     })
 }
 
-fn read_requests(file: &std::path::Path) -> Result<Vec<Request>, Failure> {
+/// What the lines of a file ask for.
+enum Wanted {
+    Answers(Vec<Request>),
+    Vectors(Vec<EmbedRequest>),
+}
+
+fn read_requests(file: &std::path::Path) -> Result<Wanted, Failure> {
     let text = read_text(file)?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let read = |(at, line): (usize, &str)| {
+    let lines: Vec<(usize, &str)> = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
+    // The first line says what the others must be, too.
+    let first = lines.first().and_then(|(_, line)| serde_json::from_str::<Value>(line).ok());
+    match first.is_some_and(|first| first.get("inputs").is_some()) {
+        true => read_lines(file, &lines).map(Wanted::Vectors),
+        false => read_lines(file, &lines).map(Wanted::Answers),
+    }
+}
+
+fn read_lines<T: serde::de::DeserializeOwned>(
+    file: &std::path::Path,
+    lines: &[(usize, &str)],
+) -> Result<Vec<T>, Failure> {
+    let read = |(at, line): &(usize, &str)| {
         let wrong = |error| Failure::Input(format!("{}:{}: {error}", file.display(), at + 1));
-        serde_json::from_str::<Request>(line).map_err(wrong)
+        serde_json::from_str(line).map_err(wrong)
     };
-    lines.map(read).collect()
+    lines.iter().map(read).collect()
 }
 
 fn batch_id(text: &str) -> Result<BatchId, Failure> {
@@ -98,12 +117,15 @@ async fn resume(client: &Client, id: &str) -> Result<BatchHandle, Failure> {
     client.resume(&batch_id(id)?).await.map_err(of_client)
 }
 
-async fn work(args: &BatchArgs, client: &Client, requests: Vec<Request>) -> Result<(), Failure> {
+async fn work(args: &BatchArgs, client: &Client, wanted: Wanted) -> Result<(), Failure> {
     match &args.what {
         What::Submit { id, .. } => {
-            let handed_in = match id {
-                Some(id) => client.batch_as(batch_id(id)?, requests).await,
-                None => client.batch(requests).await,
+            let id = id.as_deref().map(batch_id).transpose()?;
+            let handed_in = match (wanted, id) {
+                (Wanted::Answers(requests), Some(id)) => client.batch_as(id, requests).await,
+                (Wanted::Answers(requests), None) => client.batch(requests).await,
+                (Wanted::Vectors(items), Some(id)) => client.batch_embed_as(id, items).await,
+                (Wanted::Vectors(items), None) => client.batch_embed(items).await,
             };
             show(args, handed_in.map_err(of_client)?.view())
         }
@@ -197,9 +219,13 @@ fn line(number: usize, item: &BatchItem) -> Value {
         ItemOutcome::Rejected(why) => Some(json!({"kind": "rejected", "message": why})),
         _ => None,
     };
-    json!({
+    let mut line = json!({
         "number": number, "model": item.model, "endpoint": item.endpoint, "outcome": item.outcome.as_str(),
         "text": item.reply().map(tierway::Reply::text), "reply": item.reply(), "error": reason, "cost": item.cost,
         "lines": item.lines,
-    })
+    });
+    if let Some(vectors) = item.vectors() {
+        line["vectors"] = json!(vectors);
+    }
+    line
 }

@@ -19,7 +19,12 @@ impl Place {
              auth = {{ header = \"x-api-key\" }}\nkey_env = \"ACME_KEY\"\ndialect = {{ batch = \"anthropic\" }}\n\
              [[models]]\nid = \"acme/m\"\nfamily = \"m\"\ntier = \"economy\"\ncontext_window = 32000\nmax_output = 4000\n\
              source = \"made up\"\ndate = \"2026-11-01\"\nendpoints = [\"acme\"]\ncapabilities = []\n\
-             prices = [{{ rates = {{ input = \"2\", output = \"8\" }}, lanes = {{ batch = \"0.5\" }} }}]\n"
+             prices = [{{ rates = {{ input = \"2\", output = \"8\" }}, lanes = {{ batch = \"0.5\" }} }}]\n\
+             [[endpoints]]\nid = \"acme-vectors\"\napi = \"embeddings\"\nbase_url = \"{url}/acme-vectors/v1\"\nregion = \"us\"\n\
+             auth = \"bearer\"\nkey_env = \"ACME_KEY\"\ndialect = {{ batch = \"openai\" }}\n\
+             [[models]]\nid = \"acme/v\"\nfamily = \"v\"\ntier = \"economy\"\ncontext_window = 8000\nmax_output = 1\n\
+             source = \"made up\"\ndate = \"2026-11-01\"\nendpoints = [\"acme-vectors\"]\ncapabilities = []\n\
+             prices = [{{ rates = {{ input = \"2\", output = \"0\" }}, lanes = {{ batch = \"0.5\" }} }}]\n"
         );
         std::fs::write(folder.join("rows.toml"), rows).expect("it can be written");
         std::fs::write(folder.join("tierway.toml"), "[catalog]\nfiles = [\"rows.toml\"]\n").expect("it can be written");
@@ -76,6 +81,27 @@ fn a_file_is_handed_in_looked_after_and_collected_by_processes_of_their_own() {
     assert!(report.status.success() && !shown.contains("canary"), "{shown}");
     let checked = place.run(&["ledger", "check"]);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn texts_are_embedded_in_a_batch() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("it starts");
+    let desk = BatchDesk::new(answer as fn(&Heard) -> Answer);
+    let server = runtime.block_on(Server::start(desk.clone())).expect("it listens");
+    let place = Place::new("vectors", &server.url());
+    let line = r#"{"model": "acme/v", "inputs": ["Cardiff", "fox"]}"#;
+    std::fs::write(place.folder.join("in.jsonl"), format!("{line}\n{line}\n")).expect("it can be written");
+    let made = place.json(&["batch", "submit", "in.jsonl", "--id", "texts", "--json"]);
+    assert_eq!((&made["items"], &made["jobs"][0]["endpoint"]), (&2.into(), &"acme-vectors".into()));
+    desk.finish(DeskEnd::Done, 2);
+    let collected = place.json(&["batch", "collect", "texts", "--json"]);
+    assert_eq!(collected["answered"], 2);
+    assert_eq!(collected["items"][1]["vectors"][1], serde_json::json!([3.0, 333.0, 1.0]), "{collected}");
+    std::fs::write(place.folder.join("mixed.jsonl"), format!("{line}\n{{\"messages\": []}}\n"))
+        .expect("it can be written");
+    let mixed = place.run(&["batch", "submit", "mixed.jsonl"]);
+    assert!(!mixed.status.success() && String::from_utf8_lossy(&mixed.stderr).contains("mixed.jsonl:2"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::model::BatchApi;
 use crate::request::Request;
 use crate::time::Timestamp;
 
-use super::{Client, Error};
+use super::{Client, EmbedRequest, Error};
 
 mod collect;
 mod error;
@@ -211,7 +211,32 @@ impl Client {
         id: BatchId,
         requests: impl IntoIterator<Item = Request>,
     ) -> Result<BatchHandle, Error> {
-        submit::submit(self, &id, requests.into_iter().collect()).await?;
+        submit::submit(self, &id, requests.into_iter().map(plan::Wanted::Answer).collect()).await?;
+        self.resume(&id).await
+    }
+
+    /// Hands in texts whose vectors are to be made within a day at the batch price, at the vendors whose batch APIs make
+    /// them: OpenAI, Gemini and Mistral. An item asks the model that it names; none stands in for it. At Gemini an item
+    /// has one text.
+    ///
+    /// # Errors
+    /// As `batch`; models of other vendors are refused by policy, since their rows have no batch price.
+    pub async fn batch_embed(&self, items: impl IntoIterator<Item = EmbedRequest>) -> Result<BatchHandle, Error> {
+        let id = self.inner.ids.next(self.inner.clock.now()).0;
+        let id = BatchId::new(id.as_str()).expect("an id of hexadecimal digits and dashes is a batch's");
+        self.batch_embed_as(id, items).await
+    }
+
+    /// The same under an id of your own, as `batch_as`.
+    ///
+    /// # Errors
+    /// As `batch_embed`.
+    pub async fn batch_embed_as(
+        &self,
+        id: BatchId,
+        items: impl IntoIterator<Item = EmbedRequest>,
+    ) -> Result<BatchHandle, Error> {
+        submit::submit(self, &id, items.into_iter().map(plan::Wanted::Vectors).collect()).await?;
         self.resume(&id).await
     }
 

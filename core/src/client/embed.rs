@@ -103,7 +103,7 @@ pub(super) async fn embed(client: &Client, request: &EmbedRequest) -> Result<Emb
     Ok(whole)
 }
 
-fn check(request: &EmbedRequest) -> Result<(), Error> {
+pub(super) fn check(request: &EmbedRequest) -> Result<(), Error> {
     if request.inputs.is_empty() {
         return Err(RequestError::new("inputs", "there are none: add at least one text").into());
     }
@@ -166,7 +166,7 @@ fn is_elsewhere(error: &Error) -> bool {
     }
 }
 
-fn draft(request: &EmbedRequest, model: ModelChoice, texts: &[String]) -> RequestDraft {
+pub(super) fn draft(request: &EmbedRequest, model: ModelChoice, texts: &[String]) -> RequestDraft {
     RequestDraft {
         model,
         messages: texts.iter().map(Message::user).collect(),

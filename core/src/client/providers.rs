@@ -56,12 +56,17 @@ impl Providers {
                 let port = EmbedPort::new(transport.clone(), clock.clone(), key);
                 self.embedders.insert(endpoint.id.clone(), Arc::new(port));
             }
-            let Some(wire) = wire::for_api(endpoint.api) else { continue };
-            self.by_endpoint.entry(endpoint.id.clone()).or_insert_with(|| {
-                let id = ProviderId::new(endpoint.id.as_str()).expect("an endpoint's id is a provider's");
-                let key = keyring.key(&endpoint.id).cloned();
-                Arc::new(HttpProvider::new(id, wire, transport.clone(), clock.clone(), key))
-            });
+            let wire = wire::for_api(endpoint.api);
+            if let Some(wire) = wire {
+                self.by_endpoint.entry(endpoint.id.clone()).or_insert_with(|| {
+                    let id = ProviderId::new(endpoint.id.as_str()).expect("an endpoint's id is a provider's");
+                    let key = keyring.key(&endpoint.id).cloned();
+                    Arc::new(HttpProvider::new(id, wire, transport.clone(), clock.clone(), key))
+                });
+            }
+            if wire.is_none() && endpoint.api != Api::Embeddings {
+                continue;
+            }
             if let Some(api) = endpoint.dialect.batch {
                 let (endpoint, key) = (endpoint.clone(), keyring.key(&endpoint.id).cloned());
                 let id = endpoint.id.clone();

@@ -37,9 +37,7 @@ impl EmbedPort {
         dimensions: Option<u32>,
         purpose: Option<EmbedUse>,
     ) -> Result<Embedded, ProviderError> {
-        let text = |message: &Message| message.parts.iter().filter_map(Part::as_text).collect::<String>();
-        let inputs = call.request().messages.iter().map(text).collect();
-        let ask = EmbeddingAsk { model: call.card().wire_name.clone(), inputs, dimensions, purpose };
+        let ask = ask_of(call, dimensions, purpose);
         let limit = call.timeouts().total;
         let answer = tokio::time::timeout(limit.to_duration(), self.whole(call, &ask)).await;
         let answer = answer.unwrap_or_else(|_| {
@@ -65,22 +63,13 @@ impl EmbedPort {
         let body = collect(incoming).await?;
         let response = HttpResponse { status, headers: &headers, body: &body };
         let embedded = embeddings::decode(response, &endpoint.dialect)?;
-        checked(embedded, ask).map_err(|error| error.with_status(status))
+        embeddings::checked(embedded, ask.inputs.len()).map_err(|error| error.with_status(status))
     }
 }
 
-/// One vector a text, all of one length.
-fn checked(embedded: Embedded, ask: &EmbeddingAsk) -> Result<Embedded, ProviderError> {
-    let (vectors, texts) = (embedded.vectors.len(), ask.inputs.len());
-    let fault = match embedded.vectors.first().map(Vec::len) {
-        _ if vectors != texts => format!("the answer has {vectors} vectors for {texts} texts"),
-        Some(0) => "the answer has a vector without numbers".to_owned(),
-        Some(length) if embedded.vectors.iter().any(|vector| vector.len() != length) => {
-            "the answer has vectors of several lengths".to_owned()
-        }
-        _ => return Ok(embedded),
-    };
-    let mut error = ProviderError::protocol(fault);
-    error.usage = Some(Box::new(embedded.usage));
-    Err(error)
+/// The texts of a call: each of its messages is one.
+pub(crate) fn ask_of(call: &Call, dimensions: Option<u32>, purpose: Option<EmbedUse>) -> EmbeddingAsk {
+    let text = |message: &Message| message.parts.iter().filter_map(Part::as_text).collect::<String>();
+    let inputs = call.request().messages.iter().map(text).collect();
+    EmbeddingAsk { model: call.card().wire_name.clone(), inputs, dimensions, purpose }
 }

@@ -99,6 +99,8 @@ pub trait BatchWire: Debug + Send + Sync {
 pub struct JobLimits {
     /// Most items.
     pub items: usize,
+    /// Most texts to embed, in all items together.
+    pub texts: usize,
     /// Most bytes of the body or file that carries them.
     pub bytes: usize,
     /// Whether all items must be for one model.

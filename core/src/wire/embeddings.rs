@@ -68,10 +68,29 @@ pub fn texts_max(dialect: &Dialect) -> usize {
     said.unwrap_or(TEXTS_MAX).clamp(1, VECTORS_MAX)
 }
 
+/// How many texts one item of a batch at an endpoint takes.
+pub fn batch_texts_max(dialect: &Dialect) -> usize {
+    // Gemini's batches hold one text an item.
+    if style(dialect) == Some("gemini") { 1 } else { texts_max(dialect) }
+}
+
+/// Writes an item of a batch: as a call's body, but for Gemini, whose items are calls for one text.
+pub fn write_item(ask: &EmbeddingAsk, dialect: &Dialect) -> HttpRequest {
+    let mut request = write(ask, dialect);
+    if style(dialect) == Some("gemini") {
+        let whole: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        request.body = list(&whole, "requests").first().unwrap_or(&Value::Null).to_string().into_bytes();
+    }
+    request
+}
+
+fn style(dialect: &Dialect) -> Option<&str> {
+    dialect.more.get("embeddings").map(String::as_str)
+}
+
 /// Writes a request. Vectors are asked for as numbers, which every copy of the format sends.
 pub fn write(ask: &EmbeddingAsk, dialect: &Dialect) -> HttpRequest {
-    let style = dialect.more.get("embeddings").map(String::as_str);
-    let (path, mut body) = other::written(style, ask).unwrap_or_else(|| openai(ask, dialect));
+    let (path, mut body) = other::written(style(dialect), ask).unwrap_or_else(|| openai(ask, dialect));
     for name in &dialect.omit {
         body.shift_remove(name);
     }
@@ -107,8 +126,7 @@ pub fn decode(response: HttpResponse<'_>, dialect: &Dialect) -> Result<Embedded,
         return Err(errors::of_response(&response));
     }
     let body = json::body(response.body)?;
-    let style = dialect.more.get("embeddings").map(String::as_str);
-    if let Some(read) = other::read(style, &body, &response) {
+    if let Some(read) = other::read(style(dialect), &body, &response) {
         return read;
     }
     if field(&body, "data").is_none() {
@@ -119,6 +137,25 @@ pub fn decode(response: HttpResponse<'_>, dialect: &Dialect) -> Result<Embedded,
     // Voyage states a total alone, and all of it was read.
     usage.input = usage.input.or_else(|| count(&body, &["usage", "total_tokens"]));
     Ok(Embedded { model: text(&body, "model").map(str::to_owned), vectors: vectors(list(&body, "data"))?, usage })
+}
+
+/// One vector a text, all of one length.
+///
+/// # Errors
+/// `Kind::Protocol`, with what the vendor counted all the same.
+pub fn checked(embedded: Embedded, texts: usize) -> Result<Embedded, ProviderError> {
+    let vectors = embedded.vectors.len();
+    let fault = match embedded.vectors.first().map(Vec::len) {
+        _ if vectors != texts => format!("the answer has {vectors} vectors for {texts} texts"),
+        Some(0) => "the answer has a vector without numbers".to_owned(),
+        Some(length) if embedded.vectors.iter().any(|vector| vector.len() != length) => {
+            "the answer has vectors of several lengths".to_owned()
+        }
+        _ => return Ok(embedded),
+    };
+    let mut error = ProviderError::protocol(fault);
+    error.usage = Some(Box::new(embedded.usage));
+    Err(error)
 }
 
 /// The vectors by their numbers; without numbers, as they stand.

@@ -5,6 +5,7 @@
 
 mod lost;
 mod rig;
+mod vectors;
 
 use rig::{KEY, Rig, VENDORS, check_books, endpoint, fates, id, request, requests, rows};
 use tierway::client::{BatchError, ItemOutcome, JobState};

@@ -152,3 +152,49 @@ async fn a_stream_cut_or_given_up_at_any_byte_has_a_row_within_its_reservation()
     assert!(streams >= 20, "{streams}");
     println!("{streams} streams, {cases} cases");
 }
+
+/// Vendors count after the answer's end. Where the connection breaks in between, or in the midst of the count, the answer
+/// is whole: it is delivered and settled at our own count, within what was set aside.
+#[tokio::test]
+async fn a_count_that_is_cut_off_after_the_end_costs_our_own_count_and_not_the_answer() {
+    let mut late = std::collections::BTreeMap::new();
+    for answer in answers() {
+        let answer = answer.with_pace(Pace { piece_chars: 9, ..Pace::default() });
+        let server = Server::start(answer).await.expect("a loopback port is free");
+        for format in Format::all() {
+            let base = format!("{}/x{}", server.url(), format.base);
+            let recorder = Arc::new(Recorder::default());
+            let (recorded, _) = client(&format, &base, recorder.clone());
+            let whole = recorded.stream(&request()).await.expect("it answers").finish().await.expect("it is whole");
+            let tape = recorder.tape().await;
+            let player = Arc::new(Player { tape: tape.clone(), at: AtomicUsize::new(0), falls_silent: false });
+            let (client, store) = client(&format, &base, player.clone());
+            for at in 0..tape.body.len() {
+                player.at.store(at, Ordering::Relaxed);
+                let Ok(stream) = client.stream(&request()).await else { continue };
+                let Ok(response) = stream.finish().await else { continue };
+                let context = format!("{} cut at {at}", format.api);
+                let (had, has) = (&whole.reply, &response.reply);
+                assert_eq!(
+                    (had.text(), &had.stop, had.parts.len()),
+                    (has.text(), &has.stop, has.parts.len()),
+                    "{context}"
+                );
+                if has.usage.output.is_some() {
+                    continue;
+                }
+                let rows = store.rows(Page { after: at as u64, ..Page::default() }).await.expect("it reads");
+                let Fate::Settled(entry) = &rows[0].fate else { panic!("{context}: {:?}", rows[0].fate) };
+                assert_eq!((entry.ending, entry.basis), (Ending::Answered, Basis::Estimate), "{context}");
+                assert!(entry.cost > Usd::ZERO && entry.cost <= rows[0].reserve.amount, "{context}: {}", entry.cost);
+                *late.entry(format.api.as_str()).or_insert(0) += 1;
+            }
+            assert!(store.balances().await.expect("it reads").is_empty());
+        }
+    }
+    // The formats whose last event is the count.
+    for api in ["chat_completions", "converse"] {
+        assert!(late.get(api).is_some_and(|cuts| *cuts > 20), "{api}: {late:?}");
+    }
+    println!("answers without their count, by format: {late:?}");
+}

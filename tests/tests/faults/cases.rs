@@ -38,7 +38,18 @@ pub(crate) fn cases() -> Vec<Case> {
     all.extend(connections());
     all.extend(cuts());
     all.extend(bodies());
+    all.extend(broken_words());
     all
+}
+
+/// A byte that no UTF-8 holds, with the answer in pieces: characters and the broken one are cut between writes.
+fn broken_words() -> Vec<Case> {
+    let case = |piece_chars, write_bytes| {
+        let name = format!("bytes that are no UTF-8, {write_bytes} bytes a write");
+        let pace = Pace { piece_chars, write_bytes, ..Pace::default() };
+        Case { pace, ..Case::both(name, Fault::InvalidUtf8, Want::Mended(NONSENSE)) }
+    };
+    vec![case(120, 1), case(40, 2), case(16, 3), case(120, 5), case(40, 11)]
 }
 
 /// No fault: however the answer is cut into writes and events, it is the same.

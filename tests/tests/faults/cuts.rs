@@ -139,3 +139,54 @@ fn check_cut(format: &Format, at: usize, whole: &Reply, cut: Result<Reply, Provi
         }
     }
 }
+
+/// What broken text looks like: a lead byte alone, a byte that only goes on, one that never stands, a character without
+/// its end, one with a letter in its midst, a code in more bytes than it takes, half of a pair, one beyond the last.
+const BROKEN: [&[u8]; 8] =
+    [b"\xf0", b"\x80", b"\xff", b"\xe6\xbc", b"\xe6a\xa2", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80"];
+
+/// The place of a character of the answer in its bytes, and how many bytes it has.
+fn places(body: &[u8]) -> Vec<(usize, usize)> {
+    let find = |word: &str| body.windows(word.len()).position(|at| at == word.as_bytes()).map(|at| (at, word.len()));
+    ["ö", "字", "Ö", "ü"].iter().filter_map(|word| find(word)).collect()
+}
+
+#[tokio::test]
+async fn broken_characters_come_to_the_same_however_their_bytes_are_cut() {
+    let (mut streams, mut cuts, mut mended) = (0, 0, 0);
+    for answer in answers() {
+        let answer = answer.with_pace(Pace { piece_chars: 9, ..Pace::default() });
+        let server = Server::start(answer).await.expect("a loopback port is free");
+        for format in Format::all() {
+            let base = format!("{}/x{}", server.url(), format.base);
+            let recorder = Arc::new(Recorder::default());
+            let call = call(&format, &base);
+            ask(&format, &call, recorder.clone()).await.expect("the stream is right");
+            let tape = recorder.tape().await;
+            let at = places(&tape.body);
+            assert!(!at.is_empty(), "{}: no character to break", format.api);
+            for (number, broken) in BROKEN.iter().enumerate() {
+                let (place, length) = at[number % at.len()];
+                let body = [&tape.body[..place], broken, &tape.body[place + length..]].concat();
+                let spoilt = Tape { headers: tape.headers.clone(), body: Bytes::from(body) };
+                let play = |at| Arc::new(Player { tape: spoilt.clone(), at, goes_on: true });
+                let told = |outcome: Result<Reply, ProviderError>| match outcome {
+                    Ok(reply) => essence(&reply),
+                    Err(error) => format!("{:?} {:?}", error.kind, error.retry),
+                };
+                let whole = told(ask(&format, &call, play(0)).await);
+                mended += usize::from(whole.contains('\u{fffd}'));
+                // Around the broken character at every byte, elsewhere at some: every byte is cut in the other tests.
+                let near = place.saturating_sub(40)..(place + 40).min(spoilt.body.len());
+                for at in (0..=spoilt.body.len()).filter(|at| near.contains(at) || at % 61 == 0) {
+                    let again = told(ask(&format, &call, play(at)).await);
+                    assert_eq!(again, whole, "{} {broken:x?} split at {at}", format.api);
+                    cuts += 1;
+                }
+                streams += 1;
+            }
+        }
+    }
+    assert!(mended > 0, "some format mends broken text");
+    println!("{streams} streams with broken characters, {mended} mended, {cuts} cuts");
+}

@@ -10,12 +10,13 @@ use crate::client::{Client, Error};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::id::{AttemptId, BatchId};
 use crate::ledger::{Basis, Ending, Settle};
-use crate::model::Endpoint;
+use crate::model::{Api, Endpoint};
 use crate::money::Usd;
 use crate::reply::Reply;
 use crate::request::ServiceTier;
 use crate::transport::BatchPort;
 use crate::wire::batch::{Fate, Job as VendorJob};
+use crate::wire::embeddings::{self, Embedded};
 use crate::wire::{HttpResponse, for_api};
 
 use super::item::{BatchItem, Collected, ItemOutcome};
@@ -189,10 +190,14 @@ impl<'a> Work<'a> {
                     voids.push((attempt, "the batch expired before it was answered"));
                 }
                 Fate::Failed(error) => settles.push(fail(self.client, item, till(), &attempt, *error)),
-                Fate::Answer { status, body } => match decode(&endpoint, status, &body) {
-                    Ok(reply) => settles.push(answer(self.client, item, till(), &attempt, reply)),
-                    Err(error) => settles.push(fail(self.client, item, till(), &attempt, error)),
-                },
+                Fate::Answer { status, body } => {
+                    let settle = match decode(&endpoint, status, &body, self.items[*number].texts) {
+                        Ok(Came::Reply(reply)) => answer(self.client, item, till(), &attempt, *reply),
+                        Ok(Came::Vectors(vectors)) => embedded(self.client, item, till(), &attempt, *vectors),
+                        Err(error) => fail(self.client, item, till(), &attempt, error),
+                    };
+                    settles.push(settle);
+                }
             }
         }
         write(self.client, settles, voids).await
@@ -204,10 +209,22 @@ fn failed(said: Option<&str>) -> ProviderError {
     ProviderError::new(Kind::Server, Retry::Elsewhere, text).with_status(500)
 }
 
-fn decode(endpoint: &Endpoint, status: u16, body: &Value) -> Result<Reply, ProviderError> {
-    let wire = for_api(endpoint.api).ok_or_else(|| ProviderError::protocol("no wire speaks the endpoint's format"))?;
+/// What an item brought.
+enum Came {
+    Reply(Box<Reply>),
+    Vectors(Box<Embedded>),
+}
+
+/// Reads what came for an item, of `texts` texts where vectors were asked for.
+fn decode(endpoint: &Endpoint, status: u16, body: &Value, texts: Option<usize>) -> Result<Came, ProviderError> {
     let body = body.to_string();
-    wire.decode(HttpResponse { status, headers: &[], body: body.as_bytes() }, &endpoint.dialect)
+    let response = HttpResponse { status, headers: &[], body: body.as_bytes() };
+    if endpoint.api == Api::Embeddings {
+        let vectors = embeddings::decode(response, &endpoint.dialect)?;
+        return embeddings::checked(vectors, texts.unwrap_or(1)).map(|vectors| Came::Vectors(Box::new(vectors)));
+    }
+    let wire = for_api(endpoint.api).ok_or_else(|| ProviderError::protocol("no wire speaks the endpoint's format"))?;
+    wire.decode(response, &endpoint.dialect).map(|reply| Came::Reply(Box::new(reply)))
 }
 
 /// What an item's cost is computed from, and what was set aside for it.
@@ -240,6 +257,23 @@ fn answer(client: &Client, item: &mut BatchItem, till: Till, attempt: &AttemptId
     };
     note(item, &settle);
     item.outcome = ItemOutcome::Answered(Box::new(reply));
+    settle
+}
+
+fn embedded(client: &Client, item: &mut BatchItem, till: Till, attempt: &AttemptId, mut came: Embedded) -> Settle {
+    came.usage.service_tier = Some(ServiceTier::Batch);
+    let settle = match till {
+        (Some(mut meter), _) => {
+            meter.see_usage(came.usage.clone());
+            meter.settle(attempt, Ending::Answered, None, client.inner.clock.now())
+        }
+        (None, reserve) => {
+            let reply = Reply { usage: came.usage.clone(), ..Reply::default() };
+            unpriced(client, reserve, attempt, Ending::Answered, &reply)
+        }
+    };
+    note(item, &settle);
+    item.outcome = ItemOutcome::Embedded(Box::new(came));
     settle
 }
 

@@ -5,6 +5,7 @@ use crate::id::{EndpointId, ModelId};
 use crate::ledger::ChargeLine;
 use crate::money::Usd;
 use crate::reply::Reply;
+use crate::wire::embeddings::Embedded;
 
 /// The items of a batch, in the order of the requests.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +21,7 @@ pub struct Collected {
 impl Collected {
     /// How many items were answered.
     pub fn answered(&self) -> usize {
-        self.items.iter().filter(|item| item.reply().is_some()).count()
+        self.items.iter().filter(|item| item.reply().is_some() || item.vectors().is_some()).count()
     }
 }
 
@@ -47,6 +48,14 @@ impl BatchItem {
             _ => None,
         }
     }
+
+    /// The vectors of its texts, in their order, if they were asked for and came.
+    pub fn vectors(&self) -> Option<&[Vec<f32>]> {
+        match &self.outcome {
+            ItemOutcome::Embedded(embedded) => Some(&embedded.vectors),
+            _ => None,
+        }
+    }
 }
 
 /// What came for an item.
@@ -57,6 +66,8 @@ pub enum ItemOutcome {
     Pending,
     /// An answer.
     Answered(Box<Reply>),
+    /// The vectors of its texts.
+    Embedded(Box<Embedded>),
     /// The vendor's error for this item.
     Failed(Box<ProviderError>),
     /// The batch's time ran out before it was answered: voided.
@@ -75,7 +86,7 @@ impl ItemOutcome {
     pub const fn as_str(&self) -> &'static str {
         match self {
             ItemOutcome::Pending => "pending",
-            ItemOutcome::Answered(_) => "answered",
+            ItemOutcome::Answered(_) | ItemOutcome::Embedded(_) => "answered",
             ItemOutcome::Failed(_) => "failed",
             ItemOutcome::Expired => "expired",
             ItemOutcome::Cancelled => "cancelled",

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::client::embed::{self, EmbedRequest};
 use crate::client::{Client, Error};
 use crate::id::{AttemptId, BatchId, EndpointId};
 use crate::ledger::{Facts, Purpose, Reserve};
@@ -10,17 +11,26 @@ use crate::limits::BATCH_ITEMS_MAX;
 use crate::plan::Candidate;
 use crate::policy::Needs;
 use crate::provider::Call;
-use crate::request::{Request, ServiceTier};
+use crate::request::{ModelChoice, Request, RequestError, ServiceTier};
 use crate::time::Timestamp;
-use crate::transport::BatchPort;
+use crate::transport::{BatchPort, ask_of};
 use crate::wire::batch::{Item, JobLimits};
-use crate::wire::{HttpRequest, Mode, for_api};
+use crate::wire::{HttpRequest, Mode, embeddings, for_api};
 
 use super::record::{self, ItemRecord};
 use super::{BatchError, JobState};
 
 /// How many decisions are made before other tasks get their turn: a decision takes a fraction of a millisecond.
 const DECISIONS_IN_A_ROW: usize = 32;
+
+/// What an item is to bring.
+#[derive(Clone, Debug)]
+pub(super) enum Wanted {
+    /// An answer.
+    Answer(Request),
+    /// The vectors of some texts.
+    Vectors(EmbedRequest),
+}
 
 /// A batch that is decided and of which nothing was sent.
 pub(super) struct Planned {
@@ -37,11 +47,13 @@ pub(super) struct Packed {
     pub(super) items: Vec<Item>,
     pub(super) headers: Vec<(String, String)>,
     bytes: usize,
+    texts: usize,
 }
 
 impl Packed {
-    fn has_room(&self, limits: JobLimits, bytes: usize) -> bool {
-        self.items.len() < limits.items && self.bytes + bytes <= limits.bytes
+    fn has_room(&self, limits: JobLimits, bytes: usize, texts: usize) -> bool {
+        let has_texts = texts == 0 || self.texts.saturating_add(texts) <= limits.texts;
+        self.items.len() < limits.items && self.bytes + bytes <= limits.bytes && has_texts
     }
 
     pub(super) fn record(&self) -> record::Job {
@@ -65,8 +77,8 @@ impl Packed {
 ///
 /// # Errors
 /// The first item that is refused, with its number.
-pub(super) async fn plan(client: &Client, id: &BatchId, requests: Vec<Request>) -> Result<Planned, Error> {
-    let count = requests.len();
+pub(super) async fn plan(client: &Client, id: &BatchId, wanted: Vec<Wanted>) -> Result<Planned, Error> {
+    let count = wanted.len();
     if count == 0 {
         return Err(BatchError::Empty.into());
     }
@@ -77,11 +89,11 @@ pub(super) async fn plan(client: &Client, id: &BatchId, requests: Vec<Request>) 
     let (items, reserves) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut planned = Planned { items, reserves, jobs: Vec::new() };
     let mut open: HashMap<(EndpointId, String), usize> = HashMap::new();
-    for (number, request) in requests.into_iter().enumerate() {
+    for (number, wanted) in wanted.into_iter().enumerate() {
         if number % DECISIONS_IN_A_ROW == DECISIONS_IN_A_ROW - 1 {
             tokio::task::yield_now().await;
         }
-        let placed = place(client, id, number, request, now)?;
+        let placed = place(client, id, number, wanted, now)?;
         pack(&mut planned, &mut open, placed, number)?;
     }
     Ok(planned)
@@ -97,10 +109,9 @@ struct Placed {
     headers: Vec<(String, String)>,
 }
 
-fn place(client: &Client, id: &BatchId, number: usize, request: Request, now: Timestamp) -> Result<Placed, Error> {
+fn place(client: &Client, id: &BatchId, number: usize, wanted: Wanted, now: Timestamp) -> Result<Placed, Error> {
     let refused = |error: Error| Error::from(BatchError::Item { number, error: Box::new(error) });
-    let request = in_lane(request).map_err(refused)?;
-    let needs = Needs::of(&request).with_batch();
+    let (request, needs) = asked(&wanted).map_err(refused)?;
     let plan = client.inner.decide_with(&request, &needs).map_err(refused)?;
     let port = |candidate: &Candidate| client.inner.providers.port(&candidate.endpoint().id);
     let found = plan.candidates().iter().find_map(|candidate| port(candidate).map(|port| (candidate, port)));
@@ -110,10 +121,13 @@ fn place(client: &Client, id: &BatchId, number: usize, request: Request, now: Ti
     let name = id.item(number);
     let attempt = name.attempt(1);
     let call = Call::new(candidate.admission.clone(), attempt.clone(), candidate.terms.max_tokens);
-    let HttpRequest { headers, body, .. } = write(&call).map_err(|error| {
-        let endpoint = candidate.endpoint().id.clone();
-        Error::from(BatchError::Written { number, endpoint, error: Box::new(error) })
-    })?;
+    let HttpRequest { headers, body, .. } = match &wanted {
+        Wanted::Vectors(wanted) => write_vectors(&call, wanted).map_err(refused)?,
+        Wanted::Answer(_) => write(&call).map_err(|error| {
+            let endpoint = candidate.endpoint().id.clone();
+            Error::from(BatchError::Written { number, endpoint, error: Box::new(error) })
+        })?,
+    };
     let baseline = plan.baseline().map(|baseline| baseline.model().clone());
     let record = ItemRecord {
         model: candidate.model().clone(),
@@ -121,9 +135,31 @@ fn place(client: &Client, id: &BatchId, number: usize, request: Request, now: Ti
         reserve: candidate.terms.reserve,
         input: needs.input_tokens.min(candidate.terms.input_tokens_max),
         baseline,
+        texts: match &wanted {
+            Wanted::Answer(_) => None,
+            Wanted::Vectors(wanted) => Some(wanted.inputs.len()),
+        },
     };
     let reserve = reserve(candidate, attempt, &record, &request, id, number, now);
     Ok(Placed { port, call, record, reserve, item: Item { key: name.as_str().to_owned(), body }, headers })
+}
+
+/// An item as a request in the lane of batches, and what it demands.
+fn asked(wanted: &Wanted) -> Result<(Request, Needs), Error> {
+    match wanted {
+        Wanted::Answer(request) => {
+            let request = in_lane(request.clone())?;
+            let needs = Needs::of(&request).with_batch();
+            Ok((request, needs))
+        }
+        Wanted::Vectors(wanted) => {
+            embed::check(wanted)?;
+            let only = ModelChoice::Only(wanted.model.clone());
+            let request = in_lane(Request::try_from(embed::draft(wanted, only, &wanted.inputs))?)?;
+            let needs = Needs::of_embedding(&request).with_batch();
+            Ok((request, needs))
+        }
+    }
 }
 
 /// The request in the lane of batches.
@@ -140,6 +176,19 @@ fn write(call: &Call) -> Result<HttpRequest, crate::error::ProviderError> {
     let wire = for_api(call.endpoint().api);
     let unknown = || crate::client::drive::no_provider(call);
     wire.ok_or_else(unknown)?.encode(call, Mode::Unary)
+}
+
+fn write_vectors(call: &Call, wanted: &EmbedRequest) -> Result<HttpRequest, Error> {
+    let (dialect, count) = (&call.endpoint().dialect, wanted.inputs.len());
+    let most = embeddings::batch_texts_max(dialect);
+    if count > most {
+        let reason = format!(
+            "there are {count} texts, and an item of a batch at {} takes {most}: hand in several items",
+            call.endpoint().id
+        );
+        return Err(RequestError::new("inputs", reason).into());
+    }
+    Ok(embeddings::write_item(&ask_of(call, wanted.dimensions, wanted.purpose), dialect))
 }
 
 fn reserve(
@@ -179,7 +228,7 @@ fn pack(
 ) -> Result<(), Error> {
     let Placed { port, call, mut record, reserve, item, headers } = placed;
     let limits = port.wire().limits();
-    let bytes = port.wire().item_bytes(&item);
+    let (bytes, texts) = (port.wire().item_bytes(&item), record.texts.unwrap_or(0));
     if bytes > limits.bytes {
         let text = format!("the item is larger than {} bytes, the most that one job takes", limits.bytes);
         let error =
@@ -189,11 +238,11 @@ fn pack(
     }
     let model = if limits.is_one_model { call.card().wire_name.clone() } else { String::new() };
     let key = (port.endpoint().id.clone(), model.clone());
-    let job = match open.get(&key).copied().filter(|at| planned.jobs[*at].has_room(limits, bytes)) {
+    let job = match open.get(&key).copied().filter(|at| planned.jobs[*at].has_room(limits, bytes, texts)) {
         Some(at) => at,
         None => {
-            let job = Packed { port, model, calls: Vec::new(), items: Vec::new(), headers: Vec::new(), bytes: 0 };
-            planned.jobs.push(job);
+            let (calls, items, headers) = (Vec::new(), Vec::new(), Vec::new());
+            planned.jobs.push(Packed { port, model, calls, items, headers, bytes: 0, texts: 0 });
             open.insert(key, planned.jobs.len() - 1);
             planned.jobs.len() - 1
         }
@@ -201,6 +250,7 @@ fn pack(
     record.job = job;
     let packed = &mut planned.jobs[job];
     packed.bytes += bytes;
+    packed.texts += texts;
     packed.calls.push(call);
     packed.items.push(item);
     add_headers(&mut packed.headers, headers);

@@ -86,6 +86,9 @@ pub(super) struct ItemRecord {
     pub(super) input: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) baseline: Option<ModelId>,
+    /// How many texts it embeds, where that and no answer is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) texts: Option<usize>,
 }
 
 impl Record {

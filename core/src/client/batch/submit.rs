@@ -7,11 +7,10 @@ use crate::error::{Kind, ProviderError, Retry};
 use crate::id::{AttemptId, BatchId};
 use crate::ledger::{LedgerError, Reserve, Void};
 use crate::limits::RETRY_AFTER_MAX;
-use crate::request::Request;
 use crate::time::Span;
 use crate::wire::batch::{HandOver, Job as VendorJob, JobAsk};
 
-use super::plan::{Packed, Planned, plan};
+use super::plan::{Packed, Planned, Wanted, plan};
 use super::record::{self, Record};
 use super::{BatchError, JobState, find};
 
@@ -23,11 +22,11 @@ const TRIES: u32 = 4;
 const BACKOFF: Span = Span::from_ms(500);
 
 /// Hands in a batch; one of this id that is there already is left as it is.
-pub(super) async fn submit(client: &Client, id: &BatchId, requests: Vec<Request>) -> Result<(), Error> {
+pub(super) async fn submit(client: &Client, id: &BatchId, wanted: Vec<Wanted>) -> Result<(), Error> {
     if record::find(client, id).await?.is_some() {
         return Ok(());
     }
-    let Planned { items, reserves, jobs } = plan(client, id, requests).await?;
+    let Planned { items, reserves, jobs } = plan(client, id, wanted).await?;
     let inner = &client.inner;
     let now = inner.clock.now();
     let record = Record {

@@ -247,7 +247,7 @@ impl<S: Script> Script for Arc<BatchDesk<S>> {
             (false, ["download", "v1beta", "files", file]) => {
                 Some(self.step(Step::Results, |state| gemini::file(state, file.split(':').next().unwrap_or_default())))
             }
-            (true, ["v1beta", "models", model]) if model.ends_with(":batchGenerateContent") => {
+            (true, ["v1beta", "models", model]) if gemini::is_batch(model) => {
                 Some(self.step(Step::Create, |state| gemini::create(state, heard, model)))
             }
             (_, ["v1beta", "batches", rest @ ..]) => Some(gemini::serve(self, heard, rest)),

@@ -102,7 +102,7 @@ impl std::fmt::Debug for Heard {
 }
 
 /// How paths end where vectors are asked for.
-const EMBEDDINGS: [&str; 4] = ["/embeddings", "/embed", ":batchEmbedContents", "/api/embed"];
+const EMBEDDINGS: [&str; 5] = ["/embeddings", "/embed", ":batchEmbedContents", ":embedContent", "/api/embed"];
 
 fn api_of(path: &str) -> Option<Api> {
     let ends = |end: &str| path.ends_with(end);

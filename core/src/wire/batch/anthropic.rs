@@ -37,7 +37,7 @@ fn job(body: &Value) -> Result<Job, ProviderError> {
 
 impl BatchWire for Anthropic {
     fn limits(&self) -> JobLimits {
-        JobLimits { items: 100_000, bytes: 256_000_000, is_one_model: false }
+        JobLimits { items: 100_000, texts: 0, bytes: 256_000_000, is_one_model: false }
     }
 
     fn upload(&self, _: &JobAsk<'_>) -> Option<HandOver> {

@@ -8,6 +8,7 @@ use super::{
     files, id_of, json, plain, time, unbilled,
 };
 use crate::error::ProviderError;
+use crate::model::Api;
 use crate::wire::HttpResponse;
 
 /// Largest body that carries its items; the vendor stops at 20 MB.
@@ -58,7 +59,7 @@ fn job(body: &Value) -> Result<Job, ProviderError> {
 impl BatchWire for Gemini {
     fn limits(&self) -> JobLimits {
         // The vendor names no number of items for a file of 2 GB; we hold a job in memory.
-        JobLimits { items: 100_000, bytes: 500_000_000, is_one_model: true }
+        JobLimits { items: 100_000, texts: usize::MAX, bytes: 500_000_000, is_one_model: true }
     }
 
     fn upload(&self, ask: &JobAsk<'_>) -> Option<HandOver> {
@@ -95,7 +96,8 @@ impl BatchWire for Gemini {
             }
         };
         let body = json!({"batch": {"displayName": ask.mark, "inputConfig": input}});
-        let path = format!("/models/{}:batchGenerateContent", model_path(ask.model));
+        let verb = if ask.api == Api::Embeddings { "asyncBatchEmbedContent" } else { "batchGenerateContent" };
+        let path = format!("/models/{}:{verb}", model_path(ask.model));
         HandOver::json(path, json::bytes(&body), ask.headers)
     }
 
@@ -132,12 +134,16 @@ impl BatchWire for Gemini {
         Ok(job.files.iter().map(fetch).collect())
     }
 
-    /// A result of a body has its key as metadata, which the vendor was seen to leave out; one of a file has it by name.
+    /// A result of a body has its key as metadata, which the vendor was seen to leave out; one of a file has it by name,
+    /// but for vectors, whose lines are documented to be the answers themselves in the order of the items.
     fn result(&self, line: &Value) -> Result<Outcome, ProviderError> {
         let key = json::text(line, "key").or_else(|| json::at(line, &["metadata", "key"]).and_then(Value::as_str));
         let fate = match (json::field(line, "response"), json::field(line, "error")) {
             (Some(body), _) => Fate::Answer { status: 200, body: body.clone() },
             (None, Some(error)) => Fate::Failed(unbilled(json!({ "error": error }))),
+            (None, None) if json::field(line, "embedding").is_some() => {
+                Fate::Answer { status: 200, body: line.clone() }
+            }
             (None, None) => return Err(ProviderError::protocol("a result has neither an answer nor an error")),
         };
         Ok(Outcome { key: key.map(str::to_owned), fate })

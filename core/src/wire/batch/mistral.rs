@@ -8,6 +8,7 @@ use super::{
     json, plain, seconds,
 };
 use crate::error::ProviderError;
+use crate::model::Api;
 use crate::wire::HttpResponse;
 
 /// The name of our mark among a job's metadata.
@@ -42,7 +43,7 @@ fn job(body: &Value) -> Result<Job, ProviderError> {
 
 impl BatchWire for Mistral {
     fn limits(&self) -> JobLimits {
-        JobLimits { items: 1_000_000, bytes: 500_000_000, is_one_model: true }
+        JobLimits { items: 1_000_000, texts: usize::MAX, bytes: 500_000_000, is_one_model: true }
     }
 
     /// The job names the model; a line says nothing of it.
@@ -62,8 +63,9 @@ impl BatchWire for Mistral {
     }
 
     fn create(&self, ask: &JobAsk<'_>, file: Option<&str>) -> HandOver {
+        let endpoint = if ask.api == Api::Embeddings { "/v1/embeddings" } else { "/v1/chat/completions" };
         let body = json!({
-            "input_files": file.into_iter().collect::<Vec<_>>(), "model": ask.model, "endpoint": "/v1/chat/completions",
+            "input_files": file.into_iter().collect::<Vec<_>>(), "model": ask.model, "endpoint": endpoint,
             "timeout_hours": 24, "metadata": {MARK: ask.mark},
         });
         HandOver::json("/batch/jobs", json::bytes(&body), ask.headers)

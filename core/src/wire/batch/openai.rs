@@ -21,6 +21,7 @@ pub(super) struct Openai;
 fn path(api: Api) -> &'static str {
     match api {
         Api::Responses => "/v1/responses",
+        Api::Embeddings => "/v1/embeddings",
         _ => "/v1/chat/completions",
     }
 }
@@ -50,7 +51,7 @@ fn job(body: &Value) -> Result<Job, ProviderError> {
 
 impl BatchWire for Openai {
     fn limits(&self) -> JobLimits {
-        JobLimits { items: 50_000, bytes: 200_000_000, is_one_model: true }
+        JobLimits { items: 50_000, texts: 50_000, bytes: 200_000_000, is_one_model: true }
     }
 
     fn upload(&self, ask: &JobAsk<'_>) -> Option<HandOver> {

@@ -151,3 +151,19 @@ fn a_vendors_refusal_is_its_error_and_nonsense_is_none_of_it() {
         }
     }
 }
+
+#[test]
+fn vectors_are_asked_for_at_their_own_address() {
+    let body =
+        |api: BatchApi, file: Option<&str>| body_of(&with_ask(Api::Embeddings, |ask| for_batch(api).create(ask, file)));
+    assert_eq!(body(BatchApi::Openai, Some("f"))["endpoint"], "/v1/embeddings");
+    assert_eq!(body(BatchApi::Mistral, Some("f"))["endpoint"], "/v1/embeddings");
+    let gemini = for_batch(BatchApi::Gemini);
+    let create = with_ask(Api::Embeddings, |ask| gemini.create(ask, None));
+    assert_eq!(create.url("https://h/v1beta"), "https://h/v1beta/models/m:asyncBatchEmbedContent");
+    // In a file of results a line is the answer itself, without a name.
+    let line = json!({"embedding": {"values": [1.0]}, "tokenCount": 3});
+    let outcome = gemini.result(&line).unwrap();
+    assert_eq!((outcome.key, outcome.fate), (None, Fate::Answer { status: 200, body: line }));
+    assert!(gemini.result(&json!({"metadata": {}})).is_err());
+}

@@ -91,10 +91,11 @@ pub(super) fn read(
             (cohere_vectors(body), billed.or_else(|| header_count(response)))
         }
         "gemini" => {
-            let values = field(body, "embeddings").map(|_| {
-                list(body, "embeddings").iter().map(|one| field(one, "values").unwrap_or(&Value::Null)).collect()
-            });
-            (values, count(body, &["usageMetadata", "promptTokenCount"]))
+            let values = |one| field(one, "values").unwrap_or(&Value::Null);
+            let all = field(body, "embeddings").map(|_| list(body, "embeddings").iter().map(values).collect());
+            // A call for one text, as an item of a batch is, has one vector, and its count beside it.
+            let found = all.or_else(|| field(body, "embedding").map(|one| vec![values(one)]));
+            (found, count(body, &["usageMetadata", "promptTokenCount"]).or_else(|| count(body, &["tokenCount"])))
         }
         "ollama" => {
             let all = field(body, "embeddings").map(|_| list(body, "embeddings").iter().collect());
@@ -180,6 +181,18 @@ mod tests {
         );
         assert_eq!(written("ollama").1, json!({"model": "m:1", "input": ["a", "b"], "dimensions": 8}));
         assert_eq!(written("titan").1, json!({"inputText": "a", "dimensions": 8}));
+    }
+
+    #[test]
+    fn an_item_of_a_batch_is_a_call_but_for_gemini() {
+        let body = |style: &str| -> Value {
+            serde_json::from_slice(&super::super::write_item(&ask(), &dialect(style)).body).unwrap()
+        };
+        assert_eq!(body("gemini"), written("gemini").1["requests"][0]);
+        assert_eq!(body("ollama"), written("ollama").1);
+        let one = br#"{"embedding": {"values": [1, 2]}, "tokenCount": 4}"#;
+        let read = decode(HttpResponse { status: 200, headers: &[], body: one }, &dialect("gemini")).unwrap();
+        assert_eq!((read.vectors, read.usage.input), (vec![vec![1.0, 2.0]], Some(4)));
     }
 
     #[test]

@@ -5,6 +5,15 @@ use serde_json::{Value, json};
 use super::{BatchDesk, DeskEnd, Job, Mess, Result, Served, State, Step, Vendor, files, item, lines_served, messed};
 use crate::testing::server::{Heard, Script};
 
+/// What makes a batch, and what each of its items is.
+const VERBS: [(&str, &str); 2] =
+    [(":batchGenerateContent", ":generateContent"), (":asyncBatchEmbedContent", ":embedContent")];
+
+/// Whether a batch is to be made at this address.
+pub(super) fn is_batch(model: &str) -> bool {
+    VERBS.iter().any(|(whole, _)| model.ends_with(whole))
+}
+
 pub(super) fn create(state: &mut State, heard: &Heard, model: &str) -> Served {
     let asked = heard.json();
     let batch = &asked["batch"];
@@ -17,7 +26,8 @@ pub(super) fn create(state: &mut State, heard: &Heard, model: &str) -> Served {
     let Some(lines) = lines.filter(|lines| !lines.is_empty()) else {
         return Served::error(400, "a batch has requests, or a file that is there");
     };
-    let path = format!("/v1beta/models/{}", model.replace(":batchGenerateContent", ":generateContent"));
+    let model_item = VERBS.iter().fold(model.to_owned(), |model, (whole, item)| model.replace(whole, item));
+    let path = format!("/v1beta/models/{model_item}");
     let key = |line: &Value| line["key"].as_str().or(line["metadata"]["key"].as_str()).unwrap_or_default().to_owned();
     let items = lines.iter().map(|line| item(heard, &key(line), &path, &line["request"])).collect();
     let id = state.name("b");

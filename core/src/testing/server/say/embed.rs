@@ -23,6 +23,10 @@ pub(super) fn whole(heard: &Heard, answer: &Answer) -> Rendered {
             let values: Vec<Value> = of(texts).into_iter().map(|values| json!({ "values": values })).collect();
             json!({"embeddings": values, "usageMetadata": {"promptTokenCount": input}})
         }
+        () if path.ends_with(":embedContent") => {
+            let text = asked["content"]["parts"][0]["text"].as_str().unwrap_or_default();
+            json!({"embedding": {"values": vector(text)}, "usageMetadata": {"promptTokenCount": input}})
+        }
         () if path.ends_with("/api/embed") => {
             json!({"model": asked["model"], "embeddings": of(list("input")), "prompt_eval_count": input})
         }

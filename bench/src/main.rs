@@ -198,7 +198,10 @@ fn print(figures: &Figures) {
         let Decision { chars, p50_us, p99_us, .. } = decision;
         println!("  {chars:>6} characters   p50 {p50_us:>7.1} µs   p99 {p99_us:>7.1} µs{bar}");
     }
-    println!("\n{:<24} {:<22} {:>9} {:>10} {:>10} {:>9} {:>12}", "", "", "CPU µs", "p50 µs", "p99 µs", "a second", "over bare");
+    println!(
+        "\n{:<24} {:<22} {:>9} {:>10} {:>10} {:>9} {:>12}",
+        "", "", "CPU µs", "p50 µs", "p99 µs", "a second", "over bare"
+    );
     for row in &figures.calls {
         let Row { what, with, taken, over_bare_us } = row;
         let Taken { cpu_us, wall_p50_us, wall_p99_us, per_second } = taken;

@@ -35,7 +35,8 @@ impl Bare {
     }
 
     fn body(&self, stream: bool) -> Value {
-        let mut body = json!({"model": "bench-model", "messages": [{"role": "user", "content": PROMPT}], "max_tokens": 400});
+        let mut body =
+            json!({"model": "bench-model", "messages": [{"role": "user", "content": PROMPT}], "max_tokens": 400});
         if stream {
             body["stream"] = true.into();
             if self.format == Format::Chat {
@@ -90,11 +91,22 @@ impl Genai {
             Format::Messages => genai::adapter::AdapterKind::Anthropic,
         };
         let base = format!("{base_url}/");
-        let resolver = ServiceTargetResolver::from_resolver_fn(move |target: ServiceTarget| -> Result<_, genai::resolver::Error> {
-            let model = ModelIden::new(kind, target.model.model_name);
-            Ok(ServiceTarget { endpoint: Endpoint::from_owned(base.clone()), auth: AuthData::from_single("sk-bench"), model })
-        });
-        Genai { client: genai::Client::builder().with_service_target_resolver(resolver).build().expect("the options are valid") }
+        let resolver = ServiceTargetResolver::from_resolver_fn(
+            move |target: ServiceTarget| -> Result<_, genai::resolver::Error> {
+                let model = ModelIden::new(kind, target.model.model_name);
+                Ok(ServiceTarget {
+                    endpoint: Endpoint::from_owned(base.clone()),
+                    auth: AuthData::from_single("sk-bench"),
+                    model,
+                })
+            },
+        );
+        Genai {
+            client: genai::Client::builder()
+                .with_service_target_resolver(resolver)
+                .build()
+                .expect("the options are valid"),
+        }
     }
 
     fn request() -> (ChatRequest, ChatOptions) {
@@ -110,7 +122,8 @@ impl Genai {
 
     pub async fn stream(&self) -> usize {
         let (request, options) = Genai::request();
-        let reply = self.client.exec_chat_stream("bench-model", request, Some(&options)).await.expect("loopback answers");
+        let reply =
+            self.client.exec_chat_stream("bench-model", request, Some(&options)).await.expect("loopback answers");
         let mut stream = reply.stream;
         let mut length = 0;
         while let Some(event) = stream.next().await {

@@ -40,7 +40,9 @@ impl Server {
         let program = std::env::current_exe().expect("a running program has a path");
         let mut child = Command::new(program).arg("serve").stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("its output is piped")).read_line(&mut line).expect("it prints its port");
+        BufReader::new(child.stdout.take().expect("its output is piped"))
+            .read_line(&mut line)
+            .expect("it prints its port");
         Server { child, base_url: format!("http://127.0.0.1:{}/v1", line.trim()) }
     }
 }
@@ -90,7 +92,8 @@ fn streamed_messages() -> Vec<Vec<u8>> {
     let block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
     let mut all = vec![event("message_start", &start), event("content_block_start", block)];
     all.extend((0..CHUNKS).map(|at| {
-        let data = format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":" word{at}"}}}}"#);
+        let data =
+            format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":" word{at}"}}}}"#);
         event("content_block_delta", &data)
     }));
     let end = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":100}}"#;
@@ -108,7 +111,8 @@ fn streamed_chat() -> Vec<Vec<u8>> {
              \"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{finish}}}]}}\n\n"
         ))
     };
-    let mut all: Vec<Vec<u8>> = (0..CHUNKS).map(|at| chunk(&format!("{{\"content\":\" word{at}\"}}"), "null")).collect();
+    let mut all: Vec<Vec<u8>> =
+        (0..CHUNKS).map(|at| chunk(&format!("{{\"content\":\" word{at}\"}}"), "null")).collect();
     all.push(chunk("{}", "\"stop\""));
     all.push(frame(
         "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1763640366,\"model\":\"bench-model\",\
@@ -136,7 +140,8 @@ async fn answer(mut socket: TcpStream, streams: Streams) {
             sent
         } else {
             let body = if is_chat { UNARY_CHAT } else { UNARY_MESSAGES };
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
             socket.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await
         };
         if sent.is_err() {

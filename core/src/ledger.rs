@@ -13,9 +13,11 @@ mod book;
 mod budget;
 mod entry;
 mod error;
+mod hash;
 mod rate;
 mod report;
 mod rollup;
+mod running;
 mod window;
 
 pub use alert::{Alert, AlertKind};
@@ -28,7 +30,9 @@ pub use entry::{
     Basis, ChargeLine, End, Ending, Entry, Facts, Fate, Posted, Purpose, Reserve, Row, Settle, Tags, UnknownWord, Void,
 };
 pub use error::{LedgerError, OverBudget, OverRate};
+pub(crate) use hash::Seed;
 pub use rate::{Rate, RateState};
 pub use report::{By, Decisions, Errors, Group, Held, Line, Pico, Report, ReportAsk, Times};
 pub use rollup::{CellKey, ClassKey, Measure, Rollup, Sums, TagKey, class_of, middle_of};
+pub(crate) use running::Running;
 pub use window::{Frame, Period, Window, WindowError};

@@ -17,10 +17,10 @@ const CLASS_RATIO: f64 = 1.1;
 const CLASS_MAX: u8 = 167;
 
 /// How an attempt ended of which nothing was sent.
-const VOIDED: &str = "voided";
+pub(super) const VOIDED: &str = "voided";
 
 /// The start of an attempt's hour, UTC.
-fn hour_of(at: Timestamp) -> Timestamp {
+pub(super) fn hour_of(at: Timestamp) -> Timestamp {
     Timestamp::from_ms(at.ms().div_euclid(HOUR_MS) * HOUR_MS)
 }
 
@@ -83,7 +83,7 @@ impl Sums {
         self.failed += failed;
     }
 
-    fn of(reserve: &Reserve, entry: &Settle) -> Sums {
+    pub(super) fn of(reserve: &Reserve, entry: &Settle) -> Sums {
         let tokens = |count: Option<u64>| count.unwrap_or(0).min(i64::MAX as u64 >> 20);
         Sums {
             attempts: 1,
@@ -158,9 +158,6 @@ pub fn middle_of(class: u8) -> Span {
     Span::from_ms(CLASS_RATIO.powf(f64::from(class) + 0.5).round() as u64)
 }
 
-/// What a cell's attempts have in common, borrowed: hour, model, vendor, endpoint; tier, purpose, ending, basis.
-type Alike<'a> = (Timestamp, &'a str, &'a str, &'a str, [&'static str; 4]);
-
 /// Sums by hour.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rollup {
@@ -201,29 +198,6 @@ impl Rollup {
     pub fn void(&mut self, reserve: &Reserve) {
         let key = cell(hour_of(reserve.at), &reserve.facts, VOIDED, "");
         self.cells.entry(key).or_default().attempts += 1;
-    }
-
-    /// Adds many attempts: those that have the same in common are summed before they are looked up.
-    pub fn rows<'a>(&mut self, rows: impl IntoIterator<Item = &'a Row>) {
-        let mut alike: BTreeMap<Alike<'_>, (&Row, Sums)> = BTreeMap::new();
-        for row in rows {
-            let facts = &row.reserve.facts;
-            let (sums, ending, basis) = match &row.fate {
-                Fate::Settled(entry) => (Sums::of(&row.reserve, entry), entry.ending.as_str(), entry.basis.as_str()),
-                Fate::Voided(_) => (Sums { attempts: 1, ..Sums::default() }, VOIDED, ""),
-                Fate::Open | Fate::Unknown { .. } => continue,
-            };
-            let words = [facts.tier.as_str(), facts.purpose.as_str(), ending, basis];
-            let (model, vendor, endpoint) = (facts.model.as_str(), facts.vendor.as_str(), facts.endpoint.as_str());
-            let key: Alike<'_> = (hour_of(row.reserve.at), model, vendor, endpoint, words);
-            alike.entry(key).or_insert((row, Sums::default())).1.add(&sums);
-            if let Fate::Settled(entry) = &row.fate {
-                self.beside(&row.reserve, entry, &sums);
-            }
-        }
-        for ((hour, .., [_, _, ending, basis]), (row, sums)) in alike {
-            self.cells.entry(cell(hour, &row.reserve.facts, ending, basis)).or_default().add(&sums);
-        }
     }
 
     /// Adds other sums.

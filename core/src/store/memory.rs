@@ -1,6 +1,7 @@
 //! The ledger in memory: for tests, for short programs, and where nothing need outlive the process.
 
 use std::collections::{BTreeMap, HashMap, VecDeque, hash_map};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
@@ -9,13 +10,13 @@ use super::tally::{Change, Tally};
 use super::{Listener, Note, Page, Shelf, Store, Stretch};
 use crate::id::AttemptId;
 use crate::ledger::{
-    Balance, BalanceKey, End, Entry, Fate, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing,
-    TagKey, Void, conflict, ended,
+    Balance, BalanceKey, End, Entry, Fate, LedgerError, Posted, Reserve, Rollup, Row, Rules, Running, Scope, Seed,
+    Settle, Standing, TagKey, Void, conflict, ended,
 };
 use crate::limits::{MEMORY_ATTEMPTS_MAX, MEMORY_TAG_SUMS_MAX};
 use crate::time::Timestamp;
 
-/// Attempts that are forgotten at once, so that their sums are looked up once for all that are alike.
+/// Attempts that are forgotten at once, so that what is done besides is done seldom.
 const FORGOTTEN_AT_ONCE: usize = 1_024;
 /// The value of a tag under which the oldest values are summed where there are too many.
 const OLDER: &str = "(older)";
@@ -38,11 +39,11 @@ struct Inner {
     first: u64,
     /// Attempts before `first` that are open.
     held: BTreeMap<u64, Row>,
-    places: HashMap<AttemptId, u64>,
+    places: HashMap<AttemptId, u64, Seed>,
     /// The journal's order: an attempt's reservation, or its ending.
     marks: VecDeque<(u64, Mark)>,
-    /// Sums over the attempts that were forgotten.
-    past: Rollup,
+    /// Sums over all attempts that have ended.
+    sums: Running,
     kept_max: usize,
     notes: BTreeMap<String, Note>,
     failed: Option<LedgerError>,
@@ -74,9 +75,10 @@ impl MemoryStore {
             rows: VecDeque::new(),
             first: 1,
             held: BTreeMap::new(),
-            places: HashMap::new(),
+            // The seed is the system's, as that of the standard library's own tables.
+            places: HashMap::with_hasher(Seed(RandomState::new().hash_one(0u64))),
             marks: VecDeque::new(),
-            past: Rollup::default(),
+            sums: Running::default(),
             kept_max: attempts,
             notes: BTreeMap::new(),
             failed: None,
@@ -165,6 +167,7 @@ impl Inner {
         let reserve = row.reserve.clone();
         let alerts = self.tally.alerts_of(&reserve, &entry);
         self.tally.change(&reserve, Change::Post(&entry), |_| {});
+        self.sums.settle(&reserve, &entry);
         self.ended(seq);
         Ok(Posted { overrun: reserve.is_overrun_by(&entry), duplicate: false, alerts })
     }
@@ -181,6 +184,7 @@ impl Inner {
         row.fate = Fate::Voided(entry);
         let reserve = row.reserve.clone();
         self.tally.change(&reserve, Change::Release, |_| {});
+        self.sums.void(&reserve);
         self.ended(seq);
         Ok(Posted::default())
     }
@@ -189,20 +193,16 @@ impl Inner {
     fn ended(&mut self, seq: u64) {
         match self.held.remove(&seq) {
             None => self.marks.push_back((seq, Mark::Ended)),
-            Some(row) => {
-                self.places.remove(&row.reserve.attempt);
-                self.past.row(&row);
-            }
+            Some(row) => drop(self.places.remove(&row.reserve.attempt)),
         }
     }
 
     /// Keeps the oldest attempts as sums alone.
     fn forget(&mut self) {
-        let old: Vec<Row> = self.rows.drain(..FORGOTTEN_AT_ONCE).collect();
-        self.first += old.len() as u64;
-        let now = old.last().map_or(Timestamp::EPOCH, |row| row.reserve.at);
-        self.past.rows(&old);
-        for row in old {
+        let mut now = Timestamp::EPOCH;
+        self.first += FORGOTTEN_AT_ONCE as u64;
+        for row in self.rows.drain(..FORGOTTEN_AT_ONCE) {
+            now = row.reserve.at;
             match row.fate {
                 Fate::Open | Fate::Unknown { .. } => drop(self.held.insert(row.seq, row)),
                 Fate::Settled(_) | Fate::Voided(_) => drop(self.places.remove(&row.reserve.attempt)),
@@ -218,19 +218,20 @@ impl Inner {
             self.marks.retain(|(seq, _)| is_kept(seq));
         }
         self.tally.forget_past(now);
-        if self.past.tags.len() > MEMORY_TAG_SUMS_MAX {
+        if self.sums.tags_mut().len() > MEMORY_TAG_SUMS_MAX {
             self.sum_older_tags();
         }
     }
 
     /// Sums the values of tags in the older half of the hours.
     fn sum_older_tags(&mut self) {
-        let mut hours: Vec<Timestamp> = self.past.tags.keys().map(|key| key.hour).collect();
+        let tags = self.sums.tags_mut();
+        let mut hours: Vec<Timestamp> = tags.keys().map(|key| key.hour).collect();
         hours.sort_unstable();
         let newest = hours[hours.len() / 2];
-        for (key, sums) in std::mem::take(&mut self.past.tags) {
+        for (key, sums) in std::mem::take(tags) {
             let key = if key.hour <= newest { TagKey { value: OLDER.to_owned(), ..key } } else { key };
-            self.past.tags.entry(key).or_default().add(&sums);
+            tags.entry(key).or_default().add(&sums);
         }
     }
 
@@ -357,11 +358,7 @@ impl Store for MemoryStore {
     }
 
     async fn rollup(&self, stretch: Stretch) -> Result<Rollup, LedgerError> {
-        let (mut rollup, rows) = {
-            let inner = self.open()?;
-            (inner.past.clone(), inner.rows.clone())
-        };
-        rollup.rows(&rows);
+        let mut rollup = self.open()?.sums.rollup();
         rollup.cells.retain(|key, _| stretch.has(key.hour));
         rollup.classes.retain(|key, _| stretch.has(key.hour));
         rollup.tags.retain(|key, _| stretch.has(key.hour) && stretch.tags.contains(&key.name));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::lease::Key;
 use crate::id::AttemptId;
-use crate::ledger::{Balance, End, Fate, LedgerError, Posted, Reserve, Rollup, Row, Settle, Void, conflict, ended};
+use crate::ledger::{Balance, End, Fate, LedgerError, Posted, Reserve, Row, Running, Settle, Void, conflict, ended};
 use crate::store::tally::{Change, Delta, Tally};
 use crate::time::Timestamp;
 
@@ -57,7 +57,7 @@ pub(super) struct Batch {
     /// Where a key's balance is in the tally.
     pub(super) places: HashMap<Key, (usize, Timestamp)>,
     pub(super) rates: BTreeSet<(usize, String)>,
-    pub(super) rollup: Rollup,
+    pub(super) sums: Running,
     /// What this store's own leases are on the server.
     pub(super) leased: HashMap<Key, i128>,
     /// What granted reservations drew from leases.
@@ -79,7 +79,7 @@ impl Batch {
             deltas: BTreeMap::new(),
             places: HashMap::new(),
             rates: BTreeSet::new(),
-            rollup: Rollup::default(),
+            sums: Running::default(),
             leased: HashMap::new(),
             drawn: HashMap::new(),
             wanted: BTreeMap::new(),
@@ -174,7 +174,7 @@ impl Batch {
         }
         let alerts = self.tally.alerts_of(&seen.reserve, entry);
         self.change(&seen.reserve, Change::Post(entry));
-        self.rollup.settle(&seen.reserve, entry);
+        self.sums.settle(&seen.reserve, entry);
         self.end(seen, End::Settle(Box::new(entry.clone())), Fate::Settled(Arc::new(entry.clone())));
         Ok(Posted { overrun, duplicate: false, alerts })
     }
@@ -189,7 +189,7 @@ impl Batch {
             Fate::Open | Fate::Unknown { .. } => {}
         }
         self.change(&seen.reserve, Change::Release);
-        self.rollup.void(&seen.reserve);
+        self.sums.void(&seen.reserve);
         self.end(seen, End::Void(entry.clone()), Fate::Voided(entry.clone()));
         Ok(Posted::default())
     }

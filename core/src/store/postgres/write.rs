@@ -37,8 +37,9 @@ pub(super) async fn write(
         lease_rows(link, known.owner, leases),
         rates(link, batch),
     );
+    let rollup = batch.sums.rollup();
     let second =
-        join3(alive(link, known, batch, last_seq), sums::write(link, &batch.rollup), link.commit("committing entries"));
+        join3(alive(link, known, batch, last_seq), sums::write(link, &rollup), link.commit("committing entries"));
     let ((a, b, c, d, e), (f, g, committed)) = join(first, second).await;
     a.and(b).and(c).and(d).and(e).and(f).and(g).and(committed)
 }

@@ -10,10 +10,14 @@ use super::codec::{self, join, split};
 use super::failure;
 use crate::id::AttemptId;
 use crate::ledger::{
-    Balance, End, Fate, LedgerError, Posted, RateState, Reserve, Rollup, Row, Settle, Void, conflict, ended,
+    Balance, End, Fate, LedgerError, Posted, RateState, Reserve, Row, Running, Settle, Void, conflict, ended,
 };
 use crate::store::tally::{Change, Tally};
 use crate::time::Timestamp;
+
+/// How far the oldest open reservation moves on before that is written down. What is written is a bound, below which no
+/// search need look, so that a page less is written with each transaction.
+const OLDEST_STEP: i64 = 1_000;
 
 /// What the writer knows of the tables beside the balances.
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ pub(super) struct Known {
     open: HashMap<AttemptId, (i64, Arc<Reserve>)>,
     open_seqs: BTreeSet<i64>,
     pub(super) owner: i64,
+    /// What the table of owners says of the oldest that may be open.
+    pub(super) oldest_written: i64,
     pub(super) seq: i64,
 }
 
@@ -67,6 +73,7 @@ impl Known {
         self.open.clear();
         let sql = "SELECT oldest_open FROM owners WHERE id = ?1";
         let oldest = connection.query_row(sql, [self.owner], |row| row.get(0))?;
+        self.oldest_written = oldest;
         self.open_seqs = super::open::open_of(connection, self.owner, oldest)?.into_iter().collect();
         Ok(())
     }
@@ -90,7 +97,7 @@ pub(super) struct Batch<'a> {
     pub(super) known: &'a mut Known,
     dirty: HashSet<(usize, String, Timestamp)>,
     rates: HashSet<(usize, String)>,
-    rollup: Rollup,
+    sums: Running,
 }
 
 impl<'a> Batch<'a> {
@@ -107,7 +114,7 @@ impl<'a> Batch<'a> {
             known,
             dirty: HashSet::new(),
             rates: HashSet::new(),
-            rollup: Rollup::default(),
+            sums: Running::default(),
         }
     }
 
@@ -161,7 +168,7 @@ impl<'a> Batch<'a> {
         self.load(&reserve).map_err(&write)?;
         let alerts = self.tally.alerts_of(&reserve, &entry);
         self.change(&reserve, Change::Post(&entry));
-        self.rollup.settle(&reserve, &entry);
+        self.sums.settle(&reserve, &entry);
         self.forget(&entry.attempt, reservation);
         Ok(Posted { overrun: reserve.is_overrun_by(&entry), duplicate: false, alerts })
     }
@@ -181,7 +188,7 @@ impl<'a> Batch<'a> {
         self.known.seq += 1;
         self.load(&reserve).map_err(&write)?;
         self.change(&reserve, Change::Release);
-        self.rollup.void(&reserve);
+        self.sums.void(&reserve);
         self.forget(&entry.attempt, reservation);
         Ok(Posted::default())
     }
@@ -264,10 +271,14 @@ impl<'a> Batch<'a> {
                 )?;
             }
         }
-        super::sums::write(self.connection, &self.rollup)?;
-        self.connection
-            .prepare_cached("UPDATE owners SET oldest_open = ?2 WHERE id = ?1 AND oldest_open <> ?2")?
-            .execute(params![self.known.owner, self.known.oldest_open()])?;
+        super::sums::write(self.connection, &self.sums.rollup())?;
+        let oldest = self.known.oldest_open();
+        if oldest - self.known.oldest_written >= OLDEST_STEP {
+            self.connection
+                .prepare_cached("UPDATE owners SET oldest_open = ?2 WHERE id = ?1")?
+                .execute(params![self.known.owner, oldest])?;
+            self.known.oldest_written = oldest;
+        }
         Ok(())
     }
 }

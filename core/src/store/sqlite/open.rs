@@ -12,6 +12,9 @@ use crate::ledger::{LedgerError, Rules};
 use crate::store::tally::Tally;
 use crate::time::Timestamp;
 
+/// How long the log grows before its pages are carried to the file, 16 MiB: a hot page is then carried once for thousands
+/// of times that it was logged.
+const CHECKPOINT_PAGES: u32 = 4_096;
 /// `twl1`: says that the file is a ledger.
 const APPLICATION_ID: i32 = 0x7477_6c31;
 /// The formats, oldest first: each brings a file from the one before.
@@ -29,7 +32,8 @@ pub(super) fn connect(path: &Path, durability: Durability) -> Result<Connection,
     };
     connection
         .execute_batch(&format!(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = 0"
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = 0;
+             PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"
         ))
         .map_err(fail)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -89,6 +93,7 @@ pub(super) fn take_over(
     }
     connection.execute("INSERT INTO owners (name, oldest_open) VALUES (?1, ?2)", params![own.name, known.seq + 1])?;
     known.owner = connection.last_insert_rowid();
+    known.oldest_written = known.seq + 1;
     connection.execute_batch("COMMIT")?;
     gone.iter().for_each(|(_, name, _)| owner::bury(path, name));
     Ok(())

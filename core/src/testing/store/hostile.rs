@@ -194,7 +194,7 @@ fn check_whole(store: &dyn Store, seed: u64) {
     Book::replay(Rules::default(), &journal).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     let rows = wait(store.rows(Page { limit: usize::MAX, ..Page::default() })).expect("rows");
     let mut sums = Rollup::default();
-    sums.rows(&rows);
+    rows.iter().for_each(|row| sums.row(row));
     let tags: std::collections::BTreeSet<String> = sums.tags.keys().map(|key| key.name.clone()).collect();
     let stretch = Stretch { tags: tags.into_iter().collect(), ..Stretch::default() };
     assert_eq!(wait(store.rollup(stretch)).expect("sums"), sums, "seed {seed}");

@@ -1,21 +1,27 @@
 //! How fast the ledger's stores are, beside raw syncs of the same disk in the same run.
 //!
-//! `cargo run --release --bin ledger -- [FOLDER [PART]]` from `bench/`, where a part is `memory`, `sqlite`, `processes`
-//! or `report`. As `ledger child NAME FILE` it is one of four processes that share a file.
+//! `cargo run --release --bin ledger -- [FOLDER [PART]]` from `bench/`, where a part is `memory`, `sqlite`, `processes`,
+//! `postgres` (by `scripts/with_postgres`) or `report`. As `ledger child FILE` it is one of four processes that
+//! share a file.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tierway::Usd;
-use tierway::id::AttemptId;
+use tierway::id::{AttemptId, RequestId};
 use tierway::ledger::{Basis, Budget, Ending, Facts, Frame, Limit, Purpose, Reserve, Rules, Settle, Window};
 use tierway::model::Tier;
 use tierway::store::{MemoryStore, SqliteStore, Store, Stretch};
 use tierway::time::{Span, Timestamp};
 use tierway::usage::Usage;
+
+mod fleet;
+mod raw;
 
 /// What attempts have in common. The names are shared, as those that the client takes from its catalogue are.
 fn facts() -> &'static Facts {
@@ -31,10 +37,19 @@ fn facts() -> &'static Facts {
     })
 }
 
-fn reserve(attempt: AttemptId, at: i64) -> Reserve {
+/// Ids as the client makes them: of the time, random bits of the process, and a count.
+fn request() -> RequestId {
+    static IDS: OnceLock<(u64, AtomicU64)> = OnceLock::new();
+    let (random, count) = IDS.get_or_init(|| (RandomState::new().hash_one(std::process::id()), AtomicU64::new(0)));
+    let ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let text = format!("{ms:011x}-{random:016x}-{:x}", count.fetch_add(1, Ordering::Relaxed));
+    text.parse().expect("a name")
+}
+
+fn reserve(request: RequestId, at: i64) -> Reserve {
     Reserve {
-        request: "r".parse().expect("a name"),
-        attempt,
+        attempt: request.attempt(1),
+        request,
         at: Timestamp::from_ms(at),
         facts: facts().clone(),
         amount: Usd::from_pico(100_000_000),
@@ -58,14 +73,15 @@ fn settle(attempt: AttemptId, at: i64) -> Settle {
     }
 }
 
-fn rules() -> Rules {
+pub(crate) fn rules() -> Rules {
     let limit = Limit::Money("9000000".parse().expect("a decimal"));
     Rules::new(vec![Budget::new("all", limit, Window::utc(Frame::Month))], Vec::new()).expect("it makes sense")
 }
 
 const NOON: i64 = 1_780_056_000_000;
 
-fn cpu() -> Duration {
+/// What this process has used of its processors.
+pub(crate) fn cpu() -> Duration {
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a live value of the type that the call fills in.
     unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) };
@@ -73,33 +89,17 @@ fn cpu() -> Duration {
     of(usage.ru_utime) + of(usage.ru_stime)
 }
 
-/// Syncs of one appended page a second, and the median in microseconds.
-fn raw_sync(folder: &Path) -> (f64, f64) {
-    use std::os::unix::fs::FileExt;
-    let file = std::fs::File::create(folder.join("raw")).expect("the folder can be written");
-    let page = [7u8; 4_096];
-    let mut times = Vec::new();
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(3) {
-        let one = Instant::now();
-        file.write_all_at(&page, times.len() as u64 * 4_096).expect("it can be written");
-        file.sync_data().expect("it can be synced");
-        times.push(one.elapsed());
-    }
-    times.sort();
-    (times.len() as f64 / start.elapsed().as_secs_f64(), times[times.len() / 2].as_secs_f64() * 1e6)
-}
-
 fn memory(pairs: u64, rules: Rules, what: &str) {
-    let store = MemoryStore::keeping(std::env::var("KEEP").ok().and_then(|k| k.parse().ok()).unwrap_or(100_000), rules);
+    let store = MemoryStore::new(rules);
     let mut took = Duration::ZERO;
     for part in 0..pairs / 1_000 {
         // The entries are made before: what is measured is the ledger.
         let entry = |n: u64| {
-            let id: AttemptId = format!("a{n}").parse().expect("a name");
-            (reserve(id.clone(), NOON), settle(id, NOON))
+            let reserve = reserve(request(), NOON + (part * 1_000 + n) as i64);
+            let settle = settle(reserve.attempt.clone(), NOON);
+            (reserve, settle)
         };
-        let entries: Vec<_> = (part * 1_000..(part + 1) * 1_000).map(entry).collect();
+        let entries: Vec<_> = (0..1_000).map(entry).collect();
         let start = Instant::now();
         for (reserve, settle) in entries {
             store.reserve_now(reserve).expect("it fits");
@@ -115,18 +115,19 @@ fn memory(pairs: u64, rules: Rules, what: &str) {
 }
 
 /// As many callers as `callers`, each one pair after the other.
-async fn callers(store: Arc<SqliteStore>, callers: usize, time: Duration, name: &str) -> (u64, Vec<Duration>) {
+pub(crate) async fn callers<S: Store + 'static>(store: Arc<S>, callers: usize, time: Duration) -> (u64, Vec<Duration>) {
     let stop = Instant::now() + time;
     let tasks: Vec<_> = (0..callers)
-        .map(|caller| {
-            let (store, name) = (store.clone(), name.to_owned());
+        .map(|_| {
+            let store = store.clone();
             tokio::spawn(async move {
                 let mut times = Vec::new();
                 while Instant::now() < stop {
-                    let id: AttemptId = format!("{name}.{caller}.{}", times.len()).parse().expect("a name");
                     let one = Instant::now();
-                    store.reserve(reserve(id.clone(), NOON)).await.expect("it fits");
-                    store.settle(settle(id, NOON)).await.expect("it is reserved");
+                    let entry = reserve(request(), NOON);
+                    let attempt = entry.attempt.clone();
+                    store.reserve(entry).await.expect("it fits");
+                    store.settle(settle(attempt, NOON)).await.expect("it is reserved");
                     times.push(one.elapsed());
                 }
                 times
@@ -141,23 +142,28 @@ async fn callers(store: Arc<SqliteStore>, callers: usize, time: Duration, name: 
     (all.len() as u64, all)
 }
 
-fn sqlite(folder: &Path, raw: f64) {
+fn sqlite(folder: &Path) {
+    let (syncs, commits) = (raw::syncs(folder), raw::commits(folder));
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         for count in [1, 8, 64] {
             let store = Arc::new(SqliteStore::open(folder.join(format!("{count}.db")), rules()).expect("it opens"));
             let (before, start) = (cpu(), Instant::now());
-            let (pairs, times) = callers(store.clone(), count, Duration::from_secs(4), "p").await;
+            let (pairs, times) = callers(store.clone(), count, Duration::from_secs(4)).await;
             let (used, took) = (cpu() - before, start.elapsed());
             let rate = pairs as f64 / took.as_secs_f64();
             let p99 = times[times.len() * 99 / 100].as_secs_f64() * 1e3;
-            let commits =
-                if count == 1 { format!(", commits at {:.2} of raw syncs", 2.0 * rate / raw) } else { String::new() };
             let each = used.as_secs_f64() * 1e6 / pairs as f64;
-            println!(
-                "SQLite FULL, {count} callers: {rate:.0} pairs/s, p99 {p99:.1} ms, {each:.0} us CPU a pair{commits}"
-            );
+            println!("SQLite FULL, {count} callers: {rate:.0} pairs/s, p99 {p99:.1} ms, {each:.1} us CPU a pair");
+            if count == 1 {
+                println!(
+                    "  its commits: {:.2} of raw syncs, {:.2} of raw commits; its CPU: {:.2} of two raw commits'",
+                    2.0 * rate / syncs.rate,
+                    2.0 * rate / commits.rate,
+                    each / (2.0 * commits.cpu_us)
+                );
+            }
             store.close().await.expect("it closes");
         }
     });
@@ -166,9 +172,9 @@ fn sqlite(folder: &Path, raw: f64) {
 fn processes(folder: &Path) {
     let file = folder.join("shared.db");
     drop(SqliteStore::open(&file, rules()).expect("it opens"));
-    let start = |n: usize| {
+    let start = |_| {
         let exe = std::env::current_exe().expect("it runs");
-        Command::new(exe).args(["child", &n.to_string()]).arg(&file).stdout(Stdio::piped()).spawn().expect("it starts")
+        Command::new(exe).arg("child").arg(&file).stdout(Stdio::piped()).spawn().expect("it starts")
     };
     let children: Vec<_> = (0..4).map(start).collect();
     let counts: Vec<f64> = children
@@ -186,11 +192,11 @@ fn processes(folder: &Path) {
     );
 }
 
-fn child(name: &str, file: &Path) {
+fn child(file: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let store = Arc::new(SqliteStore::open(file, rules()).expect("it opens"));
-        let (pairs, _) = callers(store.clone(), 16, Duration::from_secs(5), name).await;
+        let (pairs, _) = callers(store.clone(), 16, Duration::from_secs(5)).await;
         store.close().await.expect("it closes");
         writeln!(std::io::stdout(), "{}", pairs as f64 / 5.0).expect("it is read");
     });
@@ -239,10 +245,10 @@ fn report(folder: &Path, days: i64, per_hour: i64) {
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if let [mode, name, file] = args.as_slice()
+    if let [mode, file] = args.as_slice()
         && mode == "child"
     {
-        return child(name, Path::new(file));
+        return child(Path::new(file));
     }
     let folder =
         args.first().map_or_else(std::env::temp_dir, PathBuf::from).join(format!("ledger-{}", std::process::id()));
@@ -253,14 +259,14 @@ fn main() {
         memory(1_000_000, rules(), "one budget");
     }
     if wants("sqlite") {
-        let (raw, median) = raw_sync(&folder);
-        println!("raw: {raw:.0} syncs of a page a second, median {median:.0} us");
-        sqlite(&folder, raw);
+        sqlite(&folder);
     }
     if wants("processes") {
-        let (raw, median) = raw_sync(&folder);
-        println!("raw: {raw:.0} syncs of a page a second, median {median:.0} us");
+        raw::syncs(&folder);
         processes(&folder);
+    }
+    if wants("postgres") {
+        fleet::measure(&folder);
     }
     if wants("report") {
         report(&folder, 365, 1_140);

@@ -27,6 +27,7 @@ mod account;
 mod body;
 mod drive;
 mod live;
+mod local;
 mod page;
 mod plot;
 mod prose;
@@ -70,6 +71,9 @@ pub(crate) struct DemoArgs {
     /// The most requests that --live sends.
     #[arg(long, value_name = "COUNT", default_value_t = 24, requires = "live")]
     requests: usize,
+    /// What an hour of this machine costs, in dollars: the price of the local tier, where a model for it is here.
+    #[arg(long, value_name = "DOLLARS", default_value = "0.05")]
+    hour: Usd,
 }
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
@@ -120,7 +124,12 @@ async fn simulated(args: &DemoArgs) -> Result<Summary, Failure> {
     let bar = progress(tasks.len(), args.json);
     bar.println("Replies are simulated, prices are real.");
     let began = Instant::now();
-    let outcomes = drive::drive(&client, &tasks, AT_ONCE, &bar).await;
+    let mut outcomes = drive::drive(&client, &tasks, AT_ONCE, &bar).await;
+    let local = local::run(args.hour, client.store().clone(), &bar).await?;
+    let local = local.map(|(side, notes)| {
+        outcomes.extend(notes);
+        side
+    });
     let elapsed_ms = began.elapsed().as_millis() as u64;
     bar.finish_and_clear();
     let account = account::read(client.store().as_ref(), rules, |_| true).await.map_err(ledger_failed)?;
@@ -128,6 +137,7 @@ async fn simulated(args: &DemoArgs) -> Result<Summary, Failure> {
     let mut summary = Summary::new("simulated", args.seed, elapsed_ms, outcomes, account);
     let unknown = vendors.unknown();
     summary.vendors = Some(VendorSide { requests: server.requests(), connections: server.connections(), unknown });
+    summary.local = local;
     Ok(summary)
 }
 

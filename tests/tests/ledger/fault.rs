@@ -102,9 +102,11 @@ fn events(log: &[u8]) -> Vec<Event> {
     while rest.len() >= 14 {
         let at = i64::from_le_bytes(rest[2..10].try_into().unwrap()) as usize;
         let size = u32::from_le_bytes(rest[10..14].try_into().unwrap()) as usize;
+        // The process may have ended while a thread of it wrote this down: nobody was told of that entry.
+        let Some(bytes) = rest.get(14..14 + size) else { break };
         let wal = rest[1] == 1;
         events.push(match rest[0] {
-            b'w' => Event::Write { wal, at, bytes: rest[14..14 + size].to_vec() },
+            b'w' => Event::Write { wal, at, bytes: bytes.to_vec() },
             b'c' => Event::Cut { wal, size: at },
             _ => Event::Sync { wal },
         });

@@ -8,6 +8,7 @@ use tierway::model::Tier;
 
 use super::account::Account;
 use super::drive::{Fate, Outcome};
+use super::local::LocalSide;
 use super::workload::Difficulty;
 
 /// Everything that is shown.
@@ -32,6 +33,9 @@ pub(super) struct Summary {
     pub(super) account: Account,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) vendors: Option<VendorSide>,
+    /// What the engine answered on this machine, for real; none where its model is not here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) local: Option<LocalSide>,
     pub(super) outcomes: Vec<Outcome>,
 }
 
@@ -127,6 +131,7 @@ impl Summary {
             elapsed_ms,
             account,
             vendors: None,
+            local: None,
             outcomes,
         }
     }

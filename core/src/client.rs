@@ -42,6 +42,7 @@ mod drive;
 mod embed;
 mod error;
 mod hedge;
+mod hit;
 mod ids;
 mod providers;
 mod response;
@@ -54,6 +55,7 @@ pub use builder::ClientBuilder;
 pub use check::{Check, Verdict};
 pub use embed::{EmbedRequest, Embeddings};
 pub use error::Error;
+pub use hit::CacheHit;
 pub use response::{AttemptLine, Response, Route, Timing};
 pub use stream::ResponseStream;
 

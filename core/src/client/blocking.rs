@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use crate::config::ConfigError;
-use crate::id::BatchId;
+use crate::id::{BatchId, RequestId};
 use crate::plan::Plan;
 use crate::reply::Delta;
 use crate::request::Request;
 
-use super::{BatchView, Collected, EmbedRequest, Embeddings, Error, Response};
+use super::{BatchView, CacheHit, Collected, EmbedRequest, Embeddings, Error, Response};
 
 /// A client whose calls wait for their answers. Not to be used inside an async runtime.
 #[derive(Clone, Debug)]
@@ -117,6 +117,14 @@ impl Client {
     /// As `batches` of the async client.
     pub fn batches(&self) -> Result<Vec<BatchView>, Error> {
         self.runtime.runtime().block_on(self.inner.batches())
+    }
+
+    /// Writes down that a cache of the caller's own gave an answer again.
+    ///
+    /// # Errors
+    /// As `record_hit` of the async client.
+    pub fn record_hit(&self, hit: &CacheHit) -> Result<RequestId, Error> {
+        self.runtime.runtime().block_on(self.inner.record_hit(hit))
     }
 
     /// Decides who would answer, without a call.

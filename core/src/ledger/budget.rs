@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ModelId, VendorId};
 use crate::ledger::{
-    Alert, AlertKind, Amount, Balance, BalanceKey, Facts, OverBudget, Rate, Reserve, Settle, Tags, Window,
+    Alert, AlertKind, Amount, Balance, BalanceKey, Facts, OverBudget, Purpose, Rate, Reserve, Settle, Tags, Window,
 };
 use crate::limits::{BUDGETS_MAX, TAG_BYTES_MAX};
 use crate::model::Tier;
@@ -272,8 +272,11 @@ impl Budget {
         }
     }
 
-    /// How the attempt counts, if it does.
+    /// How the attempt counts, if it does. An answer from a cache asks nobody for anything.
     pub(crate) fn draw(&self, facts: &Facts) -> Option<Draw> {
+        if facts.purpose == Purpose::Cached {
+            return None;
+        }
         let is_share = matches!(self.limit, Limit::Share(_));
         match self.only.takes_but_tier(facts) {
             true if takes(&self.only.tiers, &facts.tier) => Some(Draw::Uses),

@@ -360,6 +360,11 @@ impl Reserve {
         if self.tokens_max > i64::MAX as u64 {
             return Err(LedgerError::invalid("its tokens are beyond any context window"));
         }
+        if self.facts.purpose == Purpose::Cached && (self.amount, self.tokens_max) != (Usd::ZERO, 0) {
+            return Err(LedgerError::invalid(
+                "an answer from a cache costs nothing: reserve no money and no tokens for it",
+            ));
+        }
         if self.facts.tags.len() > TAGS_MAX {
             return Err(LedgerError::invalid(format!("it has more than {TAGS_MAX} tags")));
         }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{BudgetError, Dimension, Facts, OverRate, Selector};
+use crate::ledger::{BudgetError, Dimension, Facts, OverRate, Purpose, Selector};
 use crate::time::{Span, Timestamp};
 
 const MINUTE_NS: i128 = 60_000_000_000;
@@ -85,7 +85,7 @@ impl Rate {
 
     /// Whether the attempt counts.
     pub(crate) fn takes(&self, facts: &Facts) -> bool {
-        self.only.takes(facts)
+        facts.purpose != Purpose::Cached && self.only.takes(facts)
     }
 
     /// Which bucket the attempt draws on.

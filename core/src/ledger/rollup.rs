@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Facts, Fate, Reserve, Row, Settle};
+use crate::ledger::{Facts, Fate, Purpose, Reserve, Row, Settle};
 use crate::time::{Span, Timestamp};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -186,7 +186,8 @@ impl Rollup {
         for (name, value) in facts.tags.iter() {
             self.tags.entry(TagKey { hour, name: name.clone(), value: value.clone() }).or_default().add(sums);
         }
-        if entry.ending == crate::ledger::Ending::Answered {
+        // A cache's answer was not waited for: its time says nothing about the model.
+        if entry.ending == crate::ledger::Ending::Answered && facts.purpose != Purpose::Cached {
             self.time(hour, facts, Measure::Latency, entry.latency);
             if let Some(span) = entry.first_token {
                 self.time(hour, facts, Measure::FirstToken, span);

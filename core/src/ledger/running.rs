@@ -57,7 +57,7 @@ impl Running {
         let hour = hour_of(reserve.at);
         let group = self.group(hour, &reserve.facts, entry.ending.as_str(), entry.basis.as_str());
         group.sums.add(&sums);
-        if entry.ending == Ending::Answered {
+        if entry.ending == Ending::Answered && reserve.facts.purpose != Purpose::Cached {
             count(&mut group.latencies, entry.latency);
             entry.first_token.iter().for_each(|span| count(&mut group.first_tokens, *span));
         }

@@ -33,12 +33,12 @@ pub struct MemoryStore {
 #[derive(Debug)]
 struct Inner {
     tally: Tally,
-    /// The last attempts, in order.
-    rows: VecDeque<Row>,
+    /// The last attempts, in order: side by side, so that the oldest are at hand when they are forgotten.
+    rows: VecDeque<Slot>,
     /// The `seq` of the first of `rows`.
     first: u64,
     /// Attempts before `first` that are open.
-    held: BTreeMap<u64, Row>,
+    held: BTreeMap<u64, Slot>,
     places: HashMap<AttemptId, u64, Seed>,
     /// The journal's order: an attempt's reservation, or its ending.
     marks: VecDeque<(u64, Mark)>,
@@ -48,6 +48,32 @@ struct Inner {
     notes: BTreeMap<String, Note>,
     failed: Option<LedgerError>,
     is_closed: bool,
+}
+
+/// An attempt and what became of it.
+#[derive(Debug)]
+struct Slot {
+    reserve: Reserve,
+    ending: Ended,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are settled, and a box would be one more place to look")]
+enum Ended {
+    Not,
+    Settled(Settle),
+    Voided(Void),
+}
+
+impl Slot {
+    fn row(&self, seq: u64) -> Row {
+        let fate = match &self.ending {
+            Ended::Not => Fate::Open,
+            Ended::Settled(entry) => Fate::Settled(Arc::new(entry.clone())),
+            Ended::Voided(entry) => Fate::Voided(entry.clone()),
+        };
+        Row { seq, reserve: Arc::new(self.reserve.clone()), fate }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +162,7 @@ impl Inner {
             hash_map::Entry::Vacant(place) => place,
             hash_map::Entry::Occupied(place) => {
                 let seq = *place.get();
-                return match self.kept(seq).is_some_and(|row| *row.reserve == entry) {
+                return match self.kept(seq).is_some_and(|slot| slot.reserve == entry) {
                     true => Ok(Posted::duplicate()),
                     false => Err(conflict(&entry.attempt, "reservation")),
                 };
@@ -145,7 +171,7 @@ impl Inner {
         let alerts = self.tally.admit(&entry)?;
         place.insert(seq);
         self.tally.change(&entry, Change::Hold, |_| {});
-        self.rows.push_back(Row { seq, reserve: Arc::new(entry), fate: Fate::Open });
+        self.rows.push_back(Slot { reserve: entry, ending: Ended::Not });
         self.marks.push_back((seq, Mark::Reserved));
         if self.rows.len() >= self.kept_max + FORGOTTEN_AT_ONCE {
             self.forget();
@@ -155,36 +181,39 @@ impl Inner {
 
     fn settle(&mut self, entry: Settle) -> Result<Posted, LedgerError> {
         entry.check()?;
-        let (seq, row) = self.row(&entry.attempt)?;
-        match &row.fate {
-            Fate::Settled(before) if **before == entry => return Ok(Posted::duplicate()),
-            Fate::Settled(_) => return Err(conflict(&entry.attempt, "settlement")),
-            Fate::Voided(_) => return Err(ended(&entry.attempt, "voided")),
-            Fate::Open | Fate::Unknown { .. } => {}
+        let seq = self.place(&entry.attempt)?;
+        let Inner { rows, held, tally, sums, .. } = self;
+        let slot = slot(rows, held, self.first, seq);
+        match &slot.ending {
+            Ended::Settled(before) if *before == entry => return Ok(Posted::duplicate()),
+            Ended::Settled(_) => return Err(conflict(&entry.attempt, "settlement")),
+            Ended::Voided(_) => return Err(ended(&entry.attempt, "voided")),
+            Ended::Not => {}
         }
-        let entry = Arc::new(entry);
-        row.fate = Fate::Settled(entry.clone());
-        let reserve = row.reserve.clone();
-        let alerts = self.tally.alerts_of(&reserve, &entry);
-        self.tally.change(&reserve, Change::Post(&entry), |_| {});
-        self.sums.settle(&reserve, &entry);
+        let reserve = &slot.reserve;
+        let alerts = tally.alerts_of(reserve, &entry);
+        tally.change(reserve, Change::Post(&entry), |_| {});
+        sums.settle(reserve, &entry);
+        let overrun = reserve.is_overrun_by(&entry);
+        slot.ending = Ended::Settled(entry);
         self.ended(seq);
-        Ok(Posted { overrun: reserve.is_overrun_by(&entry), duplicate: false, alerts })
+        Ok(Posted { overrun, duplicate: false, alerts })
     }
 
     fn void(&mut self, entry: Void) -> Result<Posted, LedgerError> {
         entry.check()?;
-        let (seq, row) = self.row(&entry.attempt)?;
-        match &row.fate {
-            Fate::Voided(before) if *before == entry => return Ok(Posted::duplicate()),
-            Fate::Voided(_) => return Err(conflict(&entry.attempt, "void")),
-            Fate::Settled(_) => return Err(ended(&entry.attempt, "settled")),
-            Fate::Open | Fate::Unknown { .. } => {}
+        let seq = self.place(&entry.attempt)?;
+        let Inner { rows, held, tally, sums, .. } = self;
+        let slot = slot(rows, held, self.first, seq);
+        match &slot.ending {
+            Ended::Voided(before) if *before == entry => return Ok(Posted::duplicate()),
+            Ended::Voided(_) => return Err(conflict(&entry.attempt, "void")),
+            Ended::Settled(_) => return Err(ended(&entry.attempt, "settled")),
+            Ended::Not => {}
         }
-        row.fate = Fate::Voided(entry);
-        let reserve = row.reserve.clone();
-        self.tally.change(&reserve, Change::Release, |_| {});
-        self.sums.void(&reserve);
+        tally.change(&slot.reserve, Change::Release, |_| {});
+        sums.void(&slot.reserve);
+        slot.ending = Ended::Voided(entry);
         self.ended(seq);
         Ok(Posted::default())
     }
@@ -193,19 +222,28 @@ impl Inner {
     fn ended(&mut self, seq: u64) {
         match self.held.remove(&seq) {
             None => self.marks.push_back((seq, Mark::Ended)),
-            Some(row) => drop(self.places.remove(&row.reserve.attempt)),
+            Some(slot) => drop(self.places.remove(&slot.reserve.attempt)),
         }
     }
 
     /// Keeps the oldest attempts as sums alone.
     fn forget(&mut self) {
         let mut now = Timestamp::EPOCH;
-        self.first += FORGOTTEN_AT_ONCE as u64;
-        for row in self.rows.drain(..FORGOTTEN_AT_ONCE) {
-            now = row.reserve.at;
-            match row.fate {
-                Fate::Open | Fate::Unknown { .. } => drop(self.held.insert(row.seq, row)),
-                Fate::Settled(_) | Fate::Voided(_) => drop(self.places.remove(&row.reserve.attempt)),
+        let goal = self.first + FORGOTTEN_AT_ONCE as u64;
+        while self.first < goal {
+            let ended = self.rows.iter().take((goal - self.first) as usize);
+            let ended = ended.take_while(|slot| !matches!(slot.ending, Ended::Not));
+            let ended = ended.inspect(|slot| {
+                self.places.remove(&slot.reserve.attempt);
+            });
+            let ended = ended.count();
+            now = self.rows[ended.saturating_sub(1)].reserve.at;
+            // They are dropped where they lie: moving them out costs more than all the rest.
+            drop(self.rows.drain(..ended));
+            self.first += ended as u64;
+            if self.first < goal {
+                self.held.extend(self.rows.pop_front().map(|slot| (self.first, slot)));
+                self.first += 1;
             }
         }
         let (first, held) = (self.first, &self.held);
@@ -235,36 +273,43 @@ impl Inner {
         }
     }
 
-    fn kept(&self, seq: u64) -> Option<&Row> {
+    fn kept(&self, seq: u64) -> Option<&Slot> {
         match seq.checked_sub(self.first) {
             Some(place) => self.rows.get(usize::try_from(place).ok()?),
             None => self.held.get(&seq),
         }
     }
 
-    fn row(&mut self, attempt: &AttemptId) -> Result<(u64, &mut Row), LedgerError> {
-        let seq = *self.places.get(attempt).ok_or_else(|| LedgerError::NoReservation { attempt: attempt.clone() })?;
-        let row = match seq.checked_sub(self.first) {
-            Some(place) => self.rows.get_mut(place as usize),
-            None => self.held.get_mut(&seq),
-        };
-        Ok((seq, row.expect("what has a place is kept")))
+    fn place(&self, attempt: &AttemptId) -> Result<u64, LedgerError> {
+        self.places.get(attempt).copied().ok_or_else(|| LedgerError::NoReservation { attempt: attempt.clone() })
     }
 
-    /// Every attempt that is kept, oldest first.
-    fn all(&self) -> impl Iterator<Item = &Row> {
-        self.held.values().chain(&self.rows)
+    /// Every attempt that is kept and comes after this one, oldest first.
+    fn after(&self, seq: u64) -> impl Iterator<Item = Row> {
+        let held = self.held.range(seq.saturating_add(1)..).map(|(seq, slot)| slot.row(*seq));
+        let passed = usize::try_from(seq.saturating_add(1).saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let first = self.first;
+        held.chain(self.rows.iter().enumerate().skip(passed).map(move |(at, slot)| slot.row(first + at as u64)))
     }
 
     fn entry(&self, seq: u64, mark: Mark) -> Option<Entry> {
-        let row = self.kept(seq)?;
-        match (mark, &row.fate) {
-            (Mark::Reserved, _) => Some(Entry::Reserve(row.reserve.clone())),
-            (Mark::Ended, Fate::Settled(entry)) => Some(Entry::Settle(entry.clone())),
-            (Mark::Ended, Fate::Voided(entry)) => Some(Entry::Void(entry.clone())),
-            (Mark::Ended, Fate::Open | Fate::Unknown { .. }) => None,
+        let slot = self.kept(seq)?;
+        match (mark, &slot.ending) {
+            (Mark::Reserved, _) => Some(Entry::Reserve(Arc::new(slot.reserve.clone()))),
+            (Mark::Ended, Ended::Settled(entry)) => Some(Entry::Settle(Arc::new(entry.clone()))),
+            (Mark::Ended, Ended::Voided(entry)) => Some(Entry::Void(entry.clone())),
+            (Mark::Ended, Ended::Not) => None,
         }
     }
+}
+
+/// The attempt of this number, which has a place.
+fn slot<'a>(rows: &'a mut VecDeque<Slot>, held: &'a mut BTreeMap<u64, Slot>, first: u64, seq: u64) -> &'a mut Slot {
+    let slot = match seq.checked_sub(first) {
+        Some(place) => rows.get_mut(place as usize),
+        None => held.get_mut(&seq),
+    };
+    slot.expect("what has a place is kept")
 }
 
 #[async_trait]
@@ -325,25 +370,19 @@ impl Store for MemoryStore {
 
     async fn set_rules(&self, rules: Rules) -> Result<(), LedgerError> {
         let mut inner = self.open()?;
-        let Inner { tally, held, rows, .. } = &mut *inner;
-        tally.set_rules(rules, held.values().chain(&*rows));
+        let rows: Vec<Row> = inner.after(0).collect();
+        inner.tally.set_rules(rules, rows.iter());
         Ok(())
     }
 
     async fn rows(&self, page: Page) -> Result<Vec<Row>, LedgerError> {
         let inner = self.open()?;
-        Ok(inner
-            .all()
-            .skip_while(|row| row.seq <= page.after)
-            .filter(|row| page.takes(row))
-            .take(page.limit)
-            .cloned()
-            .collect())
+        Ok(inner.after(page.after).filter(|row| page.takes(row)).take(page.limit).collect())
     }
 
     async fn row(&self, attempt: &AttemptId) -> Result<Option<Row>, LedgerError> {
         let inner = self.open()?;
-        Ok(inner.places.get(attempt).and_then(|seq| inner.kept(*seq)).cloned())
+        Ok(inner.places.get(attempt).and_then(|seq| inner.kept(*seq).map(|slot| slot.row(*seq))))
     }
 
     async fn journal(&self, skip: u64, limit: usize) -> Result<Vec<Entry>, LedgerError> {

@@ -24,6 +24,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("a share of the frontier", share),
     ("an overrun is recorded in full", overrun),
     ("a rate makes wait", rate),
+    ("an answer from a cache draws on nothing", cached),
     ("an ending from a destructor is written before the end", detached),
     ("hostile text is inert", hostile),
     ("a new budget counts what was spent", new_budget),
@@ -239,6 +240,28 @@ fn rate(make: Make<'_>) {
     assert_eq!(over[0].wait, Span::from_secs(30));
     assert!(ok(wait(store.reserve(reserve("a", "1")))).duplicate, "an old entry takes no place");
     ok(wait(store.reserve(Reserve { at: at(30_000), ..reserve("c", "1") })));
+}
+
+fn cached(make: Make<'_>) {
+    let one = Budget::new("one", Limit::Requests(1), Window::utc(Frame::Day));
+    let slow = Rate { name: "slow".to_owned(), requests: Some(1), ..Rate::default() };
+    let store = make(Rules::new(vec![one, money("none", "0")], vec![slow]).expect("they make sense"));
+    let hit = |name: &str, amount: &str| {
+        let mut entry = reserve(name, amount);
+        entry.facts.purpose = Purpose::Cached;
+        entry.tokens_max = 0;
+        entry
+    };
+    for name in ["a", "b", "c"] {
+        assert!(!ok(wait(store.reserve(hit(name, "0")))).duplicate);
+        ok(wait(store.settle(Settle { baseline_cost: Some(usd("0.3")), ..settle(name, "0") })));
+    }
+    assert!(ok(wait(store.balances())).is_empty());
+    let costly = wait(store.reserve(hit("d", "0.1")));
+    assert!(matches!(costly, Err(LedgerError::Invalid { .. })), "{costly:?}");
+    let sums = ok(wait(store.rollup(crate::store::Stretch::default())));
+    let saved: i128 = sums.cells.values().map(|sums| sums.baseline - sums.cost).sum();
+    assert_eq!((saved, sums.classes.len()), (900_000_000_000, 0));
 }
 
 fn detached(make: Make<'_>) {

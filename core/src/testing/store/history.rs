@@ -126,13 +126,15 @@ impl History {
             key: Some("k1".to_owned()).filter(|_| self.count.is_multiple_of(3)),
             tags: Arc::new(tags),
         };
+        let is_free = facts.purpose == Purpose::Cached;
+        let (amount, tokens_max) = (self.below(90_000_000_000) as i64 + 1, self.below(9_000));
         let reserve = Reserve {
             attempt: format!("a{}", self.count).parse().expect("a name"),
             request: format!("r{}", self.count / 2).parse().expect("a name"),
             at: Timestamp::from_ms(self.now - back),
             facts,
-            amount: Usd::from_pico(self.below(90_000_000_000) as i64 + 1),
-            tokens_max: self.below(9_000),
+            amount: if is_free { Usd::ZERO } else { Usd::from_pico(amount) },
+            tokens_max: if is_free { 0 } else { tokens_max },
             baseline: Some("anthropic/claude".parse().expect("a name")).filter(|_| self.count.is_multiple_of(2)),
         };
         self.open.push(reserve.clone());

@@ -650,6 +650,11 @@ export type ToolResult = {
 export type Usage = {
   /** Every prompt token: cached reads, cache writes, audio and images included. */
   input?: number | null;
+  /**
+   * What the vendor bills as input, where that is another count than `input` (Cohere counts its own template and
+   * bills only the caller's words). All of it costs the input rate, whatever was read from the cache.
+   */
+  billed_input?: number | null;
   /** Of `input`: read from the vendor's cache. */
   cached_read?: number | null;
   /** Of `input`: written to the cache for five minutes, or for the vendor's only lifetime. */

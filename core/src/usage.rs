@@ -13,6 +13,10 @@ pub struct Usage {
     /// Every prompt token: cached reads, cache writes, audio and images included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<u64>,
+    /// What the vendor bills as input, where that is another count than `input` (Cohere counts its own template and bills
+    /// only the caller's words). All of it costs the input rate, whatever was read from the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billed_input: Option<u64>,
     /// Of `input`: read from the vendor's cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_read: Option<u64>,
@@ -75,6 +79,7 @@ impl Usage {
         }
         take!(
             input,
+            billed_input,
             cached_read,
             cache_write_5m,
             cache_write_1h,
@@ -101,6 +106,10 @@ impl Usage {
         }
         Usage {
             input: sum(self.input, other.input),
+            billed_input: match (self.billed_input, other.billed_input) {
+                (None, None) => None,
+                (a, b) => sum(a.or(self.input), b.or(other.input)),
+            },
             cached_read: sum(self.cached_read, other.cached_read),
             cache_write_5m: sum(self.cache_write_5m, other.cache_write_5m),
             cache_write_1h: sum(self.cache_write_1h, other.cache_write_1h),

@@ -147,8 +147,14 @@ fn basis(held: &Held<'_>) -> Basis {
 
 /// How much of a class was used. What is part of a total is taken out of it; parts that a vendor reports beyond their
 /// total are billed as reported, but for images of the prompt: those read from the cache are counted there, and no
-/// vendor says which they are in a way that all share.
+/// vendor says which they are in a way that all share. Where a vendor bills its input apart from what it counted, that
+/// is the input, and the cache is part of what was counted.
 fn quantity(usage: &Usage, class: Class) -> u64 {
+    if let Some(billed) = usage.billed_input {
+        let apart =
+            Usage { input: Some(billed), cached_read: None, cached_audio: None, billed_input: None, ..usage.clone() };
+        return quantity(&apart, class);
+    }
     let count = |part: Option<u64>| part.unwrap_or(0);
     let cached_audio = count(usage.cached_audio).min(count(usage.cached_read));
     let rest =

@@ -190,7 +190,7 @@ mod tests {
     fn whole_and_streamed_answers_are_the_same() {
         let reply = decode(HttpResponse { status: 200, headers: &[], body: WHOLE.as_bytes() }).unwrap();
         assert_eq!((reply.text().as_str(), reply.stop.clone()), ("It is sunny.", Some(StopReason::End)));
-        assert_eq!((reply.usage.input, reply.usage.output), (Some(7), Some(4)));
+        assert_eq!((reply.usage.input, reply.usage.output), (Some(69), Some(4)));
         assert_eq!(reply.tool_calls().next().unwrap().arguments, r#"{"q":1}"#);
         let whole: Value = serde_json::from_str(WHOLE).unwrap();
         let end = serde_json::json!({"event_type": "stream-end", "response": whole, "finish_reason": "COMPLETE"});

@@ -100,6 +100,17 @@ fn an_endpoint_may_add_to_the_rates_and_never_to_the_fees() {
 }
 
 #[test]
+fn input_that_is_billed_apart_costs_what_is_billed_whatever_was_cached() {
+    let list = PriceList::per_million(usd("1"), usd("0.1"), usd("4"));
+    let usage = Usage { billed_input: Some(69), cached_read: Some(992), ..Usage::of(1_494, 25) };
+    let charge = list.charge(&usage, &Billing::default()).unwrap();
+    assert_eq!(charge.total, usd("0.000169"), "{:?}", charge.lines);
+    let quantities: Vec<_> = charge.lines.iter().map(|line| (line.class, line.quantity)).collect();
+    assert_eq!(quantities, [(Class::Input, 69), (Class::Output, 25)]);
+    assert_eq!(usage.plus(&Usage::of(10, 1)).billed_input, Some(79));
+}
+
+#[test]
 fn what_has_no_price_is_said() {
     let list = PriceList::per_million(usd("1"), usd("1"), usd("1"));
     let searched = Usage { searches: Some(3), ..Usage::of(1, 1) };

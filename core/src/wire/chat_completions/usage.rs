@@ -37,6 +37,7 @@ pub(in crate::wire) fn read(usage: &Value, dialect: &Dialect) -> Usage {
     let input_audio = first(&[&["prompt_tokens_details", "audio_tokens"], &["input_tokens_details", "audio_tokens"]]);
     let mut read = Usage {
         input: prompt,
+        billed_input: None,
         cached_read,
         cache_write_5m: written.map(|all| all.saturating_sub(hour.unwrap_or(0))),
         cache_write_1h: hour,

@@ -123,13 +123,18 @@ fn logprobs(piece: &Value) -> Vec<TokenLogprob> {
         .collect()
 }
 
-/// Usage as billed: the billed units where they are said, the counted tokens otherwise.
+/// Usage with what is billed. The input counts every token of the prompt, with Cohere's own template and what was read
+/// from the cache, and is billed by other units, which are kept beside it; the output is what is billed.
 pub(in crate::wire) fn usage(usage: &Value) -> Usage {
-    let either = |name: &str| count(usage, &["billed_units", name]).or_else(|| count(usage, &["tokens", name]));
+    let of = |units: &str, name: &str| count(usage, &[units, name]);
+    let billed = of("billed_units", "input_tokens");
+    let cached_read = count(usage, &["cached_tokens"]);
+    let counted = of("tokens", "input_tokens").or(billed).map(|counted| counted.max(cached_read.unwrap_or(0)));
     Usage {
-        input: either("input_tokens"),
-        output: either("output_tokens"),
-        cached_read: count(usage, &["cached_tokens"]),
+        input: counted,
+        billed_input: billed.filter(|_| billed != counted),
+        cached_read,
+        output: of("billed_units", "output_tokens").or_else(|| of("tokens", "output_tokens")),
         searches: count(usage, &["billed_units", "search_units"]),
         ..Usage::default()
     }

@@ -96,7 +96,7 @@ fn what_the_format_cannot_say_is_refused_before_sending() {
 }
 
 #[test]
-fn a_whole_answer_is_read_and_billed_units_count() {
+fn a_whole_answer_is_read_and_billed_units_are_kept_apart() {
     let body = json!({
         "id": "r", "finish_reason": "TOOL_CALL",
         "message": {"role": "assistant", "tool_plan": "I look.",
@@ -111,7 +111,8 @@ fn a_whole_answer_is_read_and_billed_units_count() {
     assert_eq!((reply.text().as_str(), reply.reasoning().as_str()), ("Ten.", "I look.hm"));
     assert_eq!(reply.tool_calls().count(), 1);
     assert_eq!(reply.stop, Some(StopReason::ToolUse));
-    assert_eq!((reply.usage.input, reply.usage.output, reply.usage.cached_read), (Some(5), Some(0), Some(4)));
+    assert_eq!((reply.usage.input, reply.usage.output, reply.usage.cached_read), (Some(70), Some(0), Some(4)));
+    assert_eq!(reply.usage.billed_input, Some(5));
     let draft = RequestDraft { messages: vec![Message::new(Role::Assistant, reply.parts)], ..Default::default() };
     let back = written(&draft)["messages"][0].take();
     assert_eq!((&back["tool_plan"], &back["content"][0]["thinking"]), (&"I look.".into(), &"hm".into()));

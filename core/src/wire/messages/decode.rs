@@ -125,7 +125,7 @@ pub(super) fn stop_reason(word: &str) -> StopReason {
 pub(in crate::wire) fn usage(usage: &Value) -> Usage {
     let sum = |name: &str| -> Option<u64> {
         let more = json::list(usage, "iterations").iter().filter(|one| text(one, "type") == Some("compaction"));
-        let more: u64 = more.filter_map(|one| count(one, &[name])).sum();
+        let more = more.filter_map(|one| count(one, &[name])).fold(0, u64::saturating_add);
         count(usage, &[name]).map(|total| total.saturating_add(more))
     };
     let cached_read = sum("cache_read_input_tokens");

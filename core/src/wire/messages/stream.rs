@@ -132,11 +132,14 @@ impl Events {
         }
     }
 
-    /// Merges a usage report into what was reported before; later counts replace earlier ones.
+    /// Merges a usage report into what was reported before; later counts replace earlier ones, and nothing else does.
     fn report(&mut self, from: &Value, out: &mut Vec<Delta>) {
         let Some(Value::Object(report)) = field(from, "usage") else { return };
         for (name, value) in report.iter().filter(|(_, value)| !value.is_null()) {
-            self.usage.insert(name.clone(), value.clone());
+            let is_no_count = self.usage.get(name).is_some_and(Value::is_u64) && !value.is_u64();
+            if !is_no_count {
+                self.usage.insert(name.clone(), value.clone());
+            }
         }
         let merged = Value::Object(self.usage.clone());
         out.push(Delta::Usage { usage: usage(&merged) });

@@ -100,6 +100,14 @@ impl Handle {
         self.decide(&openai::read(body, &self.catalog)?.request)
     }
 
+    /// Checks that a request as JSON is one that can be sent, without deciding anything.
+    ///
+    /// # Errors
+    /// `invalid_request` naming the field.
+    pub fn check(&self, request: &str) -> Result<(), Failure> {
+        read(request).map(drop)
+    }
+
     /// A body of OpenAI's chat completions as a request of ours, as JSON.
     ///
     /// # Errors

@@ -8,7 +8,8 @@
 //! - `StreamHandle` is pulled: `next` until it brings nothing, `close` at any time and from any thread.
 //! - `Failure` is the one error: a stable `code`, and all that an exception class wants to show.
 //! - `Cancel` stops what runs under it. Dropping a future does the same.
-//! - `ForeignProvider` and `ForeignCheck` are what a host implements to answer and to judge in its own language.
+//! - `ForeignProvider` and `ForeignCheck` are what a host implements to answer and to judge in its own language, and
+//!   `ForeignTransport` what it implements to move the bytes itself.
 //! - `runtime` is the process's own thread for the network, for hosts that bring no async runtime of Rust's.
 //!
 //! It deliberately decides nothing: whatever is here is translation.
@@ -28,6 +29,7 @@ mod stream;
 #[cfg(feature = "testing")]
 mod testing;
 mod toml_text;
+mod transport;
 
 pub use cancel::Cancel;
 pub use failure::{Facts, Failure};
@@ -35,3 +37,4 @@ pub use foreign::{ForeignCheck, ForeignProvider};
 pub use handle::Handle;
 pub use setup::{Host, Setup};
 pub use stream::StreamHandle;
+pub use transport::{Carrier, ForeignHead, ForeignRequest, ForeignTransport};

@@ -12,8 +12,8 @@ use tierway::config::{
     BudgetConfig, CatalogConfig, Config, LedgerConfig, RateConfig, RetryConfig, RouterConfig, TimeoutConfig,
     TransportConfig,
 };
-use tierway::id::{EndpointId, ProviderId};
-use tierway::policy::Policy;
+use tierway::id::{DataLabel, EndpointId, ProviderId};
+use tierway::policy::{LabelRule, Policy};
 use tierway::secrets::Secret;
 use tierway::transport::Transport;
 
@@ -35,6 +35,8 @@ pub struct Setup {
     pub policy: Option<Policy>,
     /// Where the account is kept, as `[ledger]`: in memory where no path is said.
     pub ledger: Option<LedgerConfig>,
+    /// Rules for kinds of data besides the policy's own, as `[policy.labels]`.
+    pub labels: BTreeMap<DataLabel, LabelRule>,
     /// Limits on what may be spent, as `[[budgets]]`.
     pub budgets: Option<Vec<BudgetConfig>>,
     /// Limits on how fast, as `[[rates]]`.
@@ -140,6 +142,7 @@ fn config(setup: &Setup) -> Result<Config, Failure> {
         };
     }
     take_over!(router, policy, ledger, budgets, rates, timeouts, retry, transport, catalog);
+    config.policy.labels.extend(setup.labels.clone());
     config.keys.extend(setup.key_env.clone());
     Ok(config)
 }

@@ -1,0 +1,142 @@
+//! What the host implements in Kotlin, Swift or Python, and how the library calls it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tierway_bindings::{ForeignCheck, ForeignHead, ForeignProvider, ForeignRequest, ForeignTransport};
+
+use crate::HostFault;
+
+/// Answers in the host's language, on the device or by ways of its own. `ForeignProvider` says what the texts hold.
+#[uniffi::export(foreign)]
+#[async_trait]
+pub trait HostProvider: Send + Sync {
+    /// Asks for a whole answer.
+    async fn chat(&self, call: String) -> Result<String, HostFault>;
+
+    /// Starts to answer piece by piece and returns the stream's number.
+    async fn open(&self, call: String) -> Result<u64, HostFault>;
+
+    /// The next piece of a stream; nothing after the last.
+    async fn next(&self, stream: u64) -> Result<Option<String>, HostFault>;
+
+    /// Ends a stream. It must not block.
+    fn end(&self, stream: u64);
+}
+
+/// Judges whole answers in the host's language.
+#[uniffi::export(foreign)]
+#[async_trait]
+pub trait HostCheck: Send + Sync {
+    /// Why the answer falls short of the request, in a line without the answer's text; nothing where it is good enough.
+    async fn judge(&self, request: String, reply: String) -> Result<Option<String>, HostFault>;
+}
+
+/// A header.
+#[derive(Clone, uniffi::Record)]
+pub struct HostHeader {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A request to be sent as it is: no redirect followed, no compression asked for. The key is among its headers.
+#[derive(Clone, uniffi::Record)]
+pub struct HostRequest {
+    /// `POST` or `GET`.
+    pub method: String,
+    /// The whole address.
+    pub url: String,
+    /// The headers.
+    pub headers: Vec<HostHeader>,
+    /// The body; empty for `GET`.
+    pub body: Vec<u8>,
+    /// To a connection, TLS included, in milliseconds.
+    pub connect_ms: u64,
+    /// From there to the first byte.
+    pub first_byte_ms: u64,
+    /// Between two pieces of an answer.
+    pub idle_ms: u64,
+}
+
+/// An answer whose head has come.
+#[derive(Clone, uniffi::Record)]
+pub struct HostResponse {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<HostHeader>,
+    /// The number by which the body is read.
+    pub body: u64,
+}
+
+/// Moves bytes in place of the library's own HTTP: URLSession, OkHttp, HttpURLConnection.
+#[uniffi::export(foreign)]
+#[async_trait]
+pub trait HostTransport: Send + Sync {
+    /// Sends a request and returns as soon as the answer's head is there.
+    async fn begin(&self, request: HostRequest) -> Result<HostResponse, HostFault>;
+
+    /// The next bytes of a body; nothing after the last.
+    async fn read(&self, body: u64) -> Result<Option<Vec<u8>>, HostFault>;
+
+    /// Lets go of a body: at its end, after an error, or half-way. It must not block.
+    fn end(&self, body: u64);
+}
+
+/// The host's side of the border as the shared face calls it.
+pub(crate) struct Bridge<T: ?Sized>(pub(crate) Arc<T>);
+
+#[async_trait]
+impl ForeignProvider for Bridge<dyn HostProvider> {
+    async fn chat(&self, call: String) -> Result<String, String> {
+        self.0.chat(call).await.map_err(HostFault::into_facts)
+    }
+
+    async fn open(&self, call: String) -> Result<u64, String> {
+        self.0.open(call).await.map_err(HostFault::into_facts)
+    }
+
+    async fn next(&self, stream: u64) -> Result<Option<String>, String> {
+        self.0.next(stream).await.map_err(HostFault::into_facts)
+    }
+
+    fn close(&self, stream: u64) {
+        self.0.end(stream);
+    }
+}
+
+#[async_trait]
+impl ForeignCheck for Bridge<dyn HostCheck> {
+    async fn judge(&self, request: String, reply: String) -> Option<String> {
+        self.0.judge(request, reply).await.unwrap_or_else(|_| Some("the check itself failed".to_owned()))
+    }
+}
+
+#[async_trait]
+impl ForeignTransport for Bridge<dyn HostTransport> {
+    async fn begin(&self, request: ForeignRequest) -> Result<ForeignHead, String> {
+        let header = |(name, value)| HostHeader { name, value };
+        let request = HostRequest {
+            method: request.method.to_owned(),
+            url: request.url,
+            headers: request.headers.into_iter().map(header).collect(),
+            body: request.body.to_vec(),
+            connect_ms: request.connect_ms,
+            first_byte_ms: request.first_byte_ms,
+            idle_ms: request.idle_ms,
+        };
+        let HostResponse { status, headers, body } = self.0.begin(request).await.map_err(HostFault::into_facts)?;
+        let headers = headers.into_iter().map(|header| (header.name, header.value)).collect();
+        Ok(ForeignHead { status, headers, body })
+    }
+
+    async fn read(&self, body: u64) -> Result<Option<Vec<u8>>, String> {
+        self.0.read(body).await.map_err(HostFault::into_facts)
+    }
+
+    fn close(&self, body: u64) {
+        self.0.end(body);
+    }
+}

@@ -1,0 +1,29 @@
+//! Tierway for phones and the JVM: the narrow face from which the Kotlin, Swift and Python sides are generated.
+//!
+//! What crosses the border is JSON text, as in every binding, so a new field of the core costs no code here. The libraries
+//! in `kotlin/` and `swift/` give it the looks of their language.
+//!
+//! - `Core` is the client, `CoreStream` an answer piece by piece, `Stopper` what cancels a call from outside.
+//! - `HostProvider`, `HostCheck` and `HostTransport` are what the host implements.
+//! - Without a network a `Core` keeps to the user's own servers and the device, or keeps requests for later in an outbox.
+//!
+//! It decides nothing about models, and it holds no HTTP unless the feature `http` says so.
+
+// uniffi's macros write the functions of the C interface, which are `no_mangle` and so count as unsafe code.
+#![allow(unsafe_code)]
+
+mod core;
+mod fault;
+mod host;
+mod offline;
+mod outbox;
+mod work;
+
+pub use crate::core::{Core, CoreStream};
+pub use fault::{CoreError, HostFault};
+pub use host::{HostCheck, HostHeader, HostProvider, HostRequest, HostResponse, HostTransport};
+pub use offline::{OfflineMode, OfflinePlan, Submitted};
+pub use outbox::{Letter, LetterState};
+pub use work::Stopper;
+
+uniffi::setup_scaffolding!("tierway_mobile");

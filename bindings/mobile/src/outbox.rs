@@ -1,0 +1,373 @@
+//! Requests that wait for a network, in a file on the device: kept through a crash, sent in order, answers kept until they
+//! are fetched.
+//!
+//! Each change is a line of JSON, written through to the disk before anything is sent on the strength of it. A request is
+//! marked before it is sent. One that was marked when the app died may have been sent and paid, so it is never sent again
+//! by itself: it shows as `Unknown` until the app says `retry` or `forget`.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tierway_bindings::Failure;
+
+/// Most requests that are kept: beyond, the app is told, since a user no longer waits for so many.
+const LETTERS_MAX: usize = 1_000;
+/// Most bytes of requests and answers that are kept: what a phone reads in well under a second.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// How far a kept request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum LetterState {
+    /// Not sent yet.
+    Waiting,
+    /// On its way; after a restart, it may have been sent and nobody knows.
+    Unknown,
+    /// Answered: the outcome is `{"value": response}`.
+    Answered,
+    /// Failed for good: the outcome is `{"error": facts}`.
+    Failed,
+}
+
+/// A kept request.
+#[derive(Clone, uniffi::Record)]
+pub struct Letter {
+    /// Its number.
+    pub id: u64,
+    /// How far it is.
+    pub state: LetterState,
+    /// What came of it, as JSON.
+    pub outcome: Option<String>,
+}
+
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Put {
+        id: u64,
+        request: Box<RawValue>,
+    },
+    Begin {
+        id: u64,
+    },
+    Back {
+        id: u64,
+    },
+    Done {
+        id: u64,
+        failed: bool,
+        outcome: Box<RawValue>,
+    },
+    Forget {
+        id: u64,
+    },
+    /// The last number that was given: none is used twice.
+    Last {
+        id: u64,
+    },
+}
+
+struct Kept {
+    request: Box<RawValue>,
+    state: LetterState,
+    outcome: Option<Box<RawValue>>,
+}
+
+struct State {
+    file: File,
+    bytes: u64,
+    next: u64,
+    kept: BTreeMap<u64, Kept>,
+}
+
+/// The requests of one app.
+pub(crate) struct Outbox {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+impl Outbox {
+    /// Opens the file, or makes it. A line that a crash tore is dropped; what was forgotten is swept out.
+    pub(crate) fn open(path: &Path) -> Result<Outbox, Failure> {
+        let failed = |error: io::Error| unusable(path, &error.kind().to_string());
+        let mut text = String::new();
+        match File::open(path) {
+            Ok(mut file) => drop(file.read_to_string(&mut text).map_err(failed)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let mut kept = BTreeMap::new();
+        let mut next = 1;
+        // What follows the last end of a line was torn; any other line must be whole.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        for line in whole.lines() {
+            let line: Line = serde_json::from_str(line).map_err(|_| unusable(path, "it is no outbox"))?;
+            next = next.max(line.id().saturating_add(1));
+            line.apply(&mut kept);
+        }
+        let (file, bytes) = rewrite(path, next, &kept).map_err(failed)?;
+        Ok(Outbox { path: path.to_owned(), state: Mutex::new(State { file, bytes, next, kept }) })
+    }
+
+    /// Keeps a request.
+    pub(crate) fn put(&self, request: &str) -> Result<u64, Failure> {
+        let request = RawValue::from_string(request.to_owned())
+            .map_err(|_| Failure::new("invalid_request", "request: it is not JSON"))?;
+        let mut state = self.lock();
+        if state.kept.len() >= LETTERS_MAX || state.bytes >= BYTES_MAX {
+            let text = format!("the outbox holds {} requests: deliver them, or forget some", state.kept.len());
+            return Err(Failure::new("outbox_full", text));
+        }
+        let id = state.next;
+        self.write(&mut state, Line::Put { id, request })?;
+        state.next += 1;
+        Ok(id)
+    }
+
+    /// The next request to send after number `after`, marked as sent from now on.
+    pub(crate) fn begin(&self, after: u64) -> Result<Option<(u64, String)>, Failure> {
+        let mut state = self.lock();
+        let waits = state.kept.range(after + 1..).find(|(_, kept)| kept.state == LetterState::Waiting);
+        let Some((id, request)) = waits.map(|(id, kept)| (*id, kept.request.get().to_owned())) else { return Ok(None) };
+        self.write(&mut state, Line::Begin { id })?;
+        Ok(Some((id, request)))
+    }
+
+    /// Records that a marked request was not sent after all.
+    pub(crate) fn back(&self, id: u64) -> Result<(), Failure> {
+        let mut state = self.lock();
+        self.write(&mut state, Line::Back { id })
+    }
+
+    /// Records what came of a request.
+    pub(crate) fn done(&self, id: u64, outcome: &Result<String, Failure>) -> Result<(), Failure> {
+        let text = match outcome {
+            Ok(response) => format!("{{\"value\":{response}}}"),
+            Err(failure) => format!("{{\"error\":{}}}", failure.to_json()),
+        };
+        let outcome_json = RawValue::from_string(text).expect("responses and failures are JSON");
+        let mut state = self.lock();
+        self.write(&mut state, Line::Done { id, failed: outcome.is_err(), outcome: outcome_json })
+    }
+
+    /// Sends a request again whose fate is not known, or that failed.
+    pub(crate) fn retry(&self, id: u64) -> Result<(), Failure> {
+        self.known(id, |state| matches!(state, LetterState::Unknown | LetterState::Failed))?;
+        self.back(id)
+    }
+
+    /// Drops a request, or the answer that was fetched.
+    pub(crate) fn forget(&self, id: u64) -> Result<(), Failure> {
+        self.known(id, |_| true)?;
+        let mut state = self.lock();
+        self.write(&mut state, Line::Forget { id })
+    }
+
+    /// All that is kept, oldest first.
+    pub(crate) fn letters(&self) -> Vec<Letter> {
+        let letter = |(id, kept): (&u64, &Kept)| Letter {
+            id: *id,
+            state: kept.state,
+            outcome: kept.outcome.as_ref().map(|outcome| outcome.get().to_owned()),
+        };
+        self.lock().kept.iter().map(letter).collect()
+    }
+
+    fn known(&self, id: u64, fits: impl Fn(LetterState) -> bool) -> Result<(), Failure> {
+        match self.lock().kept.get(&id) {
+            Some(kept) if fits(kept.state) => Ok(()),
+            Some(_) => Err(Failure::new("outbox", format!("request {id} waits or is answered: nothing to retry"))),
+            None => Err(Failure::new("outbox", format!("the outbox holds no request {id}"))),
+        }
+    }
+
+    /// Writes a line through to the disk, then takes it in.
+    fn write(&self, state: &mut State, line: Line) -> Result<(), Failure> {
+        let text = text_of(&line);
+        let written = state.file.write_all(text.as_bytes()).and_then(|()| state.file.sync_data());
+        if let Err(error) = written {
+            // Half a line must not stand before the next one.
+            let _ = state.file.set_len(state.bytes).and_then(|()| state.file.seek(SeekFrom::End(0)).map(drop));
+            return Err(unusable(&self.path, &error.kind().to_string()));
+        }
+        state.bytes += text.len() as u64;
+        line.apply(&mut state.kept);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    fn id(&self) -> u64 {
+        match self {
+            Line::Put { id, .. }
+            | Line::Begin { id }
+            | Line::Back { id }
+            | Line::Done { id, .. }
+            | Line::Forget { id }
+            | Line::Last { id } => *id,
+        }
+    }
+
+    /// Lines about what is not there are of no effect.
+    fn apply(self, kept: &mut BTreeMap<u64, Kept>) {
+        let mut set = |id: u64, state: LetterState, outcome: Option<Box<RawValue>>| {
+            if let Some(kept) = kept.get_mut(&id) {
+                kept.state = state;
+                kept.outcome = outcome;
+            }
+        };
+        match self {
+            Line::Put { id, request } => {
+                kept.insert(id, Kept { request, state: LetterState::Waiting, outcome: None });
+            }
+            Line::Begin { id } => set(id, LetterState::Unknown, None),
+            Line::Back { id } => set(id, LetterState::Waiting, None),
+            Line::Done { id, failed: true, outcome } => set(id, LetterState::Failed, Some(outcome)),
+            Line::Done { id, failed: false, outcome } => set(id, LetterState::Answered, Some(outcome)),
+            Line::Forget { id } => {
+                kept.remove(&id);
+            }
+            Line::Last { .. } => {}
+        }
+    }
+}
+
+fn text_of(line: &Line) -> String {
+    let mut text = serde_json::to_string(line).expect("a line has text keys");
+    // JSON of others may be written over several lines.
+    if text.contains('\n') {
+        let value: Value = serde_json::from_str(&text).expect("it was written just now");
+        text = value.to_string();
+    }
+    text.push('\n');
+    text
+}
+
+/// Writes what is kept to a new file in the old one's place.
+fn rewrite(path: &Path, next: u64, kept: &BTreeMap<u64, Kept>) -> io::Result<(File, u64)> {
+    let fresh = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&fresh)?;
+    let mut text = String::new();
+    for (id, kept) in kept {
+        text += &text_of(&Line::Put { id: *id, request: kept.request.clone() });
+        if let Some(outcome) = &kept.outcome {
+            let failed = kept.state == LetterState::Failed;
+            text += &text_of(&Line::Done { id: *id, failed, outcome: outcome.clone() });
+        } else if kept.state == LetterState::Unknown {
+            text += &text_of(&Line::Begin { id: *id });
+        }
+    }
+    text += &text_of(&Line::Last { id: next.saturating_sub(1) });
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path)?;
+    Ok((file, text.len() as u64))
+}
+
+fn unusable(path: &Path, reason: &str) -> Failure {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Failure::new("outbox", format!("the outbox {name} cannot be used: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder that goes with the test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            let path = std::env::temp_dir().join(format!("tierway-outbox-{}-{name}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            Folder(path)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("outbox.jsonl")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn states(outbox: &Outbox) -> Vec<(u64, LetterState)> {
+        outbox.letters().iter().map(|letter| (letter.id, letter.state)).collect()
+    }
+
+    #[test]
+    fn requests_survive_a_restart_and_a_torn_line() {
+        let folder = Folder::new("restart");
+        let outbox = Outbox::open(&folder.file()).unwrap();
+        for text in [r#"{"n":1}"#, "{\n \"n\": 2}", r#"{"n":3}"#, r#"{"n":4}"#] {
+            outbox.put(text).unwrap();
+        }
+        assert_eq!(outbox.begin(0).unwrap().unwrap(), (1, r#"{"n":1}"#.to_owned()));
+        outbox.done(1, &Ok("{}".to_owned())).unwrap();
+        assert_eq!(outbox.begin(1).unwrap().unwrap().0, 2);
+        outbox.forget(4).unwrap();
+        drop(outbox);
+        let mut file = OpenOptions::new().append(true).open(folder.file()).unwrap();
+        file.write_all(br#"{"put":{"id":9,"req"#).unwrap();
+        for _ in 0..2 {
+            let outbox = Outbox::open(&folder.file()).unwrap();
+            let want = [(1, LetterState::Answered), (2, LetterState::Unknown), (3, LetterState::Waiting)];
+            assert_eq!(states(&outbox), want);
+            assert_eq!(outbox.letters()[0].outcome.as_deref(), Some(r#"{"value":{}}"#));
+        }
+        let outbox = Outbox::open(&folder.file()).unwrap();
+        assert_eq!(outbox.put("{}").unwrap(), 5, "numbers are not used twice");
+    }
+
+    #[test]
+    fn what_may_have_been_sent_is_sent_again_only_when_told() {
+        let folder = Folder::new("unknown");
+        let outbox = Outbox::open(&folder.file()).unwrap();
+        let id = outbox.put("{}").unwrap();
+        outbox.begin(0).unwrap();
+        assert!(outbox.begin(0).unwrap().is_none());
+        outbox.retry(id).unwrap();
+        assert!(outbox.retry(id).is_err(), "it waits already");
+        assert_eq!(outbox.begin(0).unwrap().unwrap().0, id);
+        outbox.done(id, &Err(Failure::new("refused", "no model"))).unwrap();
+        assert_eq!(states(&outbox), [(id, LetterState::Failed)]);
+        outbox.forget(id).unwrap();
+        assert!(outbox.forget(id).is_err() && outbox.letters().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_outbox_is_left_alone() {
+        let folder = Folder::new("other");
+        std::fs::write(folder.file(), "a diary\nof mine\n").unwrap();
+        let refused = Outbox::open(&folder.file()).err().unwrap();
+        assert!(refused.message.contains("it is no outbox"), "{refused}");
+        assert_eq!(std::fs::read_to_string(folder.file()).unwrap(), "a diary\nof mine\n");
+        assert_eq!(Outbox::open(&folder.0).err().unwrap().code, "outbox");
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let folder = Folder::new("bounds");
+        let outbox = Outbox::open(&folder.file()).unwrap();
+        outbox.lock().bytes = BYTES_MAX;
+        assert_eq!(outbox.put("{}").unwrap_err().code, "outbox_full");
+        assert_eq!(outbox.put("canary").unwrap_err().message, "request: it is not JSON");
+    }
+}

@@ -15,6 +15,7 @@ mod calibrate;
 mod chain;
 mod fixed;
 mod guard;
+mod hindsight;
 mod judge;
 mod question;
 mod record;

@@ -26,6 +26,8 @@ pub struct Answer {
     form: AnswerForm,
     text: String,
     number: Option<f64>,
+    /// As it was written, without quotes around it: what agrees may still be spelt in another way.
+    exact: String,
 }
 
 /// Answers longer than this are compared by their words.
@@ -38,7 +40,7 @@ const CHARS_MAX: usize = 4_096;
 impl Answer {
     /// No answer.
     pub fn missing() -> Answer {
-        Answer { form: AnswerForm::Missing, text: String::new(), number: None }
+        Answer { form: AnswerForm::Missing, text: String::new(), number: None, exact: String::new() }
     }
 
     /// A stated final answer.
@@ -47,7 +49,8 @@ impl Answer {
             Value::Null => Answer::missing(),
             // Nothing but spaces or quotes can be the answer where it is stated.
             Value::String(text) if normal(text).is_empty() => {
-                Answer { form: AnswerForm::Expression, text: text.chars().take(CHARS_MAX).collect(), number: None }
+                let text: String = text.chars().take(CHARS_MAX).collect();
+                Answer { form: AnswerForm::Expression, exact: text.clone(), text, number: None }
             }
             Value::String(text) => Answer::of(text),
             other => Answer::of(&other.to_string()),
@@ -69,15 +72,16 @@ impl Answer {
     /// Normalises an answer.
     pub fn of(text: &str) -> Answer {
         let text: String = text.trim().chars().take(CHARS_MAX).collect();
+        let exact = unquoted(&text).to_owned();
         if let Ok(json @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str::<Value>(&text) {
-            return Answer { form: AnswerForm::Json, text: json.to_string(), number: None };
+            return Answer { form: AnswerForm::Json, text: json.to_string(), number: None, exact };
         }
         let plain = normal(&text);
         if plain.is_empty() {
             return Answer { text: text.to_lowercase(), ..Answer::missing() };
         }
         if let Some(number) = number_of(&plain) {
-            return Answer { form: AnswerForm::Number, text: plain, number: Some(number) };
+            return Answer { form: AnswerForm::Number, text: plain, number: Some(number), exact };
         }
         let letters = plain.chars().filter(|letter| letter.is_alphabetic()).count();
         let form = if plain.chars().count() == 1 || matches!(plain.as_str(), "yes" | "no" | "true" | "false") {
@@ -88,7 +92,7 @@ impl Answer {
             AnswerForm::Expression
         };
         let text = if form == AnswerForm::Text { text.to_lowercase() } else { plain };
-        Answer { form, text, number: None }
+        Answer { form, text, number: None, exact }
     }
 
     /// Its form.
@@ -123,6 +127,14 @@ impl Answer {
         }
     }
 
+    /// Whether two answers are also written alike: equal numbers, or the same characters but for quotes around them.
+    pub fn is_spelt_like(&self, other: &Answer) -> bool {
+        match (self.number, other.number) {
+            (Some(_), Some(_)) => self.agrees(other),
+            _ => !self.is_missing() && !other.is_missing() && self.exact == other.exact,
+        }
+    }
+
     fn is_long(&self) -> bool {
         self.form == AnswerForm::Text && self.text.len() > SHORT_CHARS
     }
@@ -150,6 +162,12 @@ fn normal(text: &str) -> String {
         Some(inner) if inner.chars().count() == 1 => inner.to_owned(),
         _ => plain.to_owned(),
     }
+}
+
+/// Without the quotes around it.
+fn unquoted(text: &str) -> &str {
+    let quoted = ['\'', '"', '`'].iter().find_map(|mark| text.strip_prefix(*mark)?.strip_suffix(*mark));
+    quoted.unwrap_or(text)
 }
 
 /// The value of a number, a percentage or a fraction of numbers.
@@ -243,6 +261,16 @@ mod tests {
         let text = "The meeting moved to Monday because the room on the second floor is being painted this week";
         check(text, &format!("{text}."), true);
         check(text, "We will all meet on Thursday in the garden if the weather is good enough for it, they say", false);
+    }
+
+    #[test]
+    fn what_agrees_may_be_spelt_in_another_way() {
+        let alike = |one: &str, two: &str| Answer::of(one).is_spelt_like(&Answer::of(two));
+        assert!(alike("'mJkLbn'", "mJkLbn"));
+        assert!(alike("$1,000", "1000"));
+        assert!(!alike("mJkLbn", "mJklbn") && Answer::of("mJkLbn").agrees(&Answer::of("mJklbn")));
+        assert!(!alike("[1,2]", "[1, 2]"));
+        assert!(!alike("", ""));
     }
 
     #[test]

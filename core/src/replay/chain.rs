@@ -8,10 +8,13 @@
 
 use crate::learn::{Averages, Forest, Growth, Logistic, Seeded, Table};
 
+use super::hindsight;
 use super::state::{Seen, state, width};
 
 /// How much of a predicted gain comes from the curves. Trees rank best where much is to be gained, curves where little is.
 const CURVE_SHARE: f64 = 0.5;
+/// The same where the trees learn from chances in place of marks: they need less steadying.
+const CURVE_SHARE_HINTED: f64 = 0.2;
 /// The curves' penalty.
 const PENALTY: f64 = 50.0;
 /// A stage that must not be left early loses more than any answer is worth.
@@ -26,6 +29,8 @@ pub(super) struct Rows {
     pub(super) costs: Vec<Vec<f64>>,
     /// Characters of the prompts.
     pub(super) prompts: Vec<f64>,
+    /// By row: what other models' marks are, all rows alike; empty where nothing is known.
+    pub(super) hints: Vec<Vec<f64>>,
 }
 
 impl Rows {
@@ -40,7 +45,12 @@ impl Rows {
             labels: which.iter().map(|row| self.labels[*row].clone()).collect(),
             costs: which.iter().map(|row| self.costs[*row].clone()).collect(),
             prompts: which.iter().map(|row| self.prompts[*row]).collect(),
+            hints: which.iter().map(|row| self.hints[*row].clone()).collect(),
         }
+    }
+
+    fn curve_share(&self) -> f64 {
+        if self.hints.first().is_some_and(|hints| !hints.is_empty()) { CURVE_SHARE_HINTED } else { CURVE_SHARE }
     }
 
     pub(super) fn frontier(&self) -> usize {
@@ -74,6 +84,7 @@ pub struct Chain {
     trust: Vec<f64>,
     stages: Vec<Stage>,
     frontier_cost: (f64, f64),
+    curve_share: f64,
 }
 
 /// After some answers.
@@ -112,6 +123,8 @@ struct Lesson {
     /// By case: the predicted gain, whose answer stands, and what it was worth.
     gain: Vec<f64>,
     stands: Vec<f64>,
+    /// By case: the gain, or where hints are known its chances.
+    hoped: Vec<f64>,
 }
 
 struct FoldForest {
@@ -129,6 +142,9 @@ pub(super) struct Policy {
     going_on: Vec<Option<Averages>>,
     /// What came of it on the cases it was learnt from, each judged by models that did not see it.
     pub(super) walk: Walk,
+    /// Its quality there with less luck in it: where an answer was kept, the frontier's mark less the mean of the
+    /// predicted gain and of the gain that hindsight tells.
+    pub(super) expected: Vec<f64>,
 }
 
 /// When a chain may stop or ask the frontier.
@@ -168,7 +184,8 @@ impl Chain {
         let folds = folds(rows.len(), grain);
         let lessons: Vec<Lesson> =
             (0..=order.len()).map(|count| Lesson::learn(rows, &order[..count], &trust, &folds, grain)).collect();
-        let chain = |stages| Chain { order: order.to_vec(), trust, stages, frontier_cost };
+        let curve_share = rows.curve_share();
+        let chain = |stages| Chain { order: order.to_vec(), trust, stages, frontier_cost, curve_share };
         let of_pace = |pace: &Pace| {
             prices.iter().map(|price| policy(rows, order, &lessons, (frontier_cost, *price), *pace)).collect()
         };
@@ -194,7 +211,9 @@ impl Chain {
         for (count, stage) in self.stages.iter().enumerate() {
             let (values, pick) = state(&rows.seen[at], &self.order[..count], &self.trust);
             let place = stage.forest.place(&values);
-            let stop = stage.gain.as_ref().map_or(NEVER, |gain| -blend(gain.0.at(&place), gain.1.gain(&values)));
+            let stop = stage.gain.as_ref().map_or(NEVER, |gain| {
+                -blend(self.curve_share, gain.0.at(&place), gain.1.gain(&values))
+            });
             let go_on = policy.going_on[count].as_ref().map_or(NEVER, |worth| worth.at(&place));
             let ask = -policy.price * expected(self.frontier_cost, rows.prompts[at]);
             let must_go_on = policy.pace.must_go_on(count, self.order.len());
@@ -208,8 +227,8 @@ impl Chain {
     }
 }
 
-fn blend(trees: f64, curves: f64) -> f64 {
-    (1.0 - CURVE_SHARE) * trees + CURVE_SHARE * curves
+fn blend(share: f64, trees: f64, curves: f64) -> f64 {
+    (1.0 - share) * trees + share * curves
 }
 
 fn choose(stop: f64, go_on: f64, frontier: f64) -> (Act, f64) {
@@ -267,7 +286,8 @@ impl Lesson {
             stands.push(pick.map_or(0.0, |pick| labels[pick]));
         }
         let dear: Vec<f64> = rows.labels.iter().map(|labels| labels[frontier]).collect();
-        let gain: Vec<f64> = dear.iter().zip(&stands).map(|(dear, stands)| dear - stands).collect();
+        let gain = hoped(&table, rows, &dear, &stands);
+        let share = rows.curve_share();
         // Before any answer, the trees tell apart by whether the cheap models will do.
         let target: Vec<f64> = match asked {
             [] => rows.labels.iter().map(|row| row[..frontier].iter().sum::<f64>() / frontier.max(1) as f64).collect(),
@@ -293,13 +313,13 @@ impl Lesson {
             let averages = grown.average(&take(&gain));
             let chances = Chances::fit(&table, &inside, &take(&dear), &take(&stands));
             for (case, place) in outside.iter().zip(&places) {
-                out[*case] = blend(averages.at(place), chances.gain(table.row(*case)));
+                out[*case] = blend(share, averages.at(place), chances.gain(table.row(*case)));
             }
             folds.push(FoldForest { forest: grown, inside, outside, places });
         }
         let fitted = (forest.average(&gain), Chances::fit(&table, &all, &dear, &stands));
         let stage = Stage { forest, gain: (!asked.is_empty()).then_some(fitted) };
-        Lesson { stage, folds, gain: out, stands }
+        Lesson { stage, folds, gain: out, stands, hoped: gain }
     }
 
     /// Averages a quantity over like cases: for the cases themselves by the folds that did not see them, and for others.
@@ -311,6 +331,15 @@ impl Lesson {
             fold.outside.iter().zip(&fold.places).for_each(|(case, place)| out[*case] = averages.at(place));
         }
         (out, self.stage.forest.average(quantity))
+    }
+}
+
+/// The frontier's gain over the answers that stand: of the marks, or of their chances where hints are known.
+fn hoped(table: &Table, rows: &Rows, dear: &[f64], stands: &[f64]) -> Vec<f64> {
+    let minus = |dear: &[f64], stands: &[f64]| dear.iter().zip(stands).map(|(dear, stands)| dear - stands).collect();
+    match hindsight::beside(table, &rows.hints) {
+        Some(wider) => minus(&hindsight::chances(&wider, dear), &hindsight::chances(&wider, stands)),
+        None => minus(dear, stands),
     }
 }
 
@@ -328,7 +357,7 @@ fn policy(
     let mut going_on = vec![None; lessons.len()];
     let mut worth: Vec<f64> = Vec::new();
     // By case: what comes of it from the stage that was just worked out on.
-    let mut rest: Vec<(f64, f64, bool)> = Vec::new();
+    let mut rest: Vec<(f64, f64, bool, f64)> = Vec::new();
     for (stage, lesson) in lessons.iter().enumerate().rev() {
         let (on, next) = match order.get(stage) {
             None => (vec![NEVER; count], None),
@@ -347,9 +376,12 @@ fn policy(
             choose(stop, on[at], ask[at])
         };
         let outcome = |at: usize, act: Act| match (act, next) {
-            (Act::Stop, _) => (lesson.stands[at], 0.0, false),
-            (Act::GoOn, Some(next)) => (rest[at].0, rest[at].1 + rows.costs[at][next], rest[at].2),
-            _ => (rows.labels[at][frontier], rows.costs[at][frontier], true),
+            (Act::Stop, _) => {
+                let expected = rows.labels[at][frontier] - 0.5 * (lesson.gain[at] + lesson.hoped[at]);
+                (lesson.stands[at], 0.0, false, expected)
+            }
+            (Act::GoOn, Some(next)) => (rest[at].0, rest[at].1 + rows.costs[at][next], rest[at].2, rest[at].3),
+            _ => (rows.labels[at][frontier], rows.costs[at][frontier], true, rows.labels[at][frontier]),
         };
         let choices: Vec<(Act, f64)> = (0..count).map(choice).collect();
         let outcomes = choices.iter().enumerate().map(|(at, (act, _))| outcome(at, *act)).collect();
@@ -361,5 +393,5 @@ fn policy(
         cost: rest.iter().map(|row| row.1).collect(),
         frontier: rest.iter().map(|row| row.2).collect(),
     };
-    Policy { price, pace, going_on, walk }
+    Policy { price, pace, going_on, walk, expected: rest.iter().map(|row| row.3).collect() }
 }

@@ -8,6 +8,7 @@ use super::bill::{Prices, costs};
 use super::chain::{Chain, Grain, Pace, Policy, Rows, Walk};
 use super::fixed::{self, Mixture, Sums};
 use super::guard;
+use super::hindsight;
 use super::record::Field;
 use super::state::Seen;
 
@@ -20,8 +21,10 @@ const ROWS_MIN: usize = 60;
 const ROWS_MAX: usize = 4_000;
 /// Most cheap models in a chain: the best.
 const MODELS_MAX: usize = 8;
+/// Another chain or pace must cost less than this share of the first one's cost, which asks all: less is luck.
+const SURE: f64 = 0.97;
 /// Prices for quality, as what a whole right answer is worth in frontier answers, from dear to cheap.
-const WORTHS: (f64, f64, usize) = (300.0, 0.6, 28);
+const WORTHS: (f64, f64, usize) = (300.0, 0.6, 40);
 
 /// How to learn.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,12 +123,12 @@ fn best_chain(rows: &Rows, singles: &[Sums], grain: Grain, options: &Options) ->
     let prices = worths(singles[rows.frontier()].cost / rows.len() as f64);
     let mut best: Option<(f64, Chain, Vec<Policy>)> = None;
     for order in orders(singles) {
-        let paces: &[Pace] = if order.len() > 1 { &[Pace::Eager, Pace::Patient] } else { &[Pace::Eager] };
+        let paces: &[Pace] = if order.len() > 1 { &[Pace::Patient] } else { &[Pace::Patient] };
         let (chain, by_pace) = Chain::learn(rows, &order, paces, &prices, grain);
         for policies in by_pace {
             let cost = |target: &f64| settle(*target, rows, singles, &policies, options.caution).cost;
             let cost = options.targets.iter().map(cost).sum::<f64>();
-            if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
+            if best.as_ref().is_none_or(|(least, ..)| cost < *least * SURE) {
                 best = Some((cost, chain.clone(), policies));
             }
         }
@@ -207,6 +210,7 @@ pub(super) fn rows_of(field: &Field, prices: &Prices, scorer: &Scorer) -> Rows {
         labels: field.rows.iter().map(label).collect(),
         costs: costs(field, prices),
         prompts: field.rows.iter().map(super::Record::prompt_chars).collect(),
+        hints: hindsight::hints(field),
     }
 }
 
@@ -274,8 +278,9 @@ fn settle(target: f64, rows: &Rows, singles: &[Sums], policies: &[Policy], cauti
     let mut tierway = (Choice::Fixed(mixture), mixture.sums(singles).cost);
     for (policy, found) in policies.iter().enumerate() {
         let sums = sums_of(&found.walk);
-        let margin = caution * error(&found.walk.quality, rows, target);
-        let clears = sums.quality >= wanted + margin && sums.cost < tierway.1;
+        let margin = caution * error(&found.expected, rows, target);
+        let expected: f64 = found.expected.iter().sum();
+        let clears = expected >= wanted + margin && sums.cost < tierway.1;
         if clears && guard::beats(&found.walk, mixture, rows, singles) {
             tierway = (Choice::Cascade(policy), sums.cost);
         }

@@ -5,14 +5,21 @@ use crate::score::{Scorer, TRAITS};
 use super::answer::{Answer, AnswerForm};
 use super::record::{Field, Record};
 
+/// How many counts are taken of a reply: its equations, lines and numbers.
+const MAKEUP: usize = 3;
+
 /// A row, prepared once.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     answers: Vec<Answer>,
     /// `agree[a * models + b]`.
     agree: Vec<bool>,
+    /// Likewise: who also writes it alike.
+    alike: Vec<bool>,
     /// Logarithm of each reply's characters.
     lengths: Vec<f32>,
+    /// By model: what the reply is made of.
+    makeup: Vec<[f32; MAKEUP]>,
     traits: [f32; TRAITS],
 }
 
@@ -24,9 +31,11 @@ impl Seen {
 
     fn of(row: &Record, models: &[String], scorer: &Scorer) -> Seen {
         let answers: Vec<Answer> = models.iter().map(|model| answer_of(row, model)).collect();
-        let pairs = answers.iter().flat_map(|one| answers.iter().map(|two| one.agrees(two)));
+        let pairs = || answers.iter().flat_map(|one| answers.iter().map(move |two| (one, two)));
         Seen {
-            agree: pairs.collect(),
+            agree: pairs().map(|(one, two)| one.agrees(two)).collect(),
+            alike: pairs().map(|(one, two)| one.is_spelt_like(two)).collect(),
+            makeup: models.iter().map(|model| makeup(row.output(model).unwrap_or_default())).collect(),
             lengths: models.iter().map(|model| row.reply_chars(model).unwrap_or(0.0).ln_1p() as f32).collect(),
             traits: scorer.traits(row.prompt.as_deref().unwrap_or_default()),
             answers,
@@ -41,6 +50,24 @@ impl Seen {
     fn agrees(&self, one: usize, two: usize) -> bool {
         self.agree[one * self.answers.len() + two]
     }
+
+    fn is_alike(&self, one: usize, two: usize) -> bool {
+        self.alike[one * self.answers.len() + two]
+    }
+}
+
+/// Logarithms of a reply's equations, lines and numbers.
+fn makeup(reply: &str) -> [f32; MAKEUP] {
+    let mut counts = [0u32; MAKEUP];
+    let mut in_number = false;
+    for byte in reply.bytes() {
+        let digit = byte.is_ascii_digit();
+        counts[0] += u32::from(byte == b'=');
+        counts[1] += u32::from(byte == b'\n');
+        counts[2] += u32::from(digit && !in_number);
+        in_number = digit;
+    }
+    counts.map(|count| (count as f32).ln_1p())
 }
 
 /// The stated answer; else the one in the whole reply.
@@ -53,7 +80,7 @@ fn answer_of(row: &Record, model: &str) -> Answer {
 
 /// How many values a state has after this many answers.
 pub(super) fn width(asked: usize) -> usize {
-    if asked == 0 { TRAITS } else { 9 + 9 + 3 + 2 * asked + asked * (asked - 1) / 2 + TRAITS }
+    if asked == 0 { TRAITS } else { 9 + 9 + 3 + 3 + MAKEUP + 3 * asked + asked * (asked - 1) + TRAITS }
 }
 
 /// The state after `asked`, and whose answer stands. `trust` is how much each model's word counts.
@@ -71,19 +98,30 @@ pub(super) fn state(seen: &Seen, asked: &[usize], trust: &[f64]) -> (Vec<f32>, O
     };
     let best = most(&mut asked.iter().copied()).expect("somebody was asked");
     let groups = groups(seen, asked, trust);
-    let pick = match groups.first() {
-        Some(top) => most(&mut asked.iter().copied().filter(|model| seen.agrees(*model, top.of))).unwrap_or(best),
-        None => best,
+    let in_top = |model: usize| groups.first().is_some_and(|top| seen.agrees(model, top.of));
+    let alike = |one: usize| {
+        asked.iter().filter(|two| in_top(**two) && seen.is_alike(one, **two)).map(|two| trust[*two]).sum::<f64>()
     };
+    // Of those who agree, the spelling that most trust is behind.
+    let spelling = asked.iter().copied().filter(|model| in_top(*model)).map(alike).fold(0.0, f64::max);
+    let spelt = |model: &usize| in_top(*model) && alike(*model) >= spelling - 1e-9;
+    let pick = most(&mut asked.iter().copied().filter(spelt)).unwrap_or(best);
     push_votes(&mut values, seen, asked, trust, &groups, pick);
     push_answer(&mut values, &seen.answers[pick]);
     let lengths = asked.iter().map(|model| seen.lengths[*model]);
     let last = asked[asked.len() - 1];
     values.extend([seen.lengths[pick], lengths.sum::<f32>() / asked.len() as f32, seen.lengths[last]]);
+    let agreeing = groups.first().map_or(0, |top| top.count);
+    let spelt_like = asked.iter().filter(|model| in_top(**model) && seen.is_alike(pick, **model)).count();
+    let all: f64 = groups.iter().map(|group| group.trust).sum();
+    values.extend([spelt_like as f32, (agreeing - spelt_like) as f32, (spelling / all.max(1e-9)) as f32]);
+    values.extend(seen.makeup[pick]);
+    values.extend(asked.iter().map(|model| seen.lengths[*model]));
     values.extend(asked.iter().map(|model| f32::from(u8::from(seen.agrees(*model, best)))));
     values.extend(asked.iter().map(|model| f32::from(u8::from(seen.answers[*model].is_missing()))));
     for (at, one) in asked.iter().enumerate() {
         values.extend(asked[..at].iter().map(|two| f32::from(u8::from(seen.agrees(*one, *two)))));
+        values.extend(asked[..at].iter().map(|two| f32::from(u8::from(seen.is_alike(*one, *two)))));
     }
     values.extend(seen.traits);
     debug_assert_eq!(values.len(), width(asked.len()));

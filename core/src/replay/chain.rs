@@ -123,8 +123,6 @@ struct Lesson {
     /// By case: the predicted gain, whose answer stands, and what it was worth.
     gain: Vec<f64>,
     stands: Vec<f64>,
-    /// By case: the gain, or where hints are known its chances.
-    hoped: Vec<f64>,
 }
 
 struct FoldForest {
@@ -142,8 +140,8 @@ pub(super) struct Policy {
     going_on: Vec<Option<Averages>>,
     /// What came of it on the cases it was learnt from, each judged by models that did not see it.
     pub(super) walk: Walk,
-    /// Its quality there with less luck in it: where an answer was kept, the frontier's mark less the mean of the
-    /// predicted gain and of the gain that hindsight tells.
+    /// Its quality there with less luck in it: where an answer was kept, halfway between its mark and what the frontier's
+    /// mark and the predicted gain say of it.
     pub(super) expected: Vec<f64>,
 }
 
@@ -211,9 +209,10 @@ impl Chain {
         for (count, stage) in self.stages.iter().enumerate() {
             let (values, pick) = state(&rows.seen[at], &self.order[..count], &self.trust);
             let place = stage.forest.place(&values);
-            let stop = stage.gain.as_ref().map_or(NEVER, |gain| {
-                -blend(self.curve_share, gain.0.at(&place), gain.1.gain(&values))
-            });
+            let stop = stage
+                .gain
+                .as_ref()
+                .map_or(NEVER, |gain| -blend(self.curve_share, gain.0.at(&place), gain.1.gain(&values)));
             let go_on = policy.going_on[count].as_ref().map_or(NEVER, |worth| worth.at(&place));
             let ask = -policy.price * expected(self.frontier_cost, rows.prompts[at]);
             let must_go_on = policy.pace.must_go_on(count, self.order.len());
@@ -319,7 +318,7 @@ impl Lesson {
         }
         let fitted = (forest.average(&gain), Chances::fit(&table, &all, &dear, &stands));
         let stage = Stage { forest, gain: (!asked.is_empty()).then_some(fitted) };
-        Lesson { stage, folds, gain: out, stands, hoped: gain }
+        Lesson { stage, folds, gain: out, stands }
     }
 
     /// Averages a quantity over like cases: for the cases themselves by the folds that did not see them, and for others.
@@ -377,7 +376,7 @@ fn policy(
         };
         let outcome = |at: usize, act: Act| match (act, next) {
             (Act::Stop, _) => {
-                let expected = rows.labels[at][frontier] - 0.5 * (lesson.gain[at] + lesson.hoped[at]);
+                let expected = 0.5 * (lesson.stands[at] + rows.labels[at][frontier] - lesson.gain[at]);
                 (lesson.stands[at], 0.0, false, expected)
             }
             (Act::GoOn, Some(next)) => (rest[at].0, rest[at].1 + rows.costs[at][next], rest[at].2, rest[at].3),

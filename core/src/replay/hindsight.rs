@@ -52,3 +52,42 @@ pub(super) fn chances(wider: &Table, marks: &[f64]) -> Vec<f64> {
     }
     chances
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::Seeded;
+    use crate::replay::Record;
+
+    #[test]
+    fn other_models_marks_take_luck_out_of_one() {
+        let mut random = Seeded::new(17);
+        let mut table = Table::new(1);
+        let (mut truth, mut marks, mut hints) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..400 {
+            let chance = if random.unit() < 0.5 { 0.9 } else { 0.3 };
+            let mut mark = || f64::from(u8::from(random.unit() < chance));
+            marks.push(mark());
+            hints.push((0..12).map(|_| mark()).collect::<Vec<f64>>());
+            truth.push(chance);
+            table.push(&[1.0]);
+        }
+        let wider = beside(&table, &hints).expect("there are hints");
+        let found = chances(&wider, &marks);
+        let off = |of: &[f64]| of.iter().zip(&truth).map(|(one, two)| (one - two).powi(2)).sum::<f64>() / 400.0;
+        assert!(off(&found) < 0.25 * off(&marks), "{} {}", off(&found), off(&marks));
+        assert!(beside(&table, &[]).is_none());
+        assert!(beside(&table, &vec![Vec::new(); 400]).is_none());
+    }
+
+    #[test]
+    fn only_marks_that_every_row_has_are_hints() {
+        let row = |models: &[&str]| {
+            let labels = models.iter().map(|model| ((*model).to_owned(), Some(1.0))).collect();
+            Record { labels, ..Record::default() }
+        };
+        let rows = [row(&["big", "other", "rare", "small"]), row(&["big", "other", "small"])];
+        let field = Field::new(vec!["small".to_owned(), "big".to_owned()], rows);
+        assert_eq!(hints(&field), vec![vec![1.0], vec![1.0]]);
+    }
+}

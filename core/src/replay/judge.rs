@@ -24,7 +24,7 @@ const MODELS_MAX: usize = 8;
 /// Another chain or pace must cost less than this share of the first one's cost, which asks all: less is luck.
 const SURE: f64 = 0.97;
 /// Prices for quality, as what a whole right answer is worth in frontier answers, from dear to cheap.
-const WORTHS: (f64, f64, usize) = (300.0, 0.6, 40);
+const WORTHS: (f64, f64, usize) = (300.0, 0.6, 64);
 
 /// How to learn.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { targets: TARGETS.to_vec(), caution: 0.5, effort: 4, seed: 7 }
+        Options { targets: TARGETS.to_vec(), caution: 0.0, effort: 4, seed: 7 }
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) fn learn_rows(rows: &Rows, options: &Options) -> Option<(Chain, Vec<P
         folds: 8,
         fold_trees: 12 * options.effort,
         trees: 40 * options.effort,
-        leaf_min: (rows.len() / 120).clamp(6, 12),
+        leaf_min: (rows.len() / 120).clamp(8, 12),
         seed: options.seed,
     };
     best_chain(rows, &fixed::singles(&rows.labels, &rows.costs), grain, options)
@@ -123,7 +123,7 @@ fn best_chain(rows: &Rows, singles: &[Sums], grain: Grain, options: &Options) ->
     let prices = worths(singles[rows.frontier()].cost / rows.len() as f64);
     let mut best: Option<(f64, Chain, Vec<Policy>)> = None;
     for order in orders(singles) {
-        let paces: &[Pace] = if order.len() > 1 { &[Pace::Patient] } else { &[Pace::Patient] };
+        let paces: &[Pace] = if order.len() > 1 { &[Pace::Patient, Pace::Eager] } else { &[Pace::Patient] };
         let (chain, by_pace) = Chain::learn(rows, &order, paces, &prices, grain);
         for policies in by_pace {
             let cost = |target: &f64| settle(*target, rows, singles, &policies, options.caution).cost;

@@ -181,3 +181,18 @@ fn bad_lines_say_what_is_wrong() {
         assert!(error.what.contains(what), "{error}");
     }
 }
+
+#[test]
+fn marks_of_models_that_are_not_routed_among_count_in_learning_alone() {
+    let hinted = |seed, lie: bool| {
+        let mut rows = made_up(80, seed);
+        for row in &mut rows {
+            let mark = row.label("middle").expect("every row has it");
+            row.labels.insert("elsewhere".to_owned(), Some(if lie { 1.0 - mark } else { mark }));
+        }
+        rows
+    };
+    let frozen = hinted(31, false);
+    assert_eq!(run(frozen.clone(), hinted(32, false)), run(frozen.clone(), hinted(32, true)));
+    assert_eq!(run(frozen, hinted(32, false)).judged, 80);
+}

@@ -21,8 +21,10 @@ use std::time::{Duration, Instant};
 
 use crate::attempt::{self, Attempts};
 use crate::clock::Clock;
-use crate::id::{EndpointId, ModelId};
+use crate::id::{EndpointId, ModelId, RequestId};
+use crate::learn::Experience;
 use crate::ledger::Scope;
+use crate::model::ModelCard;
 use crate::plan::{self, Plan, Settings};
 use crate::policy::{Needs, Policy};
 use crate::provider::Provider;
@@ -41,6 +43,7 @@ mod check;
 mod drive;
 mod embed;
 mod error;
+mod feedback;
 mod hedge;
 mod hit;
 mod ids;
@@ -55,11 +58,13 @@ pub use builder::ClientBuilder;
 pub use check::{Check, Verdict};
 pub use embed::{EmbedRequest, Embeddings};
 pub use error::Error;
+pub use feedback::FeedbackError;
 pub use hit::CacheHit;
 pub use response::{AttemptLine, Response, Route, Timing};
 pub use stream::ResponseStream;
 
 use alerts::Alerts;
+use feedback::Lessons;
 use ids::Ids;
 use providers::Providers;
 use sessions::Sessions;
@@ -84,6 +89,7 @@ struct Inner {
     checks: Vec<Arc<dyn Check>>,
     health: Mutex<Arc<HealthBook>>,
     sessions: Mutex<Sessions>,
+    lessons: Lessons,
     ids: Ids,
     alerts: Arc<Alerts>,
     owner: u32,
@@ -111,6 +117,7 @@ impl Client {
     /// `Refused` where policy lets no model see the request, `OverBudget` where no budget holds, `Exhausted` where every
     /// candidate failed, `Ledger` where the account cannot be kept.
     pub async fn send(&self, request: &Request) -> Result<Response, Error> {
+        self.inner.lessons.read_once(&*self.inner.store).await;
         drive::send(self, request).await
     }
 
@@ -120,6 +127,7 @@ impl Client {
     /// # Errors
     /// As `send`; after the first piece, an error is an item of the stream.
     pub async fn stream(&self, request: &Request) -> Result<ResponseStream, Error> {
+        self.inner.lessons.read_once(&*self.inner.store).await;
         stream::open(self, request).await
     }
 
@@ -141,6 +149,31 @@ impl Client {
     pub fn route(&self, request: &Request) -> Result<Plan, Error> {
         self.inner.check_fork()?;
         self.inner.decide(request)
+    }
+
+    /// Takes a mark of an answer, from 0 (useless) to 1 (as good as wanted). Later decisions weigh its model at this kind of
+    /// work by it; what was learnt is kept in the ledger's database, as counts without text.
+    ///
+    /// `id` is that of the `Response`.
+    ///
+    /// # Errors
+    /// `FeedbackError`, where nothing was learnt.
+    pub async fn feedback(&self, id: &RequestId, mark: f64) -> Result<(), FeedbackError> {
+        self.inner.lessons.mark(&*self.inner.store, id, mark).await
+    }
+
+    /// What was learnt from marks, to look at or to take elsewhere: it is plain data for serde.
+    pub async fn experience(&self) -> Arc<Experience> {
+        self.inner.lessons.read_once(&*self.inner.store).await;
+        self.inner.lessons.experience()
+    }
+
+    /// Puts another experience in place of what was learnt, for all who share the ledger; an empty one forgets.
+    ///
+    /// # Errors
+    /// `FeedbackError`, where it could not be kept.
+    pub async fn set_experience(&self, experience: Experience) -> Result<(), FeedbackError> {
+        self.inner.lessons.replace(&*self.inner.store, experience).await
     }
 
     /// The account.
@@ -219,7 +252,12 @@ impl Inner {
                 snapshot = snapshot.with_pin(pin);
             }
         }
-        let plan = plan::decide(request, &self.policy, &snapshot, needs, &self.scorer, &self.settings);
+        let experience = self.lessons.experience();
+        let learnt = |kind, card: &ModelCard, rating| match experience.is_empty() {
+            true => rating,
+            false => experience.adjust(kind, &card.id, rating),
+        };
+        let plan = plan::decide_learnt(request, &self.policy, &snapshot, needs, (&self.scorer, learnt), &self.settings);
         plan.map_err(|refused| Error::Refused(Box::new(refused)))
     }
 

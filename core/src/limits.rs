@@ -60,6 +60,8 @@ pub const CATALOG_ROWS_MAX: usize = 20_000;
 pub const CONTEXT_TOKENS_MAX: u64 = 1_000_000_000;
 /// Most conversations whose model is remembered: about 300 bytes each.
 pub const SESSIONS_MAX: usize = 20_000;
+/// Most answers that a mark may still come for: about 600 bytes each.
+pub const ANSWERS_MARKABLE_MAX: usize = 10_000;
 /// Calls from which on an endpoint's latencies are known well enough to hedge by.
 pub const LATENCY_CALLS_MIN: u16 = 20;
 /// Calls at which an endpoint's latencies are halved: what an endpoint did a thousand calls ago says little.

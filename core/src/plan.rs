@@ -17,7 +17,7 @@ use crate::model::{Endpoint, ModelCard};
 use crate::money::Usd;
 use crate::policy::{self, Admission, Needs, Policy, Terms};
 use crate::request::Request;
-use crate::score::{Complexity, Scorer};
+use crate::score::{Complexity, Scorer, TaskKind};
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 
@@ -61,8 +61,29 @@ pub fn decide(
     scorer: &Scorer,
     settings: &Settings,
 ) -> Result<Plan, Refused> {
+    decide_learnt(request, policy, snapshot, needs, (scorer, |_: TaskKind, _: &ModelCard, rating| rating), settings)
+}
+
+/// Decides by what the scorer makes of the request, and by what was learnt of the models since: the second half of
+/// `judges` moves the rating of each model that policy admits.
+///
+/// `needs` are those of this request.
+///
+/// # Errors
+/// `Refused` where no model may see the request, with every reason.
+pub fn decide_learnt(
+    request: &Request,
+    policy: &Policy,
+    snapshot: &Snapshot,
+    needs: &Needs,
+    judges: (&Scorer, impl Fn(TaskKind, &ModelCard, Rating) -> Rating),
+    settings: &Settings,
+) -> Result<Plan, Refused> {
+    let (scorer, learnt) = judges;
     let complexity = scorer.assess(request, needs);
-    let rate = |row: usize, card: &ModelCard| complexity.rating_of(snapshot.offers(), row, card);
+    let rate = |row: usize, card: &ModelCard| {
+        learnt(complexity.kind(), card, complexity.rating_of(snapshot.offers(), row, card))
+    };
     make(request, policy, snapshot, needs, (rate, Some(&complexity)), settings)
 }
 

@@ -219,6 +219,7 @@ impl ClientBuilder {
             checks: self.checks,
             health: Mutex::new(Arc::new(HealthBook::new(self.health_rules))),
             sessions: Mutex::new(Sessions::default()),
+            lessons: Default::default(),
             ids: Ids::new(),
             owner: std::process::id(),
             offers,

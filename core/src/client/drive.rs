@@ -61,6 +61,9 @@ pub(super) async fn send(client: &Client, request: &Request) -> Result<Response,
         step = run.next(&mut attempts, outcome);
     }
     let answer = answer.expect("a course is done only after an answer");
+    let plan = attempts.plan();
+    let card = attempts.candidate(answer.attempt).card();
+    inner.lessons.note(attempts.request(), plan.complexity(), card);
     Ok(deliver(&attempts, answer, run.cost, began.elapsed(), decided_in))
 }
 

@@ -330,6 +330,8 @@ impl ResponseStream {
             let candidate = self.attempts.candidate(self.attempt);
             let request = self.attempts.plan().request();
             self.client.inner.note_session(request, candidate.model(), &candidate.endpoint().id, tokens);
+            let complexity = self.attempts.plan().complexity();
+            self.client.inner.lessons.note(self.attempts.request(), complexity, candidate.card());
         }
         self.settling = Some(match open.end(ending, failure.as_ref()) {
             End::Void(void) => Box::pin(async move { store.void(void).await.map(|_| ()) }),

@@ -58,14 +58,25 @@ impl Experience {
     /// # Errors
     /// `BadMark` where it is not within 0 and 1.
     pub fn mark(&mut self, kind: TaskKind, model: &ModelId, expected: f64, mark: f64) -> Result<(), BadMark> {
-        if !(0.0..=1.0).contains(&mark) {
-            return Err(BadMark { mark });
-        }
+        Experience::check(mark)?;
         let expected = if expected.is_nan() { 0.5 } else { expected.clamp(0.0, 1.0) };
         let of_kind = self.by_kind.entry(kind).or_default();
         of_kind.entry(model.clone()).or_default().add(expected, mark);
         self.overall.entry(model.clone()).or_default().add(expected, mark);
         Ok(())
+    }
+
+    /// Whether this is a mark.
+    ///
+    /// # Errors
+    /// `BadMark` where it is not within 0 and 1.
+    pub fn check(mark: f64) -> Result<(), BadMark> {
+        if (0.0..=1.0).contains(&mark) { Ok(()) } else { Err(BadMark { mark }) }
+    }
+
+    /// Whether nothing was learnt yet.
+    pub fn is_empty(&self) -> bool {
+        self.overall.is_empty()
     }
 
     /// The score's rating, moved by what was learnt.

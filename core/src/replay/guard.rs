@@ -12,7 +12,7 @@ const EVIDENCE: f64 = 1.0;
 /// How fast the running share of unlike rows forgets.
 const KEEP: f64 = 0.98;
 /// From this running share on, the traffic is taken to be another one, and near rows count as unlike too.
-const OTHER_TRAFFIC: f64 = 0.2;
+const OTHER_TRAFFIC: f64 = 0.12;
 
 /// Whether a cascade does better than a mixture beyond its own standard errors: in quality, with what it saves turned into
 /// quality at the rate at which mixtures buy it.

@@ -8,7 +8,8 @@ mobile_suites() {
     mobile_ready() {
         local library=libtierway_mobile.so
         [ "$(uname)" = Darwin ] && library=libtierway_mobile.dylib
-        cargo build -q -p tierway-mobile --features testing || return
+        # The formats are asked over HTTP on loopback.
+        cargo build -q -p tierway-mobile --features http,testing || return
         cargo run -q -p tierway-mobile-bindgen -- generate --library "$root/target/debug/$library" --language python \
             --out-dir "$made" --no-format || return
         cp "$root/target/debug/$library" "$made/"

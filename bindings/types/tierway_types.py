@@ -713,8 +713,8 @@ class Usage(TypedDict):
     """
     #: Every prompt token: cached reads, cache writes, audio and images included.
     input: NotRequired[Union[int, None]]
-    #: What the vendor bills as input, where that is another count than `input` (Cohere counts its own template and
-    #: bills only the caller's words). All of it costs the input rate, whatever was read from the cache.
+    #: What the vendor bills as input, where that is another count than `input` (Cohere counts its own template
+    #: and bills only the caller's words). All of it costs the input rate, whatever was read from the cache.
     billed_input: NotRequired[Union[int, None]]
     #: Of `input`: read from the vendor's cache.
     cached_read: NotRequired[Union[int, None]]

@@ -10,13 +10,13 @@ const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#5c6670;--rule:#d9dee3;--page:#fbfcfd;--card:#fff;--paid:#1769aa;--base:#c9d4de;--good:#1a7f4b}
 @media (prefers-color-scheme:dark){:root{--ink:#e8ecf0;--soft:#9aa6b2;--rule:#343c45;--page:#14181c;--card:#1c2127;--paid:#5aa9e6;--base:#46525e;--good:#5cc98d}}
 *{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:960px;margin:0 auto;padding:24px 16px 48px}h1{font-size:1.6rem;margin:0 0 4px}h2{font-size:1.1rem;margin:0 0 12px}
+main{max-width:1080px;margin:0 auto;padding:24px 16px 48px}h1{font-size:1.6rem;margin:0 0 4px}h2{font-size:1.1rem;margin:0 0 12px}
 p{margin:0 0 16px}.soft{color:var(--soft)}section{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:16px;margin:16px 0}
 .sums{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:16px 0}
 .sum{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:12px 14px}.sum b{display:block;font-size:1.45rem;line-height:1.3}
 .sum span{color:var(--soft);font-size:.85rem}.good b{color:var(--good)}.scroll{overflow-x:auto}.scroll+p{margin:10px 0 0}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}th,td{padding:5px 10px 5px 0;text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:500;border-bottom:1px solid var(--rule)}tr+tr td{border-top:1px solid var(--rule)}
+th:first-child,td:first-child{text-align:left}td:first-child{white-space:normal;overflow-wrap:anywhere;min-width:8em}th{color:var(--soft);font-weight:500;border-bottom:1px solid var(--rule)}tr+tr td{border-top:1px solid var(--rule)}
 svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font:12px system-ui,sans-serif}.paid{fill:var(--paid)}.base{fill:var(--base)}
 @media (max-width:560px){svg text{font-size:22px}}.rule{stroke:var(--rule)}.key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em;vertical-align:-1px}
 .bars{display:grid;grid-template-columns:fit-content(38%) 1fr auto;gap:6px 12px;align-items:center;font-size:.9rem;margin-bottom:14px}

@@ -26,6 +26,7 @@ mod cohere_chat;
 mod converse;
 mod dial;
 mod eventstream;
+mod fields;
 mod generate_content;
 mod invoke;
 mod messages;

@@ -4,10 +4,9 @@
 //! read here and is read as a tree by `decode` instead; both read the same of what both can read.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess};
 use serde_json::{Map, Value};
 
 use super::{API, decode, is_empty};
@@ -15,10 +14,11 @@ use crate::message::Part;
 use crate::model::Dialect;
 use crate::reply::Reply;
 use crate::vendor_fields::VendorFields;
+use crate::wire::fields::{self, Fields};
 
 /// Reads a body; `None` where it is not an ordinary one.
 pub(super) fn reply(body: &[u8], dialect: &Dialect) -> Option<Reply> {
-    let Whole { id, model, choice, service_tier, rest } = serde_json::from_slice(body).ok()?;
+    let Whole { id, model, choice, service_tier, rest } = fields::read(body)?;
     let [choice] = choice?;
     let text = choice.message.content.filter(|text| !text.is_empty());
     let mut used = decode::usage_of(rest.get("usage"), dialect);
@@ -64,7 +64,7 @@ struct Message {
     #[serde(default)]
     content: Option<String>,
     #[serde(default, rename = "role")]
-    _role: serde::de::IgnoredAny,
+    _role: IgnoredAny,
     #[serde(default, rename = "refusal")]
     _refusal: (),
     #[serde(default, rename = "reasoning_content")]
@@ -79,47 +79,25 @@ struct Message {
     _annotations: [(); 0],
 }
 
-impl<'de> Deserialize<'de> for Whole<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Whole<'de>, D::Error> {
-        deserializer.deserialize_map(Fields)
-    }
-}
-
-/// Sorts the top-level fields.
-struct Fields;
-
-impl<'de> Visitor<'de> for Fields {
-    type Value = Whole<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a reply")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Whole<'de>, A::Error> {
-        let mut whole = Whole::default();
-        while let Some(name) = map.next_key::<Name<'de>>()? {
-            match name.0.as_ref() {
-                "id" => whole.id = map.next_value()?,
-                "model" => whole.model = map.next_value()?,
-                "choices" => whole.choice = Some(map.next_value()?),
-                "object" | "obfuscation" => drop(map.next_value::<serde::de::IgnoredAny>()?),
-                "error" => map.next_value::<()>()?,
-                "x_groq" => return Err(serde::de::Error::custom("its usage may stand elsewhere")),
-                name => {
-                    let value: Value = map.next_value()?;
-                    if name == "service_tier" {
-                        whole.service_tier = value.as_str().map(str::to_owned);
-                    }
-                    if !is_empty(&value) {
-                        whole.rest.insert(name.to_owned(), value);
-                    }
+impl<'de> Fields<'de> for Whole<'de> {
+    fn take<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "id" => self.id = map.next_value()?,
+            "model" => self.model = map.next_value()?,
+            "choices" => self.choice = Some(map.next_value()?),
+            "object" | "obfuscation" => drop(map.next_value::<IgnoredAny>()?),
+            "error" => map.next_value::<()>()?,
+            "x_groq" => return Err(A::Error::custom("its usage may stand elsewhere")),
+            name => {
+                let value: Value = map.next_value()?;
+                if name == "service_tier" {
+                    self.service_tier = value.as_str().map(str::to_owned);
+                }
+                if !is_empty(&value) {
+                    self.rest.insert(name.to_owned(), value);
                 }
             }
         }
-        Ok(whole)
+        Ok(())
     }
 }
-
-/// A field's name, borrowed where it can be.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

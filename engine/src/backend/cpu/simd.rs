@@ -19,6 +19,12 @@ pub(super) use crew::Crew;
 pub(super) use multiply::{Job, Rounded, multiply};
 pub(super) use shared::Shared;
 
+// What rows are rounded to.
+#[cfg(not(target_arch = "x86_64"))]
+use super::quantised::Whole as Width;
+#[cfg(target_arch = "x86_64")]
+use avx2::Rounded as Width;
+
 /// Tokens and weight rows of a tile.
 pub(super) const TILE: (usize, usize) = (4, 3);
 
@@ -104,34 +110,14 @@ impl Isa {
         }
     }
 
-    /// Products of rows of a block type with a row that is rounded to 8 bits; `y` has a place for each row.
-    pub(super) fn rows_coarse(self, dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i8>, y: &mut [f32]) {
+    /// Products of rows of a block type with a rounded row; `y` has a place for each row.
+    fn rows_blocks<T: Width>(self, dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, T>, y: &mut [f32]) {
         assert_eq!(dtype.bytes(x.whole.len() * y.len()), Some(bytes.len()));
         assert_eq!((x.scales.len() * BLOCK, x.sums.len()), (x.whole.len(), x.scales.len()));
         match self {
             // SAFETY: as in `dot_plain`; blocks of `x` were counted.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe {
-                if !avx2::rows_blocks(dtype, bytes, x, y) {
-                    each_row(bytes, y, |row| avx2::dot_blocks(dtype, row, x));
-                }
-            },
-            Isa::Portable => each_row(bytes, y, |row| portable::dot_blocks(dtype, row, x)),
-        }
-    }
-
-    /// The same with a row that is rounded so finely that no error counts.
-    pub(super) fn rows_fine(self, dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i16>, y: &mut [f32]) {
-        assert_eq!(dtype.bytes(x.whole.len() * y.len()), Some(bytes.len()));
-        assert_eq!((x.scales.len() * BLOCK, x.sums.len()), (x.whole.len(), x.scales.len()));
-        match self {
-            // SAFETY: as in `rows_coarse`.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe {
-                if !avx2::rows_blocks(dtype, bytes, x, y) {
-                    each_row(bytes, y, |row| avx2::dot_blocks_fine(dtype, row, x));
-                }
-            },
+            Isa::Avx2 => unsafe { avx2::rows_blocks(dtype, bytes, x, y) },
             Isa::Portable => each_row(bytes, y, |row| portable::dot_blocks(dtype, row, x)),
         }
     }

@@ -4,8 +4,8 @@
 
 use std::arch::x86_64::*;
 
-use super::TILE;
-use crate::backend::cpu::quantised::{BLOCK, QuantisedRow};
+use super::{TILE, each_row};
+use crate::backend::cpu::quantised::{BLOCK, QuantisedRow, Whole};
 use crate::weights::Dtype;
 use crate::weights::dtype::k_scale;
 
@@ -14,8 +14,8 @@ mod blocks;
 mod panel;
 mod rows;
 pub(super) use attend::{scores, weigh};
-pub(super) use blocks::{dot_blocks, dot_blocks_fine};
 pub(super) use panel::{panel, round};
+pub(super) use rows::Rounded;
 pub(super) use rows::{rows_blocks, rows_plain};
 
 /// Eight numbers from `at` on.

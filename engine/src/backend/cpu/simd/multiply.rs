@@ -99,8 +99,8 @@ impl<'a> Job<'a> {
         for (token, x) in self.x.chunks_exact(columns).enumerate() {
             let y = self.y.cut(token * rows + first, count);
             match rounded {
-                Rounded::Coarse(rounded, at) => isa.rows_coarse(dtype, bytes, rounded.row(at + token), y),
-                Rounded::Fine(rounded, at) => isa.rows_fine(dtype, bytes, rounded.row(at + token), y),
+                Rounded::Coarse(rounded, at) => isa.rows_blocks(dtype, bytes, rounded.row(at + token), y),
+                Rounded::Fine(rounded, at) => isa.rows_blocks(dtype, bytes, rounded.row(at + token), y),
                 Rounded::Not if self.weight.row_scales(first).is_some() => {
                     y.iter_mut().enumerate().for_each(|(at, y)| *y = self.scaled(isa, first + at, x));
                 }

@@ -9,7 +9,7 @@ use super::*;
 /// # Safety
 /// `bytes` holds as many numbers of the type as `x` has.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(in super::super) unsafe fn dot_blocks(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i8>) -> f32 {
+pub(super) unsafe fn dot_blocks(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i8>) -> f32 {
     // SAFETY: the caller's promise.
     unsafe {
         match dtype {
@@ -26,7 +26,7 @@ pub(in super::super) unsafe fn dot_blocks(dtype: Dtype, bytes: &[u8], x: Quantis
 /// # Safety
 /// `bytes` holds as many numbers of the type as `x` has.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(in super::super) unsafe fn dot_blocks_fine(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i16>) -> f32 {
+pub(super) unsafe fn dot_blocks_fine(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i16>) -> f32 {
     // SAFETY: the caller's promise.
     unsafe {
         match dtype {

@@ -105,7 +105,7 @@ block!(Q4_1, 20, 0, true, |b: &[u8]| nibbles(b, 4));
 block!(Q5_0, 22, 16, false, |b: &[u8]| fives(b, 2));
 block!(Q5_1, 24, 0, true, |b: &[u8]| fives(b, 4));
 
-/// As `rows_plain`, of a block type with a rounded row. `false` where the type is not made for.
+/// As `rows_plain`, of a block type with a rounded row: several rows at a time where the type is made for that.
 ///
 /// # Safety
 /// `bytes` holds `y.len()` rows of as many numbers as `x` has.
@@ -115,7 +115,7 @@ pub(in super::super) unsafe fn rows_blocks<T: Rounded>(
     bytes: &[u8],
     x: QuantisedRow<'_, T>,
     y: &mut [f32],
-) -> bool {
+) {
     // SAFETY: the caller's promise.
     unsafe {
         match dtype {
@@ -124,10 +124,9 @@ pub(in super::super) unsafe fn rows_blocks<T: Rounded>(
             Dtype::Q4_1 => groups::<Q4_1, T>(bytes, x, y),
             Dtype::Q5_0 => groups::<Q5_0, T>(bytes, x, y),
             Dtype::Q5_1 => groups::<Q5_1, T>(bytes, x, y),
-            _ => return false,
+            _ => each_row(bytes, y, |row| T::one_row(dtype, row, x)),
         }
     }
-    true
 }
 
 #[inline]
@@ -186,7 +185,7 @@ unsafe fn blocks<B: Block, T: Rounded, const R: usize>(
 }
 
 /// What a row was rounded to.
-pub(in super::super) trait Rounded: Copy {
+pub(in super::super) trait Rounded: Whole {
     type Loaded: Copy;
 
     /// # Safety
@@ -198,6 +197,12 @@ pub(in super::super) trait Rounded: Copy {
     /// # Safety
     /// The processor has the instructions.
     unsafe fn products<B: Block>(q: __m256i, x: Self::Loaded) -> __m256i;
+
+    /// The product of one row of any block type.
+    ///
+    /// # Safety
+    /// `bytes` holds as many numbers of the type as `x` has, and the processor has the instructions.
+    unsafe fn one_row(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, Self>) -> f32;
 }
 
 impl Rounded for i8 {
@@ -219,6 +224,11 @@ impl Rounded for i8 {
             _mm256_madd_epi16(_mm256_maddubs_epi16(q, x), _mm256_set1_epi16(1))
         }
     }
+
+    unsafe fn one_row(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i8>) -> f32 {
+        // SAFETY: the caller's promise.
+        unsafe { super::blocks::dot_blocks(dtype, bytes, x) }
+    }
 }
 
 impl Rounded for i16 {
@@ -238,5 +248,10 @@ impl Rounded for i16 {
             let high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256::<1>(q));
             _mm256_add_epi32(_mm256_madd_epi16(low, x[0]), _mm256_madd_epi16(high, x[1]))
         }
+    }
+
+    unsafe fn one_row(dtype: Dtype, bytes: &[u8], x: QuantisedRow<'_, i16>) -> f32 {
+        // SAFETY: the caller's promise.
+        unsafe { super::blocks::dot_blocks_fine(dtype, bytes, x) }
     }
 }

@@ -3,44 +3,25 @@
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::path::Path;
 
 use serde_json::Value;
-use tierway::limits::OUTPUT_TOKENS_DEFAULT;
 use tierway::model::Api;
 use tierway::testing::Draws;
 use tierway::testing::recorded::{Exchange, Outcome, read_stream};
-use tierway::wire::{Ask, for_api, verbatim};
+use tierway::wire::for_api;
 use tierway::{Kind, ProviderError, Reply};
 
-/// Exchanges in the recordings.
-const CASES: usize = 4_155;
+#[path = "support/recordings.rs"]
+mod recordings;
+
+use recordings::{exchanges, no_faults, rewritten};
+
 /// Bytes of a stream that are cut at every place.
 const CUT_EVERYWHERE: usize = 2_048;
 /// Streams of each vendor that are cut at every byte of their head, which costs two thousand readings each.
 const CUT_STREAMS: usize = 1;
 /// Cuts of the rest of a stream, at places that are drawn.
 const DRAWN_CUTS: usize = 3;
-
-/// All exchanges; none, said aloud, without the recordings.
-fn exchanges() -> Vec<Exchange> {
-    let Some(folder) = std::env::var_os("TIERWAY_DATA") else {
-        println!("skipped: recorded traffic ({CASES} cases)");
-        return Vec::new();
-    };
-    let files = std::fs::read_dir(Path::new(&folder).join("wire")).expect("the data folder is whole");
-    let mut paths: Vec<_> = files.map(|file| file.expect("a file can be listed").path()).collect();
-    paths.sort();
-    paths.iter().filter(|path| path.extension().is_some_and(|end| end == "gz")).flat_map(|path| read(path)).collect()
-}
-
-fn read(path: &Path) -> Vec<Exchange> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).expect("a listed file opens");
-    flate2::read::GzDecoder::new(file).read_to_string(&mut text).expect("gzip of UTF-8");
-    text.lines().map(|line| Exchange::read(line.as_bytes()).expect("a line is an exchange")).collect()
-}
 
 #[test]
 fn every_exchange_is_a_reply_or_a_typed_error() {
@@ -125,15 +106,6 @@ fn requests_survive_being_read_and_written() {
     no_faults(&faults);
 }
 
-fn rewritten(wire: &dyn tierway::wire::Wire, body: &[u8]) -> Result<Value, String> {
-    let parsed = wire.parse(body).map_err(|error| error.to_string())?;
-    let (card, endpoint) = (verbatim::card(&parsed.wire_model), verbatim::endpoint(wire.api()));
-    let max_tokens = parsed.draft.max_tokens.unwrap_or(OUTPUT_TOKENS_DEFAULT);
-    let ask = Ask { draft: &parsed.draft, card: &card, endpoint: &endpoint, max_tokens };
-    let written = wire.write(&ask, parsed.mode).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&written.body).map_err(|error| error.to_string())
-}
-
 /// Where two bodies say different things. They say the same where a field is absent, null, `""`, `[]`, `{}` or `false`
 /// in both; numbers are equal as numbers; a text stands for a list of one text piece and a `stop` for a list of one;
 /// arguments of tools are equal as JSON; a message without a `type` of its piece or call is of the usual one.
@@ -177,10 +149,4 @@ fn is_nothing(value: &Value) -> bool {
         Value::Object(fields) => fields.values().all(is_nothing),
         Value::Number(_) | Value::Bool(true) => false,
     }
-}
-
-#[track_caller]
-fn no_faults(faults: &[String]) {
-    let shown: Vec<&str> = faults.iter().take(40).map(String::as_str).collect();
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), shown.join("\n"));
 }

@@ -3,40 +3,20 @@
 //! reason or written again with nothing lost.
 #![allow(clippy::print_stdout)]
 
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use serde_json::{Value, json};
-use tierway::limits::OUTPUT_TOKENS_DEFAULT;
-use tierway::model::Api;
 use tierway::testing::Draws;
-use tierway::testing::recorded::{Exchange, Outcome};
-use tierway::wire::{Ask, for_api, verbatim};
+use tierway::testing::recorded::Outcome;
+use tierway::wire::{Wire, for_api};
 
-/// Exchanges in the recordings.
-const CASES: usize = 4_155;
+#[path = "support/recordings.rs"]
+mod recordings;
+
+use recordings::{exchanges, no_faults, rewritten};
+
 /// Changes of each answer, and of each request.
 const CHANGES: u64 = 6;
-
-/// All exchanges; none, said aloud, without the recordings.
-fn exchanges() -> Vec<Exchange> {
-    let Some(folder) = std::env::var_os("TIERWAY_DATA") else {
-        println!("skipped: recorded traffic ({CASES} cases)");
-        return Vec::new();
-    };
-    let files = std::fs::read_dir(Path::new(&folder).join("wire")).expect("the data folder is whole");
-    let mut paths: Vec<_> = files.map(|file| file.expect("a file can be listed").path()).collect();
-    paths.sort();
-    paths.iter().filter(|path| path.extension().is_some_and(|end| end == "gz")).flat_map(|path| read(path)).collect()
-}
-
-fn read(path: &Path) -> Vec<Exchange> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).expect("a listed file opens");
-    flate2::read::GzDecoder::new(file).read_to_string(&mut text).expect("gzip of UTF-8");
-    text.lines().map(|line| Exchange::read(line.as_bytes()).expect("a line is an exchange")).collect()
-}
 
 /// The pointers to all values of a document, its own included.
 fn pointers(value: &Value, at: String, all: &mut Vec<String>) {
@@ -158,37 +138,26 @@ fn leaves(value: &Value, at: &str, all: &mut Vec<(String, Value)>) {
     }
 }
 
-/// The request that a wire writes of what it read.
-fn rewritten(api: Api, body: &[u8]) -> Result<Value, String> {
-    let wire = for_api(api).ok_or("no wire")?;
-    let parsed = wire.parse(body).map_err(|error| error.to_string())?;
-    let (card, endpoint) = (verbatim::card(&parsed.wire_model), verbatim::endpoint(api));
-    let max_tokens = parsed.draft.max_tokens.unwrap_or(OUTPUT_TOKENS_DEFAULT);
-    let ask = Ask { draft: &parsed.draft, card: &card, endpoint: &endpoint, max_tokens };
-    let written = wire.write(&ask, parsed.mode).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&written.body).map_err(|error| error.to_string())
-}
-
 /// Requests of a format that we write.
-fn requests() -> impl Iterator<Item = (String, Api, Value)> {
+fn requests() -> impl Iterator<Item = (String, &'static dyn Wire, Value)> {
     exchanges().into_iter().filter(|one| one.no_chat().is_none() && one.status < 300).filter_map(|exchange| {
-        let api = exchange.format().filter(|api| for_api(*api).is_some())?;
+        let wire = exchange.format().and_then(for_api)?;
         let body: Value = serde_json::from_slice(&exchange.request).ok().filter(Value::is_object)?;
-        rewritten(api, &exchange.request).ok()?;
-        Some((exchange.id, api, body))
+        rewritten(wire, &exchange.request).ok()?;
+        Some((exchange.id, wire, body))
     })
 }
 
 #[test]
 fn requests_that_are_changed_are_refused_or_written_and_never_panic() {
     let (mut written, mut refused, mut faults) = (0, 0, Vec::new());
-    for (number, (id, api, body)) in requests().enumerate() {
+    for (number, (id, wire, body)) in requests().enumerate() {
         for seed in 0..CHANGES {
             let mut draws = Draws::new(seed * 10_000 + number as u64);
             let mut spoilt = body.clone();
             change(&mut spoilt, &mut draws);
             let bytes = spoilt.to_string().into_bytes();
-            match catch_unwind(AssertUnwindSafe(|| rewritten(api, &bytes))) {
+            match catch_unwind(AssertUnwindSafe(|| rewritten(wire, &bytes))) {
                 Ok(Ok(_)) => written += 1,
                 Ok(Err(why)) => {
                     refused += 1;
@@ -210,14 +179,14 @@ fn requests_that_are_changed_are_refused_or_written_and_never_panic() {
 fn fields_that_nobody_knows_yet_survive_in_requests() {
     let (mut kept, mut lost) = (0, std::collections::BTreeMap::<String, (usize, String)>::new());
     let new = json!({"level": 3, "words": ["a", "b"]});
-    for (id, api, body) in requests() {
+    for (id, wire, body) in requests() {
         for place in
             ["", "/messages/0", "/input/0", "/contents/0", "/messages/0/content/0", "/contents/0/parts/0", "/tools/0"]
         {
             let mut more = body.clone();
             let Some(Value::Object(fields)) = more.pointer_mut(place) else { continue };
             fields.insert("novelty".to_owned(), new.clone());
-            let found = rewritten(api, &more.to_string().into_bytes());
+            let found = rewritten(wire, &more.to_string().into_bytes());
             let mut all = Vec::new();
             if let Ok(found) = &found {
                 leaves(found, "", &mut all);
@@ -225,11 +194,11 @@ fn fields_that_nobody_knows_yet_survive_in_requests() {
             match (&found, all.iter().any(|(path, _)| path.contains("novelty"))) {
                 (Ok(_), true) => kept += 1,
                 (Ok(_), false) => {
-                    let (count, _) = lost.entry(format!("{api} {place}: dropped")).or_insert((0, id.clone()));
+                    let (count, _) = lost.entry(format!("{} {place}: dropped", wire.api())).or_insert((0, id.clone()));
                     *count += 1;
                 }
                 (Err(why), _) => {
-                    let (count, _) = lost.entry(format!("{api} {place}: {why}")).or_insert((0, id.clone()));
+                    let (count, _) = lost.entry(format!("{} {place}: {why}", wire.api())).or_insert((0, id.clone()));
                     *count += 1;
                 }
             }
@@ -238,12 +207,6 @@ fn fields_that_nobody_knows_yet_survive_in_requests() {
     println!("{kept} new fields kept");
     let lost: Vec<String> = lost.into_iter().map(|(what, (count, id))| format!("{count} {what} ({id})")).collect();
     no_faults(&lost);
-}
-
-#[track_caller]
-fn no_faults(faults: &[String]) {
-    let shown: Vec<&str> = faults.iter().take(40).map(String::as_str).collect();
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), shown.join("\n"));
 }
 
 #[test]

@@ -83,15 +83,16 @@ fn catalog() -> Catalog {
     Catalog::parse(&rows, "rows.toml").unwrap()
 }
 
+/// The item is at fault.
+pub(crate) fn refused() -> Answer {
+    Answer::failing(Fault::Status { status: 400, retry_after: None, message: Some("no such thing".into()) })
+}
+
 /// Answers each item with its own question; `refuse` in it is refused.
 pub(crate) fn echo(heard: &Heard) -> Answer {
     let body = String::from_utf8_lossy(&heard.body);
     if body.contains("refuse") {
-        return Answer::failing(Fault::Status {
-            status: 400,
-            retry_after: None,
-            message: Some("no such thing".into()),
-        });
+        return refused();
     }
     let number = body.split("item ").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("none").to_owned();
     Answer::text(format!("answer {number}")).with_usage(Usage::of(10, 500))

@@ -8,11 +8,11 @@ use tierway::client::{BatchError, Client, EmbedRequest, ItemOutcome, JobState};
 use tierway::ledger::{Basis, Fate, Rules};
 use tierway::secrets::Secret;
 use tierway::store::SqliteStore;
-use tierway::testing::server::{Answer, BatchDesk, DeskEnd, Fault, Heard, Mess, Server, Step, Trouble};
+use tierway::testing::server::{Answer, BatchDesk, DeskEnd, Heard, Mess, Server, Step, Trouble};
 use tierway::wire::embeddings::EmbedUse;
 use tierway::{Error, ModelId, Usage};
 
-use crate::rig::{KEY, check_books, fates, id, rows};
+use crate::rig::{KEY, check_books, fates, id, refused, rows};
 
 /// Models, how many texts an item may have, and the batch price of a token in millionths of a millionth of a dollar.
 const MODELS: [(&str, usize, i64); 4] = [
@@ -33,11 +33,7 @@ struct Place {
 fn nine_tokens(heard: &Heard) -> Answer {
     let body = String::from_utf8_lossy(&heard.body);
     if body.contains("refuse") {
-        return Answer::failing(Fault::Status {
-            status: 400,
-            retry_after: None,
-            message: Some("no such thing".into()),
-        });
+        return refused();
     }
     let usage = if body.contains("uncounted") { None } else { Some(9) };
     Answer::text("vectors").with_usage(Usage { input: usage, ..Usage::default() })

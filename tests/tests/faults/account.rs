@@ -9,18 +9,17 @@ use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
 use tierway::attempt::Rules;
 use tierway::catalog::Catalog;
-use tierway::client::Client;
+use tierway::client::{Client, Response};
 use tierway::ledger::{Basis, Ending, Fate, Row};
 use tierway::model::Auth;
 use tierway::secrets::Secret;
 use tierway::snapshot::HealthRules;
 use tierway::store::{MemoryStore, Page, Store};
-use tierway::testing::server::{Pace, Server};
 use tierway::time::Span;
 use tierway::transport::{Incoming, Outgoing, Transport};
 use tierway::{EndpointId, Message, ProviderError, Request, Usd};
 
-use super::cuts::{Recorder, Tape, answers};
+use super::cuts::{Recorder, Stage, Tape, stages};
 use super::rig::Format;
 
 /// Plays the first bytes of an answer, and then ends or falls silent.
@@ -77,6 +76,14 @@ fn request() -> Request {
     asked.expect("it is short")
 }
 
+/// The whole answer, and its bytes.
+async fn recorded(format: &Format, base: &str) -> (Response, Tape) {
+    let recorder = Arc::new(Recorder::default());
+    let (client, _) = client(format, base, recorder.clone());
+    let whole = client.stream(&request()).await.expect("it answers").finish().await.expect("it is whole");
+    (whole, recorder.tape().await)
+}
+
 /// Reads a stream as far as it comes, and drops it where it falls silent. Whether anything was shown.
 async fn read(client: &Client) -> bool {
     let request = request();
@@ -116,38 +123,29 @@ fn check(row: &Row, shown: bool, context: &str) -> Usd {
 #[tokio::test]
 async fn a_stream_cut_or_given_up_at_any_byte_has_a_row_within_its_reservation() {
     let (mut streams, mut cases) = (0, 0);
-    for answer in answers() {
-        let answer = answer.with_pace(Pace { piece_chars: 9, ..Pace::default() });
-        let server = Server::start(answer).await.expect("a loopback port is free");
-        for format in Format::all() {
-            let base = format!("{}/x{}", server.url(), format.base);
-            let recorder = Arc::new(Recorder::default());
-            let (recorded, _) = client(&format, &base, recorder.clone());
-            let whole = recorded.stream(&request()).await.expect("it answers").finish().await.expect("it is whole");
-            let tape = recorder.tape().await;
-            for falls_silent in [false, true] {
-                let length = tape.body.len();
-                let player = Arc::new(Player { tape: tape.clone(), at: AtomicUsize::new(0), falls_silent });
-                let (client, store) = client(&format, &base, player.clone());
-                let mut last = Usd::ZERO;
-                for at in 0..=length {
-                    player.at.store(at, Ordering::Relaxed);
-                    let shown =
-                        tokio::time::timeout(Duration::from_secs(5), read(&client)).await.expect("it never hangs");
-                    let page = Page { after: at as u64, ..Page::default() };
-                    let rows = store.rows(page).await.expect("it reads");
-                    let context = format!("{} at byte {at} of {length}, silent: {falls_silent}", format.api);
-                    assert_eq!(rows.len(), 1, "{context}: one row");
-                    last = check(&rows[0], shown, &context);
-                    cases += 1;
-                }
-                // Given up before its end was seen, an answer counts at the larger of the vendor's figure and our own.
-                let is_right = if falls_silent { last >= whole.cost } else { last == whole.cost };
-                assert!(is_right, "{}: all bytes came, {last} and not {}", format.api, whole.cost);
-                assert!(store.balances().await.expect("it reads").is_empty());
+    for Stage { format, base, .. } in &stages().await {
+        let (whole, tape) = recorded(format, base).await;
+        for falls_silent in [false, true] {
+            let length = tape.body.len();
+            let player = Arc::new(Player { tape: tape.clone(), at: AtomicUsize::new(0), falls_silent });
+            let (client, store) = client(format, base, player.clone());
+            let mut last = Usd::ZERO;
+            for at in 0..=length {
+                player.at.store(at, Ordering::Relaxed);
+                let shown = tokio::time::timeout(Duration::from_secs(5), read(&client)).await.expect("it never hangs");
+                let page = Page { after: at as u64, ..Page::default() };
+                let rows = store.rows(page).await.expect("it reads");
+                let context = format!("{} at byte {at} of {length}, silent: {falls_silent}", format.api);
+                assert_eq!(rows.len(), 1, "{context}: one row");
+                last = check(&rows[0], shown, &context);
+                cases += 1;
             }
-            streams += 1;
+            // Given up before its end was seen, an answer counts at the larger of the vendor's figure and our own.
+            let is_right = if falls_silent { last >= whole.cost } else { last == whole.cost };
+            assert!(is_right, "{}: all bytes came, {last} and not {}", format.api, whole.cost);
+            assert!(store.balances().await.expect("it reads").is_empty());
         }
+        streams += 1;
     }
     assert!(streams >= 20, "{streams}");
     println!("{streams} streams, {cases} cases");
@@ -158,39 +156,27 @@ async fn a_stream_cut_or_given_up_at_any_byte_has_a_row_within_its_reservation()
 #[tokio::test]
 async fn a_count_that_is_cut_off_after_the_end_costs_our_own_count_and_not_the_answer() {
     let mut late = std::collections::BTreeMap::new();
-    for answer in answers() {
-        let answer = answer.with_pace(Pace { piece_chars: 9, ..Pace::default() });
-        let server = Server::start(answer).await.expect("a loopback port is free");
-        for format in Format::all() {
-            let base = format!("{}/x{}", server.url(), format.base);
-            let recorder = Arc::new(Recorder::default());
-            let (recorded, _) = client(&format, &base, recorder.clone());
-            let whole = recorded.stream(&request()).await.expect("it answers").finish().await.expect("it is whole");
-            let tape = recorder.tape().await;
-            let player = Arc::new(Player { tape: tape.clone(), at: AtomicUsize::new(0), falls_silent: false });
-            let (client, store) = client(&format, &base, player.clone());
-            for at in 0..tape.body.len() {
-                player.at.store(at, Ordering::Relaxed);
-                let Ok(stream) = client.stream(&request()).await else { continue };
-                let Ok(response) = stream.finish().await else { continue };
-                let context = format!("{} cut at {at}", format.api);
-                let (had, has) = (&whole.reply, &response.reply);
-                assert_eq!(
-                    (had.text(), &had.stop, had.parts.len()),
-                    (has.text(), &has.stop, has.parts.len()),
-                    "{context}"
-                );
-                if has.usage.output.is_some() {
-                    continue;
-                }
-                let rows = store.rows(Page { after: at as u64, ..Page::default() }).await.expect("it reads");
-                let Fate::Settled(entry) = &rows[0].fate else { panic!("{context}: {:?}", rows[0].fate) };
-                assert_eq!((entry.ending, entry.basis), (Ending::Answered, Basis::Estimate), "{context}");
-                assert!(entry.cost > Usd::ZERO && entry.cost <= rows[0].reserve.amount, "{context}: {}", entry.cost);
-                *late.entry(format.api.as_str()).or_insert(0) += 1;
+    for Stage { format, base, .. } in &stages().await {
+        let (whole, tape) = recorded(format, base).await;
+        let player = Arc::new(Player { tape: tape.clone(), at: AtomicUsize::new(0), falls_silent: false });
+        let (client, store) = client(format, base, player.clone());
+        for at in 0..tape.body.len() {
+            player.at.store(at, Ordering::Relaxed);
+            let Ok(stream) = client.stream(&request()).await else { continue };
+            let Ok(response) = stream.finish().await else { continue };
+            let context = format!("{} cut at {at}", format.api);
+            let (had, has) = (&whole.reply, &response.reply);
+            assert_eq!((had.text(), &had.stop, had.parts.len()), (has.text(), &has.stop, has.parts.len()), "{context}");
+            if has.usage.output.is_some() {
+                continue;
             }
-            assert!(store.balances().await.expect("it reads").is_empty());
+            let rows = store.rows(Page { after: at as u64, ..Page::default() }).await.expect("it reads");
+            let Fate::Settled(entry) = &rows[0].fate else { panic!("{context}: {:?}", rows[0].fate) };
+            assert_eq!((entry.ending, entry.basis), (Ending::Answered, Basis::Estimate), "{context}");
+            assert!(entry.cost > Usd::ZERO && entry.cost <= rows[0].reserve.amount, "{context}: {}", entry.cost);
+            *late.entry(format.api.as_str()).or_insert(0) += 1;
         }
+        assert!(store.balances().await.expect("it reads").is_empty());
     }
     // The formats whose last event is the count.
     for api in ["chat_completions", "converse"] {

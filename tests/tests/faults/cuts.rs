@@ -71,7 +71,7 @@ impl Transport for Player {
 }
 
 /// Three answers: a text, reasoning before a text, two tool calls.
-pub(super) fn answers() -> Vec<Answer> {
+fn answers() -> Vec<Answer> {
     let tool = |id: &str, arguments: &str| {
         Part::new(Content::ToolCall(ToolCall { id: id.into(), name: "look_up".into(), arguments: arguments.into() }))
     };
@@ -83,6 +83,27 @@ pub(super) fn answers() -> Vec<Answer> {
         of(vec![reasoning, Part::text("Ja: 漢字.")]),
         of(vec![tool("c1", "{\"w\":\"Öl\"}"), tool("c2", "{\"n\":2}")]),
     ]
+}
+
+/// An answer in a format, at an address where a server sends it in small pieces.
+pub(super) struct Stage {
+    pub(super) format: Format,
+    pub(super) base: String,
+    _server: Arc<Server>,
+}
+
+/// Every answer in every format.
+pub(super) async fn stages() -> Vec<Stage> {
+    let mut stages = Vec::new();
+    for answer in answers() {
+        let answer = answer.with_pace(Pace { piece_chars: 9, ..Pace::default() });
+        let server = Arc::new(Server::start(answer).await.expect("a loopback port is free"));
+        stages.extend(Format::all().into_iter().map(|format| {
+            let base = format!("{}/x{}", server.url(), format.base);
+            Stage { format, base, _server: server.clone() }
+        }));
+    }
+    stages
 }
 
 async fn ask(format: &Format, call: &Call, transport: Arc<dyn Transport>) -> Result<Reply, ProviderError> {
@@ -101,26 +122,21 @@ fn essence(reply: &Reply) -> String {
 #[tokio::test]
 async fn a_stream_is_the_same_however_it_is_cut_and_never_whole_when_it_is_not() {
     let (mut streams, mut cuts) = (0, 0);
-    for answer in answers() {
-        let answer = answer.with_pace(Pace { piece_chars: 9, ..Pace::default() });
-        let server = Server::start(answer).await.expect("a loopback port is free");
-        for format in Format::all() {
-            let base = format!("{}/x{}", server.url(), format.base);
-            let recorder = Arc::new(Recorder::default());
-            let call = call(&format, &base);
-            let whole = ask(&format, &call, recorder.clone()).await.expect("the stream is right");
-            let tape = recorder.heard.lock().await.clone().expect("it was recorded");
-            for at in 0..=tape.body.len() {
-                let split = Player { tape: tape.clone(), at, goes_on: true };
-                let again = ask(&format, &call, Arc::new(split)).await;
-                let again = again.unwrap_or_else(|error| panic!("{} split at {at}: {error}", format.api));
-                assert_eq!(essence(&again), essence(&whole), "{} split at {at}", format.api);
-                let cut = Player { tape: tape.clone(), at, goes_on: false };
-                check_cut(&format, at, &whole, ask(&format, &call, Arc::new(cut)).await);
-                cuts += 2;
-            }
-            streams += 1;
+    for Stage { format, base, .. } in &stages().await {
+        let recorder = Arc::new(Recorder::default());
+        let call = call(format, base);
+        let whole = ask(format, &call, recorder.clone()).await.expect("the stream is right");
+        let tape = recorder.heard.lock().await.clone().expect("it was recorded");
+        for at in 0..=tape.body.len() {
+            let split = Player { tape: tape.clone(), at, goes_on: true };
+            let again = ask(format, &call, Arc::new(split)).await;
+            let again = again.unwrap_or_else(|error| panic!("{} split at {at}: {error}", format.api));
+            assert_eq!(essence(&again), essence(&whole), "{} split at {at}", format.api);
+            let cut = Player { tape: tape.clone(), at, goes_on: false };
+            check_cut(format, at, &whole, ask(format, &call, Arc::new(cut)).await);
+            cuts += 2;
         }
+        streams += 1;
     }
     assert_eq!(streams, 3 * Format::all().len());
     println!("{streams} streams, {cuts} cuts");
@@ -154,37 +170,32 @@ fn places(body: &[u8]) -> Vec<(usize, usize)> {
 #[tokio::test]
 async fn broken_characters_come_to_the_same_however_their_bytes_are_cut() {
     let (mut streams, mut cuts, mut mended) = (0, 0, 0);
-    for answer in answers() {
-        let answer = answer.with_pace(Pace { piece_chars: 9, ..Pace::default() });
-        let server = Server::start(answer).await.expect("a loopback port is free");
-        for format in Format::all() {
-            let base = format!("{}/x{}", server.url(), format.base);
-            let recorder = Arc::new(Recorder::default());
-            let call = call(&format, &base);
-            ask(&format, &call, recorder.clone()).await.expect("the stream is right");
-            let tape = recorder.tape().await;
-            let at = places(&tape.body);
-            assert!(!at.is_empty(), "{}: no character to break", format.api);
-            for (number, broken) in BROKEN.iter().enumerate() {
-                let (place, length) = at[number % at.len()];
-                let body = [&tape.body[..place], broken, &tape.body[place + length..]].concat();
-                let spoilt = Tape { headers: tape.headers.clone(), body: Bytes::from(body) };
-                let play = |at| Arc::new(Player { tape: spoilt.clone(), at, goes_on: true });
-                let told = |outcome: Result<Reply, ProviderError>| match outcome {
-                    Ok(reply) => essence(&reply),
-                    Err(error) => format!("{:?} {:?}", error.kind, error.retry),
-                };
-                let whole = told(ask(&format, &call, play(0)).await);
-                mended += usize::from(whole.contains('\u{fffd}'));
-                // Around the broken character at every byte, elsewhere at some: every byte is cut in the other tests.
-                let near = place.saturating_sub(40)..(place + 40).min(spoilt.body.len());
-                for at in (0..=spoilt.body.len()).filter(|at| near.contains(at) || at % 61 == 0) {
-                    let again = told(ask(&format, &call, play(at)).await);
-                    assert_eq!(again, whole, "{} {broken:x?} split at {at}", format.api);
-                    cuts += 1;
-                }
-                streams += 1;
+    for Stage { format, base, .. } in &stages().await {
+        let recorder = Arc::new(Recorder::default());
+        let call = call(format, base);
+        ask(format, &call, recorder.clone()).await.expect("the stream is right");
+        let tape = recorder.tape().await;
+        let at = places(&tape.body);
+        assert!(!at.is_empty(), "{}: no character to break", format.api);
+        for (number, broken) in BROKEN.iter().enumerate() {
+            let (place, length) = at[number % at.len()];
+            let body = [&tape.body[..place], broken, &tape.body[place + length..]].concat();
+            let spoilt = Tape { headers: tape.headers.clone(), body: Bytes::from(body) };
+            let play = |at| Arc::new(Player { tape: spoilt.clone(), at, goes_on: true });
+            let told = |outcome: Result<Reply, ProviderError>| match outcome {
+                Ok(reply) => essence(&reply),
+                Err(error) => format!("{:?} {:?}", error.kind, error.retry),
+            };
+            let whole = told(ask(format, &call, play(0)).await);
+            mended += usize::from(whole.contains('\u{fffd}'));
+            // Around the broken character at every byte, elsewhere at some: every byte is cut in the other tests.
+            let near = place.saturating_sub(40)..(place + 40).min(spoilt.body.len());
+            for at in (0..=spoilt.body.len()).filter(|at| near.contains(at) || at % 61 == 0) {
+                let again = told(ask(format, &call, play(at)).await);
+                assert_eq!(again, whole, "{} {broken:x?} split at {at}", format.api);
+                cuts += 1;
             }
+            streams += 1;
         }
     }
     assert!(mended > 0, "some format mends broken text");

@@ -268,3 +268,6 @@ impl CoreStream {
         self.inner.close();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Tierway for phones and the JVM: the narrow face from which the Kotlin, Swift and Python sides are generated.
 //!
-//! What crosses the border is JSON text, as in every binding, so a new field of the core costs no code here. The libraries
-//! in `kotlin/` and `swift/` give it the looks of their language.
+//! What crosses the border is JSON text, as in every binding, so a new field of the core costs no code here. Libraries that
+//! give it the looks of Kotlin and Swift are still to come.
 //!
 //! - `Core` is the client, `CoreStream` an answer piece by piece, `Stopper` what cancels a call from outside.
 //! - `HostProvider`, `HostCheck` and `HostTransport` are what the host implements.

@@ -47,8 +47,7 @@ pub enum Submitted {
 pub(crate) fn with_rule(settings: String) -> String {
     let rule = json!({"self_hosted": true});
     edit(settings, |fields| {
-        let labels = fields.entry("labels").or_insert_with(|| json!({}));
-        if let Some(labels) = labels.as_object_mut() {
+        if let Some(labels) = filled(fields, "labels", json!({})).as_object_mut() {
             labels.insert(LABEL.to_owned(), rule);
         }
     })
@@ -62,26 +61,34 @@ pub(crate) fn local_request(request: String) -> String {
 /// A body of chat completions that only self-hosted endpoints may see.
 pub(crate) fn local_body(body: String) -> String {
     edit(body, |fields| {
-        let extras = fields.entry("tierway").or_insert_with(|| json!({}));
-        if extras.is_null() {
-            *extras = json!({});
-        }
-        if let Some(extras) = extras.as_object_mut() {
+        if let Some(extras) = filled(fields, "tierway", json!({})).as_object_mut() {
             mark(extras);
         }
     })
 }
 
-/// Whether nothing of a failed call can have reached anyone: no connection came about at any endpoint.
+/// Whether a call came to nothing for want of a network: every endpoint was tried, or rests after it was, and no connection
+/// came about at any. Nothing of it can have reached anyone.
 pub(crate) fn is_unsent(failure: &Failure) -> bool {
-    !failure.attempts.is_empty() && failure.attempts.iter().all(|attempt| attempt["outcome"] == "connect")
+    match failure.attempts.as_slice() {
+        [] => failure.code == "exhausted",
+        attempts => attempts.iter().all(|attempt| attempt["outcome"] == "connect"),
+    }
 }
 
 fn mark(fields: &mut Map<String, Value>) {
-    let labels = fields.entry("labels").or_insert_with(|| json!([]));
-    if let Some(labels) = labels.as_array_mut() {
+    if let Some(labels) = filled(fields, "labels", json!([])).as_array_mut() {
         labels.push(LABEL.into());
     }
+}
+
+/// A field, which is `empty` where it is absent or null. Of another type it stays, for the reader to refuse.
+fn filled<'a>(fields: &'a mut Map<String, Value>, name: &str, empty: Value) -> &'a mut Value {
+    let field = fields.entry(name).or_insert(Value::Null);
+    if field.is_null() {
+        *field = empty;
+    }
+    field
 }
 
 fn edit(text: String, change: impl FnOnce(&mut Map<String, Value>)) -> String {
@@ -103,6 +110,8 @@ mod tests {
         let check = |made: String, want: &str| assert_eq!(made, want);
         check(local_request(r#"{"messages":[]}"#.into()), r#"{"messages":[],"labels":["offline"]}"#);
         check(local_request(r#"{"labels":["pii"]}"#.into()), r#"{"labels":["pii","offline"]}"#);
+        check(local_request(r#"{"labels":null}"#.into()), r#"{"labels":["offline"]}"#);
+        check(local_body(r#"{"tierway":{"labels":null}}"#.into()), r#"{"tierway":{"labels":["offline"]}}"#);
         check(local_body(r#"{"model":"auto"}"#.into()), r#"{"model":"auto","tierway":{"labels":["offline"]}}"#);
         check(local_body("no JSON".into()), "no JSON");
         check(with_rule(r#"{"keys":{}}"#.into()), r#"{"keys":{},"labels":{"offline":{"self_hosted":true}}}"#);
@@ -115,7 +124,7 @@ mod tests {
             failure.attempts = outcomes.iter().map(|outcome| json!({"outcome": outcome})).collect();
             is_unsent(&failure)
         };
-        assert!(failed(&["connect", "connect"]));
-        assert!(!failed(&["connect", "network"]) && !failed(&[]));
+        assert!(failed(&["connect", "connect"]) && failed(&[]));
+        assert!(!failed(&["connect", "network"]) && !is_unsent(&Failure::new("refused", "no model may see it")));
     }
 }

@@ -84,6 +84,8 @@ struct State {
     bytes: u64,
     next: u64,
     kept: BTreeMap<u64, Kept>,
+    /// Whether half a line may stand at the end, which could not be taken back: nothing may be written after it.
+    is_torn: bool,
 }
 
 /// The requests of one app.
@@ -112,7 +114,7 @@ impl Outbox {
             line.apply(&mut kept);
         }
         let (file, bytes) = rewrite(path, next, &kept).map_err(failed)?;
-        Ok(Outbox { path: path.to_owned(), state: Mutex::new(State { file, bytes, next, kept }) })
+        Ok(Outbox { path: path.to_owned(), state: Mutex::new(State { file, bytes, next, kept, is_torn: false }) })
     }
 
     /// Keeps a request.
@@ -189,11 +191,15 @@ impl Outbox {
 
     /// Writes a line through to the disk, then takes it in.
     fn write(&self, state: &mut State, line: Line) -> Result<(), Failure> {
+        if state.is_torn {
+            return Err(unusable(&self.path, "a write failed half-way: open it again"));
+        }
         let text = text_of(&line);
         let written = state.file.write_all(text.as_bytes()).and_then(|()| state.file.sync_data());
         if let Err(error) = written {
             // Half a line must not stand before the next one.
-            let _ = state.file.set_len(state.bytes).and_then(|()| state.file.seek(SeekFrom::End(0)).map(drop));
+            let taken_back = state.file.set_len(state.bytes).and_then(|()| state.file.seek(SeekFrom::End(0)));
+            state.is_torn = taken_back.is_err();
             return Err(unusable(&self.path, &error.kind().to_string()));
         }
         state.bytes += text.len() as u64;
@@ -275,7 +281,19 @@ fn rewrite(path: &Path, next: u64, kept: &BTreeMap<u64, Kept>) -> io::Result<(Fi
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&fresh, path)?;
+    sync_folder(path)?;
     Ok((file, text.len() as u64))
+}
+
+/// Writes the new name through to the disk: without that a power cut brings the old file back, and what was written to the
+/// new one is gone.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn unusable(path: &Path, reason: &str) -> Failure {

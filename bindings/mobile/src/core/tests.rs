@@ -1,0 +1,166 @@
+//! What a host sees: its own provider and transport are asked, and requests wait for a network.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tierway_bindings::runtime;
+
+use super::*;
+use crate::{HostFault, HostHeader, HostRequest, HostResponse};
+
+/// A model of the host's behind a radio that may be off.
+#[derive(Default)]
+struct House {
+    is_up: AtomicBool,
+    asked: AtomicUsize,
+}
+
+fn no_route() -> HostFault {
+    HostFault::Failed { facts: json!({"kind": "connect", "message": "no route", "sent": false}).to_string() }
+}
+
+#[async_trait]
+impl HostProvider for House {
+    async fn chat(&self, _: String) -> Result<String, HostFault> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let answer = json!({"text": "hello", "usage": {"input": 9, "output": 1}});
+        if self.is_up.load(Ordering::Relaxed) { Ok(answer.to_string()) } else { Err(no_route()) }
+    }
+
+    async fn open(&self, _: String) -> Result<u64, HostFault> {
+        Err(no_route())
+    }
+
+    async fn next(&self, _: u64) -> Result<Option<String>, HostFault> {
+        Ok(None)
+    }
+
+    fn end(&self, _: u64) {}
+}
+
+const REQUEST: &str = r#"{"messages": [{"role": "user", "parts": [{"type": "text", "text": "Hi"}]}]}"#;
+
+fn code<T>(outcome: Result<T, CoreError>) -> String {
+    let Err(CoreError::Failed { facts }) = outcome else { return "none".to_owned() };
+    serde_json::from_str::<Value>(&facts).unwrap()["code"].as_str().unwrap().to_owned()
+}
+
+fn wait<T>(work: impl Future<Output = T>) -> T {
+    runtime::wait(work).unwrap()
+}
+
+#[test]
+fn requests_wait_for_a_network_and_are_answered_in_order() {
+    let folder = std::env::temp_dir().join(format!("tierway-core-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("outbox.jsonl").to_string_lossy().into_owned();
+    let house = Arc::new(House::default());
+    let open = || {
+        let providers: HashMap<String, Arc<dyn HostProvider>> =
+            HashMap::from([("ollama".to_owned(), house.clone() as _)]);
+        let settings = json!({"keys": {}, "router": {"endpoints": ["ollama"]}, "retry": {"deadline_ms": 1500}});
+        let settings = settings.to_string();
+        let plan = OfflinePlan { mode: OfflineMode::Queue, outbox: Some(file.clone()) };
+        Core::new(settings, providers, Vec::new(), None, plan).map_err(|error| code::<()>(Err(error))).unwrap()
+    };
+    let core = open();
+    core.set_online(false);
+    assert_eq!(code(wait(core.send(REQUEST.to_owned(), None))), "offline");
+    assert!(matches!(wait(core.submit(REQUEST.to_owned(), None)), Ok(Submitted::Queued { id: 1 })));
+    assert_eq!(code(wait(core.submit("{\"messages\": 7}".to_owned(), None))), "invalid_request");
+    assert_eq!(house.asked.load(Ordering::Relaxed), 0, "nothing is tried without a network");
+
+    // The host thought that there was a network, and nothing left the device.
+    core.set_online(true);
+    assert!(matches!(wait(core.submit(REQUEST.to_owned(), None)), Ok(Submitted::Queued { id: 2 })));
+    assert!(house.asked.load(Ordering::Relaxed) > 0);
+    assert_eq!(wait(core.deliver(None)).map_err(|_| ()).unwrap().len(), 0);
+    drop(core);
+
+    let core = open();
+    house.is_up.store(true, Ordering::Relaxed);
+    let answered = wait(core.deliver(None)).map_err(|_| ()).unwrap();
+    assert_eq!(answered.iter().map(|letter| letter.id).collect::<Vec<_>>(), [1, 2]);
+    for letter in &answered {
+        assert_eq!(letter.state, LetterState::Answered);
+        assert!(letter.outcome.as_ref().unwrap().contains("hello"), "{:?}", letter.outcome);
+    }
+    assert!(matches!(wait(core.submit(REQUEST.to_owned(), None)), Ok(Submitted::Answered { .. })));
+    core.forget(1).map_err(|_| ()).unwrap();
+    assert_eq!(core.letters().map_err(|_| ()).unwrap().len(), 1);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn without_a_network_only_the_device_sees_a_request() {
+    let house = Arc::new(House { is_up: AtomicBool::new(true), ..House::default() });
+    let open = |endpoint: &str| {
+        let providers: HashMap<String, Arc<dyn HostProvider>> =
+            HashMap::from([(endpoint.to_owned(), house.clone() as _)]);
+        let settings = json!({"keys": {"openai": "sk-canary"}, "router": {"endpoints": [endpoint]}}).to_string();
+        let plan = OfflinePlan { mode: OfflineMode::Local, outbox: None };
+        let core =
+            Core::new(settings, providers, Vec::new(), None, plan).map_err(|error| code::<()>(Err(error))).unwrap();
+        core.set_online(false);
+        core
+    };
+    assert!(wait(open("ollama").send(REQUEST.to_owned(), None)).is_ok());
+    let asked = house.asked.load(Ordering::Relaxed);
+    let vendors = open("openai");
+    let null = REQUEST.replacen('{', "{\"labels\": null, ", 1);
+    for request in [REQUEST.to_owned(), null] {
+        assert_eq!(code(wait(vendors.send(request, None))), "refused");
+    }
+    assert_eq!(house.asked.load(Ordering::Relaxed), asked);
+    vendors.set_online(true);
+    assert!(wait(vendors.send(REQUEST.to_owned(), None)).is_ok());
+}
+
+/// A transport that answers as OpenAI does.
+#[derive(Default)]
+struct Wires {
+    heard: Mutex<Vec<HostRequest>>,
+    read: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+#[async_trait]
+impl HostTransport for Wires {
+    async fn begin(&self, request: HostRequest) -> Result<HostResponse, HostFault> {
+        self.heard.lock().unwrap().push(request);
+        let kind = HostHeader { name: "Content-Type".to_owned(), value: "application/json".to_owned() };
+        Ok(HostResponse { status: 200, headers: vec![kind], body: 7 })
+    }
+
+    async fn read(&self, body: u64) -> Result<Option<Vec<u8>>, HostFault> {
+        assert_eq!(body, 7);
+        let answer = json!({"id": "c", "model": "gpt", "choices": [{"index": 0, "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "by the host's wires"}}],
+            "usage": {"prompt_tokens": 9, "completion_tokens": 4}});
+        let is_first = self.read.fetch_add(1, Ordering::Relaxed) == 0;
+        Ok(is_first.then(|| answer.to_string().into_bytes()))
+    }
+
+    fn end(&self, _: u64) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn the_hosts_transport_carries_a_call_with_its_key_and_is_let_go() {
+    let wires = Arc::new(Wires::default());
+    let settings = json!({"keys": {"openai": "sk-canary"}, "router": {"endpoints": ["openai"]}}).to_string();
+    let core = Core::new(settings, HashMap::new(), Vec::new(), Some(wires.clone()), OfflinePlan::default())
+        .map_err(|error| code::<()>(Err(error)))
+        .unwrap();
+    let response = wait(core.send(REQUEST.to_owned(), None)).map_err(|error| code::<()>(Err(error))).unwrap();
+    assert!(response.contains("by the host's wires") && !response.contains("sk-canary"), "{response}");
+    let heard = wires.heard.lock().unwrap();
+    assert_eq!(heard.len(), 1);
+    assert!(heard[0].url.starts_with("https://api.openai.com/v1/"), "{}", heard[0].url);
+    let key = heard[0].headers.iter().find(|header| header.name == "authorization");
+    assert_eq!(key.map(|header| header.value.as_str()), Some("Bearer sk-canary"));
+    assert_eq!(wires.ended.load(Ordering::Relaxed), 1);
+}

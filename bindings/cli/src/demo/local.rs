@@ -16,7 +16,7 @@ use tierway::request::{ModelChoice, RequestDraft};
 use tierway::store::Store;
 use tierway::{Client, Request, Usd};
 
-use super::drive::{self, Outcome};
+use super::drive::{self, Fate, Outcome};
 use super::workload::{Difficulty, Task};
 use super::{SETTINGS, client_failed};
 use crate::Failure;
@@ -44,6 +44,7 @@ const NOTES: [&str; 6] = [
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct LocalSide {
     pub(super) model: String,
+    /// Notes that it answered.
     pub(super) notes: usize,
     /// Prompt tokens a second, measured.
     pub(super) prompt_per_s: u64,
@@ -72,10 +73,11 @@ pub(super) async fn run(
     if provider.find(&card.wire_name).is_none() {
         return Ok(None);
     }
-    let side = measure(&provider, card, hour).await?;
+    let mut side = measure(&provider, card, hour).await?;
     let client = client(&provider, Some(store), &rows(catalog, card, &side))?;
     let tasks: Vec<Task> = NOTES.iter().enumerate().map(|(at, text)| note(at, text)).collect::<Result<_, _>>()?;
     let outcomes = drive::drive(&client, &Arc::new(tasks), AT_ONCE, bar).await;
+    side.notes = outcomes.iter().filter(|outcome| outcome.fate == Fate::Answered).count();
     Ok(Some((side, outcomes)))
 }
 
@@ -96,7 +98,7 @@ async fn measure(provider: &Arc<LocalProvider>, card: &ModelCard, hour: Usd) -> 
     };
     Ok(LocalSide {
         model: card.id.to_string(),
-        notes: NOTES.len(),
+        notes: 0,
         prompt_per_s,
         answer_per_s,
         hour,

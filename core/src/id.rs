@@ -197,7 +197,15 @@ impl BatchId {
 impl RequestId {
     /// The id of this request's attempt of this number, counted from 1.
     pub fn attempt(&self, number: u32) -> AttemptId {
-        AttemptId(Arc::from(format!("{}.{number}", self.0)))
+        let mut text = String::with_capacity(self.0.len() + 11);
+        text.push_str(&self.0);
+        text.push('.');
+        match number {
+            // Nearly every attempt; the others go by the formatter.
+            0..=9 => text.push(char::from(b'0' + number as u8)),
+            _ => text.push_str(&number.to_string()),
+        }
+        AttemptId(Arc::from(text))
     }
 }
 

@@ -57,8 +57,8 @@ mod vendor;
 
 pub use admission::Admission;
 pub(crate) use estimate::tokens_roughly;
-pub(crate) use needs::max_tokens;
 pub use needs::{Needs, Terms};
+pub(crate) use needs::{input_tokens_max, max_tokens};
 pub use refusal::{Refusal, RuleName, RuleSet};
 pub use rules::{LabelRule, List, ModelPattern, Parameters, Policy};
 pub use screen::{Screening, screen};
@@ -120,7 +120,7 @@ fn refusals(facts: &Facts<'_>, card: &ModelCard, endpoint: &Endpoint) -> Vec<Ref
     let model = Model::of(facts, card, card.capabilities.iter().copied().collect());
     let mut refusals = Vec::new();
     check_model(facts, &model, &mut refusals);
-    check_endpoint(facts, endpoint, &mut refusals);
+    check_endpoint(facts, endpoint, facts.snapshot.keys().has(&endpoint.id), &mut refusals);
     refusals.sort_by_key(|refusal| refusal.rule);
     refusals
 }
@@ -137,11 +137,11 @@ fn check_model(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
     budget::check(facts, model, out);
 }
 
-fn check_endpoint(facts: &Facts<'_>, endpoint: &Endpoint, out: &mut impl Sink) {
+fn check_endpoint(facts: &Facts<'_>, endpoint: &Endpoint, has_key: bool, out: &mut impl Sink) {
     vendor::check_endpoint(facts, endpoint, out);
     residency::check(facts, endpoint, out);
     sensitivity::check(facts, endpoint, out);
-    key::check(facts, endpoint, out);
+    key::check(endpoint, has_key, out);
     capability::check_endpoint(facts, endpoint, out);
     format::check(facts, endpoint, out);
 }

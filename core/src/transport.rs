@@ -3,6 +3,7 @@
 //! An `Outgoing` can only be made from a `Call`, and a `Call` only from policy's `Admission`: what policy refuses has no
 //! way onto the wire. The key is added here, after the wire has written the body, and only for the call's own endpoint.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::pin::Pin;
 
@@ -15,8 +16,8 @@ use crate::model::{Auth, Endpoint};
 use crate::provider::Call;
 use crate::secrets::Secret;
 use crate::time::Timeouts;
-use crate::wire::HttpRequest;
 use crate::wire::batch::{Errand, HandOver, Method};
+use crate::wire::{Header, HttpRequest, header};
 
 #[cfg(feature = "http")]
 mod addresses;
@@ -55,8 +56,8 @@ pub trait Transport: Debug + Send + Sync {
 #[derive(Clone)]
 pub struct Outgoing {
     url: String,
-    headers: Vec<(String, String)>,
-    key: Option<(String, Secret)>,
+    headers: Vec<Header>,
+    key: Option<(Cow<'static, str>, Secret)>,
     body: Bytes,
     timeouts: Timeouts,
     method: Method,
@@ -122,13 +123,13 @@ impl Outgoing {
     }
 
     /// Header names in lower case and values, the key's not among them.
-    pub fn headers(&self) -> &[(String, String)] {
+    pub fn headers(&self) -> &[Header] {
         &self.headers
     }
 
     /// The key's header: its name and its value, `Bearer` included.
     pub fn key_header(&self) -> Option<(&str, String)> {
-        self.key.as_ref().map(|(name, key)| match name.as_str() {
+        self.key.as_ref().map(|(name, key)| match name.as_ref() {
             "authorization" => ("authorization", format!("Bearer {}", key.expose())),
             name => (name, key.expose().to_owned()),
         })
@@ -145,7 +146,7 @@ impl Outgoing {
     }
 
     /// Adds headers that sign the request (SigV4), computed from what goes out.
-    pub(crate) fn push_headers(&mut self, more: impl IntoIterator<Item = (String, String)>) {
+    pub(crate) fn push_headers(&mut self, more: impl IntoIterator<Item = Header>) {
         self.headers.extend(more);
     }
 }
@@ -158,21 +159,21 @@ impl Debug for Outgoing {
 }
 
 /// The header in which an endpoint wants its key.
-fn key_of(endpoint: &Endpoint, key: Option<&Secret>) -> Result<Option<(String, Secret)>, ProviderError> {
+fn key_of(endpoint: &Endpoint, key: Option<&Secret>) -> Result<Option<(Cow<'static, str>, Secret)>, ProviderError> {
     Ok(match (&endpoint.auth, key) {
         (Auth::None | Auth::Sigv4(_), _) => None,
-        (Auth::Bearer, Some(key)) => Some(("authorization".to_owned(), key.clone())),
-        (Auth::Header(name), Some(key)) => Some((name.to_ascii_lowercase(), key.clone())),
+        (Auth::Bearer, Some(key)) => Some((Cow::Borrowed("authorization"), key.clone())),
+        (Auth::Header(name), Some(key)) => Some((name.to_ascii_lowercase().into(), key.clone())),
         (_, None) => return Err(missing_key(endpoint)),
     })
 }
 
 /// The headers that every call to an endpoint carries, where none of that name is there.
-fn add_headers(endpoint: &Endpoint, headers: &mut Vec<(String, String)>) {
+fn add_headers(endpoint: &Endpoint, headers: &mut Vec<Header>) {
     for (name, value) in &endpoint.headers {
         let name = name.to_ascii_lowercase();
         if !headers.iter().any(|(known, _)| *known == name) {
-            headers.push((name, value.clone()));
+            headers.push(header(name, value.clone()));
         }
     }
 }

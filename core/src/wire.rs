@@ -3,7 +3,10 @@
 //! A wire never holds a key: the transport adds it after `encode`, so no fixture can leak one. What differs between two
 //! vendors of one format is data in the endpoint's `Dialect`, never a branch on the vendor's name.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
+
+use serde_json::{Map, Value};
 
 use crate::error::ProviderError;
 use crate::model::{Api, Dialect, Endpoint, ModelCard};
@@ -64,9 +67,24 @@ pub struct HttpRequest {
     /// What follows the endpoint's base URL: `/chat/completions`, with a query if the format has one.
     pub path: String,
     /// Header names in lower case and their values, without any credential.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<Header>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+/// A header's name, in lower case, and its value. Most are the same for every request, and are not copied.
+pub type Header = (Cow<'static, str>, Cow<'static, str>);
+
+pub(crate) fn header(name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Header {
+    (name.into(), value.into())
+}
+
+impl HttpRequest {
+    /// A body of JSON to this path.
+    pub(crate) fn json(path: String, body: Map<String, Value>) -> HttpRequest {
+        let headers = vec![header("content-type", "application/json")];
+        HttpRequest { path, headers, body: json::bytes(&Value::Object(body)) }
+    }
 }
 
 /// A whole answer as bytes.

@@ -12,6 +12,7 @@ use tierway::Retry;
 use tierway::error::Kind;
 use tierway::time::{Span, Timeouts};
 use tierway::transport::{Incoming, Outgoing, Transport};
+use tierway::wire::Header;
 use tierway::wire::batch::Method;
 use tokio::time::{Instant, timeout_at};
 
@@ -115,7 +116,8 @@ impl Transport for Carrier {
 }
 
 fn written(outgoing: &Outgoing, limits: Timeouts) -> ForeignRequest {
-    let mut headers = outgoing.headers().to_vec();
+    let own = |(name, value): &Header| (name.clone().into_owned(), value.clone().into_owned());
+    let mut headers: Vec<(String, String)> = outgoing.headers().iter().map(own).collect();
     headers.extend(outgoing.key_header().map(|(name, value)| (name.to_owned(), value)));
     ForeignRequest {
         method: match outgoing.method() {

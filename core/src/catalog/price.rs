@@ -64,6 +64,10 @@ impl Quick {
         })
     }
 
+    fn expected(&self, input: u64, cached: u64, output: u64) -> Usd {
+        sum([(input - cached, self.input), (cached, self.cached), (output, self.output), (1, self.fee)])
+    }
+
     fn holds(&self, input: u64, lane: Option<ServiceTier>, at: Timestamp) -> bool {
         matches!(lane, None | Some(ServiceTier::Standard))
             && self.from <= at
@@ -232,15 +236,23 @@ impl PriceList {
     ) -> Option<Usd> {
         let cached = cached.min(input);
         if let Some(quick) = self.quick.filter(|quick| quick.holds(input, lane, at)) {
-            return Some(sum([
-                (input - cached, quick.input),
-                (cached, quick.cached),
-                (output, quick.output),
-                (1, quick.fee),
-            ]));
+            return Some(quick.expected(input, cached, output));
         }
         let (step, ..) = self.period(at)?.step(input, lane.unwrap_or(ServiceTier::Standard), at);
         Some(sum([(input - cached, step.input), (cached, step.cached), (output, step.output), (1, step.fee)]))
+    }
+
+    /// What a call is expected to cost, where the commonest prices hold for all of `input_max`; it is never above
+    /// `upper_bound` of these most tokens. `None` says nothing about whether there is a price.
+    pub(crate) fn quick_expected(
+        &self,
+        (input, input_max): (u64, u64),
+        cached: u64,
+        output: u64,
+        lane: Option<ServiceTier>,
+        at: Timestamp,
+    ) -> Option<Usd> {
+        self.quick.filter(|quick| quick.holds(input_max, lane, at)).map(|quick| quick.expected(input, cached, output))
     }
 
     /// The rates in force for a prompt of `input` tokens, or `None` where no price holds.

@@ -207,6 +207,11 @@ impl Open {
         Open { store, clock, attempt, meter, is_sent: false, is_ended: false }
     }
 
+    /// Whose it is.
+    pub(super) fn attempt(&self) -> &AttemptId {
+        &self.attempt
+    }
+
     /// From now on a byte of the request may have gone out.
     pub(super) fn sent(&mut self) {
         self.is_sent = true;

@@ -138,16 +138,7 @@ impl<'a> Run<'a> {
 
     pub(super) fn next(&self, attempts: &mut Attempts, outcome: Outcome) -> Step {
         let now = self.inner.clock.now();
-        match outcome {
-            Outcome::Failed { .. } | Outcome::Slow => {
-                self.inner.with_health(|health| attempts.next(outcome, now, health))
-            }
-            // Nothing else takes a retry from a budget: a copy will do, and the lock is not held.
-            outcome => {
-                let mut health = self.inner.health();
-                attempts.next(outcome, now, Arc::make_mut(&mut health))
-            }
-        }
+        self.inner.with_health(|health| attempts.next(outcome, now, health))
     }
 
     pub(super) async fn wait(&self, span: Span) -> Outcome {
@@ -214,7 +205,10 @@ impl<'a> Run<'a> {
     pub(super) fn launch(&mut self, attempts: &Attempts, attempt: Attempt) -> (Call, Option<Arc<dyn Provider>>) {
         let candidate = attempts.candidate(attempt);
         let endpoint = &candidate.endpoint().id;
-        let id = attempts.request().attempt(attempt.number);
+        let id = match &self.open {
+            Some(open) => open.attempt().clone(),
+            None => attempts.request().attempt(attempt.number),
+        };
         let call = Call::new(candidate.admission.clone(), id, candidate.terms.max_tokens);
         let now = self.inner.clock.now();
         self.inner.with_health(|health| {
@@ -241,7 +235,8 @@ impl<'a> Run<'a> {
         F: Future<Output = Result<T, ProviderError>> + Send + 'static,
     {
         if let Some(after) = attempt.hedge_after {
-            return hedge::race(self, attempts, attempt, after, ask).await;
+            // Rare, and large: it takes no room in the future of a call without hedges.
+            return Box::pin(hedge::race(self, attempts, attempt, after, ask)).await;
         }
         let (call, provider) = self.launch(attempts, attempt);
         let busy = self.busy(attempts, attempt);

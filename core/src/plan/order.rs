@@ -3,6 +3,9 @@
 //! A stand-in is worth having where those before it failed, so one that would fail with them counts for less: at the
 //! same endpoint, or at another one of the same vendor.
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
 use crate::money::Usd;
 use crate::snapshot::Offers;
 use crate::time::Span;
@@ -18,9 +21,6 @@ const COMES_SAME_VENDOR: f64 = 0.5;
 /// A model takes a conversation over from another only where it saves more than a tenth: answers change their tone.
 const SWITCH_MARGIN: i64 = 10;
 
-/// How many classes `class` tells apart.
-const CLASSES: usize = 8;
-
 /// A place in the plan.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pick {
@@ -28,18 +28,20 @@ pub(super) struct Pick {
     pub(super) is_good_enough: bool,
 }
 
-/// What is compared, the greatest first: class, merit, then the lesser load. The position settles the rest.
+/// What is compared, the greatest first: class, merit, then the lesser load, then the earlier place.
 #[derive(Clone, Copy)]
 struct Rank {
     class: u8,
     merit: f64,
     load: u64,
+    place: u32,
 }
 
 impl Rank {
     fn beats(&self, other: &Rank) -> bool {
         let order = self.class.cmp(&other.class);
-        order.then(self.merit.total_cmp(&other.merit)).then(other.load.cmp(&self.load)).is_gt()
+        let order = order.then(self.merit.total_cmp(&other.merit)).then(other.load.cmp(&self.load));
+        order.then(other.place.cmp(&self.place)).is_gt()
     }
 }
 
@@ -59,82 +61,108 @@ struct Seat {
     place: u32,
     class: u8,
     is_good_enough: bool,
-    is_taken: bool,
     /// Its merit as the first choice, above which it never comes: whom it would fail with only lowers it.
     merit_most: f64,
 }
+
+/// The greatest may be the best: by class, then by the most that its merit can be, then by position.
+impl Ord for Seat {
+    fn cmp(&self, other: &Seat) -> Ordering {
+        let order = self.class.cmp(&other.class).then(self.merit_most.total_cmp(&other.merit_most));
+        order.then(other.place.cmp(&self.place))
+    }
+}
+
+impl PartialOrd for Seat {
+    fn partial_cmp(&self, other: &Seat) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Seat {
+    fn eq(&self, other: &Seat) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Seat {}
 
 /// Up to `1 + fallbacks_max` places, in order.
 pub(super) fn order(field: &Field, offers: &Offers, settings: &Settings) -> Vec<Pick> {
     let goal = Goal::of(field, settings);
     let count = settings.fallbacks_max.saturating_add(1).min(field.places.len());
-    let mut seats = seats(field, settings, &goal, count);
+    let mut table = Table { field, goal: &goal, waiting: seats(field, settings, &goal), seen: Vec::new() };
     let mut picks: Vec<Pick> = Vec::with_capacity(count);
     let mut comes = vec![1.0; offers.endpoints().len()];
     while picks.len() < count {
         let may_fall_below = settings.fallback_below_aim || picks.is_empty();
-        let Some(seat) = best(field, &goal, &comes, &seats, picks.is_empty(), may_fall_below) else { break };
-        let Seat { place, is_good_enough, .. } = seats[seat];
-        seats[seat].is_taken = true;
+        let Some(seat) = table.take_best(&comes, picks.is_empty(), may_fall_below) else { break };
+        let Seat { place, is_good_enough, .. } = seat;
         picks.push(Pick { place, is_good_enough });
         spoil(&mut comes, field.places[place as usize].endpoint as usize, offers);
     }
     picks
 }
 
-/// The places of the best classes, as many as can be taken: a class goes before all merit.
-fn seats(field: &Field, settings: &Settings, goal: &Goal, count: usize) -> Vec<Seat> {
-    let mut seats = Vec::with_capacity(field.places.len());
-    let mut by_class = [0usize; CLASSES];
-    for (at, place) in field.places.iter().enumerate() {
+/// Every place, so that the next that may be the best is found without looking at the others.
+fn seats(field: &Field, settings: &Settings, goal: &Goal) -> BinaryHeap<Seat> {
+    let seat = |(at, place): (usize, &Place)| {
         let entrant = &field.entrants[place.entrant as usize];
         let is_good_enough = goal.is_met(entrant, place);
-        let class = class(field, settings, place, is_good_enough);
-        let merit_most = goal.merit(entrant, place, is_good_enough, 1.0, true);
-        by_class[usize::from(class)] += 1;
-        seats.push(Seat { place: at as u32, class, is_good_enough, is_taken: false, merit_most });
-    }
-    let mut least = CLASSES;
-    let mut seen = 0;
-    while least > 0 && seen < count {
-        least -= 1;
-        seen += by_class[least];
-    }
-    seats.retain(|seat| usize::from(seat.class) >= least);
-    seats
+        Seat {
+            place: at as u32,
+            class: class(field, settings, place, is_good_enough),
+            is_good_enough,
+            merit_most: goal.merit(entrant, place, is_good_enough, 1.0, true),
+        }
+    };
+    field.places.iter().enumerate().map(seat).collect::<Vec<Seat>>().into()
 }
 
-/// The best seat that is not taken.
-fn best(
-    field: &Field,
-    goal: &Goal,
-    comes: &[f64],
-    seats: &[Seat],
-    is_first: bool,
-    may_fall_below: bool,
-) -> Option<usize> {
-    let mut best: Option<(Rank, usize)> = None;
-    for (at, seat) in seats.iter().enumerate() {
-        let is_beaten = |(rank, _): &(Rank, usize)| {
-            rank.class > seat.class || (rank.class == seat.class && rank.merit > seat.merit_most)
-        };
-        let is_out = seat.is_taken || (!seat.is_good_enough && !may_fall_below);
-        if is_out || best.as_ref().is_some_and(is_beaten) {
-            continue;
+/// Who is left to be taken.
+struct Table<'a> {
+    field: &'a Field,
+    goal: &'a Goal,
+    /// Not looked at yet.
+    waiting: BinaryHeap<Seat>,
+    /// Looked at and not taken so far: few, since a look ends where nobody who waits can be better.
+    seen: Vec<Seat>,
+}
+
+impl Table<'_> {
+    /// Takes the best seat that is left.
+    fn take_best(&mut self, comes: &[f64], is_first: bool, may_fall_below: bool) -> Option<Seat> {
+        let mut best: Option<(Rank, usize)> = None;
+        let mut at = 0;
+        loop {
+            if at == self.seen.len() {
+                let may_beat = |next: &Seat| {
+                    best.as_ref().is_none_or(|(rank, _)| (next.class, next.merit_most) >= (rank.class, rank.merit))
+                };
+                match self.waiting.peek().is_some_and(may_beat) {
+                    true => self.seen.extend(self.waiting.pop()),
+                    false => break,
+                }
+            }
+            let seat = &self.seen[at];
+            if seat.is_good_enough || may_fall_below {
+                let rank = self.rank(seat, comes, is_first);
+                if best.as_ref().is_none_or(|(least, _)| rank.beats(least)) {
+                    best = Some((rank, at));
+                }
+            }
+            at += 1;
         }
-        let place = &field.places[seat.place as usize];
-        let entrant = &field.entrants[place.entrant as usize];
-        let comes = comes[place.endpoint as usize];
-        let rank = Rank {
-            class: seat.class,
-            merit: goal.merit(entrant, place, seat.is_good_enough, comes, is_first),
-            load: place.state.load,
-        };
-        if best.as_ref().is_none_or(|(least, _)| rank.beats(least)) {
-            best = Some((rank, at));
-        }
+        best.map(|(_, at)| self.seen.swap_remove(at))
     }
-    best.map(|(_, seat)| seat)
+
+    fn rank(&self, seat: &Seat, comes: &[f64], is_first: bool) -> Rank {
+        let place = &self.field.places[seat.place as usize];
+        let entrant = &self.field.entrants[place.entrant as usize];
+        let comes = comes[place.endpoint as usize];
+        let merit = self.goal.merit(entrant, place, seat.is_good_enough, comes, is_first);
+        Rank { class: seat.class, merit, load: place.state.load, place: seat.place }
+    }
 }
 
 /// Ready before resting, good enough before the rest, fast before slow.

@@ -15,7 +15,11 @@ pub(super) fn check(facts: &Facts<'_>, endpoint: &Endpoint, out: &mut impl Sink)
     if facts.needs.uploads && facts.request.model == ModelChoice::Auto && !pinned {
         out.refuse(RuleName::Format, || "an uploaded file is at one vendor: name the model to ask".to_owned());
     }
-    let (asked, taken) = (facts.needs.addressed, taken(endpoint));
+    let asked = facts.needs.addressed;
+    if asked == Addressed::default() {
+        return;
+    }
+    let taken = taken(endpoint);
     let refused = [
         (asked.images && !taken.images, "pictures"),
         (asked.documents && !taken.documents, "documents"),

@@ -141,12 +141,17 @@ impl Terms {
     /// The terms at a model, or `None` where it has no price that bounds the cost at this time.
     pub fn of(card: &ModelCard, needs: &Needs, now: Timestamp) -> Option<Terms> {
         let max_tokens = max_tokens(card, needs);
-        let windows = needs.texts.map_or(1, |texts| texts.count.max(1));
-        let input_tokens_max = needs.input_tokens_max.min(card.context_window.saturating_mul(windows));
+        let input_tokens_max = input_tokens_max(card, needs);
         let output_tokens_max = max_tokens.saturating_mul(needs.answers);
         let reserve = super::unpriced::upper_bound(card, input_tokens_max, output_tokens_max, needs, now)?;
         Some(Terms { max_tokens, input_tokens_max, reserve })
     }
+}
+
+/// Most prompt tokens at a model: the request's bound, or what its window holds of it.
+pub(crate) fn input_tokens_max(card: &ModelCard, needs: &Needs) -> u64 {
+    let windows = needs.texts.map_or(1, |texts| texts.count.max(1));
+    needs.input_tokens_max.min(card.context_window.saturating_mul(windows))
 }
 
 /// What is asked for, held to what the model writes and to the room beside the prompt; at least one.

@@ -24,9 +24,10 @@ pub fn screen(request: &Request, policy: &Policy, snapshot: &Snapshot, needs: &N
     let places: Vec<RuleSet> = offers
         .endpoints()
         .iter()
-        .map(|endpoint| {
+        .zip(snapshot.keys().of_sorted(offers.endpoints()))
+        .map(|(endpoint, has_key)| {
             let mut verdict = RuleSet::default();
-            super::check_endpoint(&facts, endpoint, &mut verdict);
+            super::check_endpoint(&facts, endpoint, has_key, &mut verdict);
             verdict
         })
         .collect();

@@ -198,7 +198,11 @@ impl<'a> Reader<'a> {
         while at < bytes.len() {
             let byte = bytes[at];
             match CLASS[byte as usize] {
-                LETTER => self.letter(byte | 0x20),
+                LETTER => {
+                    at = self.letters(bytes, at);
+                    continue;
+                }
+                0 => self.end_between(),
                 WIDE => {
                     at += self.wide(text, at);
                     continue;
@@ -213,11 +217,28 @@ impl<'a> Reader<'a> {
         self.end_word();
     }
 
+    /// ASCII letters from `from` on; returns where the first other byte stands. The commonest loop: it keeps to registers.
     #[inline]
-    fn letter(&mut self, lower: u8) {
-        self.hash = (self.hash ^ u32::from(lower)).wrapping_mul(Cues::PRIME);
+    fn letters(&mut self, bytes: &[u8], from: usize) -> usize {
+        let mut hash = self.hash;
+        let mut at = from;
+        while let Some(byte) = bytes.get(at)
+            && byte.is_ascii_alphabetic()
+        {
+            hash = (hash ^ u32::from(byte | 0x20)).wrapping_mul(Cues::PRIME);
+            at += 1;
+        }
+        self.hash = hash;
         self.in_word = true;
-        self.signals.letters += 1;
+        self.signals.letters += (at - from) as u32;
+        at
+    }
+
+    /// A space, or another byte that says nothing.
+    #[inline]
+    fn end_between(&mut self) {
+        self.end_word();
+        self.last_packed = None;
     }
 
     fn sign(&mut self, class: u8, byte: u8, bytes: &[u8], at: usize) {
@@ -315,11 +336,13 @@ impl<'a> Reader<'a> {
             self.signals.number = self.signals.number.max(self.number);
         }
         let is_lead = self.words <= LEAD_WORDS || self.line_words <= 2;
-        for group in 0..GROUPS {
-            let hit = mask >> group & 1;
-            self.signals.cues[group] = self.signals.cues[group].saturating_add(hit);
+        let mut left = mask;
+        while left != 0 {
+            let group = left.trailing_zeros() as usize;
+            left &= left - 1;
+            self.signals.cues[group] = self.signals.cues[group].saturating_add(1);
             if is_lead {
-                self.signals.lead[group] = self.signals.lead[group].saturating_add(hit);
+                self.signals.lead[group] = self.signals.lead[group].saturating_add(1);
             }
         }
     }

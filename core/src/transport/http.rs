@@ -1,5 +1,6 @@
 //! The stock transport: reqwest with its risky defaults off. No redirects, no referer, no silent decompression.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
@@ -12,7 +13,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::oneshot;
+use reqwest::header::{HeaderName, HeaderValue};
+use tokio::time::Instant;
 
 use super::addresses::Addresses;
 use super::{Incoming, Outgoing, Transport};
@@ -140,10 +142,16 @@ impl Transport for HttpTransport {
             Method::Get => self.client()?.get(address),
         };
         for (name, value) in outgoing.headers() {
-            request = request.header(name, value);
+            request = match (name, value) {
+                // What never changes is neither checked nor copied again.
+                (Cow::Borrowed(name), Cow::Borrowed(value)) => {
+                    request.header(HeaderName::from_static(name), HeaderValue::from_static(value))
+                }
+                (name, value) => request.header(name.as_ref(), value.as_ref()),
+            };
         }
         if let Some((name, value)) = outgoing.key_header() {
-            let mut value = reqwest::header::HeaderValue::from_str(&value).map_err(|_| {
+            let mut value = HeaderValue::try_from(value).map_err(|_| {
                 ProviderError::new(Kind::Auth, Retry::Elsewhere, "the key cannot stand in a header").unsent()
             })?;
             value.set_sensitive(true);
@@ -153,13 +161,13 @@ impl Transport for HttpTransport {
         let response = match outgoing.body().is_empty() {
             true => bodiless(request, limits).await?,
             false => {
-                let (began, has_begun) = oneshot::channel();
-                let body = Watched { bytes: Some(outgoing.body().clone()), began: Some(began) };
-                head(request.body(reqwest::Body::wrap(body)).send(), has_begun, limits).await?
+                let went_out = Arc::new(OnceLock::new());
+                let body = Watched { bytes: Some(outgoing.body().clone()), went_out: went_out.clone() };
+                head(request.body(reqwest::Body::wrap(body)).send(), went_out, limits).await?
             }
         };
         let status = response.status().as_u16();
-        let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
         let idle = limits.idle;
         let body = futures_util::stream::unfold(Some(response.bytes_stream().boxed()), move |body| next(body, idle));
@@ -167,10 +175,10 @@ impl Transport for HttpTransport {
     }
 }
 
-/// A body that tells when the connection begins to take it. Until then no byte of the request has left.
+/// A body that notes when the connection begins to take it. Until then no byte of the request has left.
 struct Watched {
     bytes: Option<Bytes>,
-    began: Option<oneshot::Sender<()>>,
+    went_out: Arc<OnceLock<Instant>>,
 }
 
 impl http_body::Body for Watched {
@@ -181,10 +189,7 @@ impl http_body::Body for Watched {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
-        if let Some(began) = self.began.take() {
-            // Nobody listens any more where the call was given up.
-            let _ = began.send(());
-        }
+        self.went_out.get_or_init(Instant::now);
         Poll::Ready(self.bytes.take().map(|bytes| Ok(http_body::Frame::data(bytes))))
     }
 
@@ -206,31 +211,29 @@ async fn bodiless(request: reqwest::RequestBuilder, limits: Timeouts) -> Result<
     }
 }
 
-/// Waits for the answer's head: for a connection within its limit, and from then on for a first byte within its own.
+/// Waits for the answer's head: for a connection within its limit, and from when the request went out for a first byte
+/// within its own. One timer at a time: the call is not woken to be told that the request went out.
 async fn head(
     sending: impl Future<Output = Result<reqwest::Response, reqwest::Error>>,
-    mut has_begun: oneshot::Receiver<()>,
+    went_out: Arc<OnceLock<Instant>>,
     limits: Timeouts,
 ) -> Result<reqwest::Response, ProviderError> {
     let mut sending = pin!(sending);
-    let connecting = async {
-        tokio::select! {
-            biased;
-            sent = &mut sending => Some(sent),
-            _ = &mut has_begun => None,
+    let (connect, first_byte) = (limits.connect.min(limits.total), limits.first_byte);
+    let connected_by = Instant::now() + connect.to_duration();
+    let mut until = connected_by.min(Instant::now() + first_byte.to_duration());
+    loop {
+        if let Ok(sent) = tokio::time::timeout_at(until, &mut sending).await {
+            let unsent = |error: ProviderError| if went_out.get().is_some() { error } else { error.unsent() };
+            return sent.map_err(|error| unsent(classify(&error)));
         }
-    };
-    let connect = limits.connect.min(limits.total);
-    let early = tokio::time::timeout(connect.to_duration(), connecting).await;
-    match early {
-        Err(_) => Err(late("no connection", connect).unsent()),
-        Ok(Some(Ok(response))) => Ok(response),
-        Ok(Some(Err(error))) if has_begun.try_recv().is_ok() => Err(classify(&error)),
-        Ok(Some(Err(error))) => Err(classify(&error).unsent()),
-        Ok(None) => match tokio::time::timeout(limits.first_byte.to_duration(), sending).await {
-            Ok(sent) => sent.map_err(|error| classify(&error)),
-            Err(_) => Err(late("no answer began", limits.first_byte)),
-        },
+        let now = Instant::now();
+        until = match went_out.get() {
+            Some(at) if *at + first_byte.to_duration() <= now => return Err(late("no answer began", first_byte)),
+            Some(at) => *at + first_byte.to_duration(),
+            None if connected_by <= now => return Err(late("no connection", connect).unsent()),
+            None => connected_by.min(now + first_byte.to_duration()),
+        };
     }
 }
 

@@ -1,6 +1,7 @@
 //! A vendor as a provider: a wire, an endpoint's key and a transport, put together.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -79,13 +80,16 @@ impl Provider for HttpProvider {
 
     async fn send(&self, call: &Call) -> Result<Reply, ProviderError> {
         let limit = call.timeouts().total.to_duration();
-        let answer = tokio::time::timeout(limit, self.whole(call)).await.unwrap_or_else(|_| Err(too_long(call)));
+        // Pinned here: a future that is handed on by value takes its room twice.
+        let whole = pin!(self.whole(call));
+        let answer = tokio::time::timeout(limit, whole).await.unwrap_or_else(|_| Err(too_long(call)));
         answer.map_err(|error| without_key(error, self.key.as_ref()))
     }
 
     async fn stream(&self, call: &Call) -> Result<ReplyStream, ProviderError> {
         let until = tokio::time::Instant::now() + call.timeouts().total.to_duration();
-        let opening = tokio::time::timeout_at(until, self.open(call, until)).await;
+        let open = pin!(self.open(call, until));
+        let opening = tokio::time::timeout_at(until, open).await;
         opening.unwrap_or_else(|_| Err(too_long(call))).map_err(|error| without_key(error, self.key.as_ref()))
     }
 }

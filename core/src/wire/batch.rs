@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use serde_json::Value;
 
 use super::json;
-use super::{HttpResponse, errors};
+use super::{Header, HttpResponse, errors, header};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::model::{Api, BatchApi};
 use crate::time::Timestamp;
@@ -133,7 +133,7 @@ pub struct JobAsk<'a> {
     /// The format of the items.
     pub api: Api,
     /// Headers that the items' format wants, in lower case.
-    pub headers: &'a [(String, String)],
+    pub headers: &'a [Header],
     /// The items.
     pub items: &'a [Item],
 }
@@ -292,14 +292,14 @@ pub struct HandOver {
     /// The path, with its query.
     pub path: String,
     /// Header names in lower case and values, without any credential.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<Header>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl HandOver {
-    fn json(path: impl Into<String>, body: Vec<u8>, more: &[(String, String)]) -> HandOver {
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    fn json(path: impl Into<String>, body: Vec<u8>, more: &[Header]) -> HandOver {
+        let mut headers = vec![header("content-type", "application/json")];
         headers.extend(more.iter().filter(|(name, _)| name != "content-type").cloned());
         HandOver { base: Base::Endpoint, path: path.into(), headers, body }
     }

@@ -3,8 +3,6 @@
 //! A tool turn's plan is its reasoning. What is billed is not what is counted: usage takes the billed units, and the
 //! counted tokens stay in vendor fields.
 
-use serde_json::Value;
-
 use super::turns::path;
 use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, json};
 use crate::error::ProviderError;
@@ -38,9 +36,8 @@ impl Wire for CohereChat {
     fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
         let mut body = write::body(ask)?;
         body.insert("stream".to_owned(), (mode == Mode::Stream).into());
-        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         let path = path(ask, mode, "/chat", "/chat");
-        Ok(HttpRequest { path, headers, body: json::bytes(&Value::Object(body)) })
+        Ok(HttpRequest::json(path, body))
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {

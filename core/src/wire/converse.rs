@@ -3,8 +3,6 @@
 //! Speakers alternate, so neighbouring turns are merged. Reasoning goes back with its signature; reasoning of other
 //! formats is left out. What only some models take (thinking, `top_k`) travels in `additionalModelRequestFields`.
 
-use serde_json::Value;
-
 use super::turns::path;
 use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, json};
 use crate::error::ProviderError;
@@ -39,10 +37,9 @@ impl Wire for Converse {
     }
 
     fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
-        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         let body = write::body(ask)?;
         let path = path(ask, mode, "/model/{model}/converse", "/model/{model}/converse-stream");
-        Ok(HttpRequest { path, headers, body: json::bytes(&Value::Object(body)) })
+        Ok(HttpRequest::json(path, body))
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {

@@ -95,11 +95,7 @@ pub fn write(ask: &EmbeddingAsk, dialect: &Dialect) -> HttpRequest {
         body.shift_remove(name);
     }
     let path = dialect.more.get("embeddings_path").map_or(path, String::as_str);
-    HttpRequest {
-        path: path.replace("{model}", &percent_encoded(&ask.model)),
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-        body: json::bytes(&Value::Object(body)),
-    }
+    HttpRequest::json(path.replace("{model}", &percent_encoded(&ask.model)), body)
 }
 
 fn openai(ask: &EmbeddingAsk, dialect: &Dialect) -> (&'static str, Map<String, Value>) {

@@ -4,10 +4,8 @@
 //! Calls have no id at the vendor where it gives none, so one is made from the answer's id and the place, and is not
 //! sent back; results find their call by name.
 
-use serde_json::Value;
-
 use super::turns::path;
-use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, json};
+use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, header, json};
 use crate::error::ProviderError;
 use crate::model::{Api, Dialect};
 use crate::reply::Reply;
@@ -39,10 +37,6 @@ impl Wire for GenerateContent {
 
     fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
         let body = write::body(ask)?;
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        if let Some(lane) = write::shared_lane(ask) {
-            headers.push(("x-vertex-ai-llm-shared-request-type".to_owned(), lane.to_owned()));
-        }
         // A base URL that names a project is Vertex's, where models stand under their publisher.
         let base = &ask.endpoint.base_url;
         let unary = match base.contains("/projects/") && !base.contains("/publishers/") {
@@ -53,7 +47,11 @@ impl Wire for GenerateContent {
         if mode == Mode::Stream && !ask.endpoint.dialect.more.contains_key("stream_path") {
             path = path.replace(":generateContent", ":streamGenerateContent?alt=sse");
         }
-        Ok(HttpRequest { path, headers, body: json::bytes(&Value::Object(body)) })
+        let mut request = HttpRequest::json(path, body);
+        if let Some(lane) = write::shared_lane(ask) {
+            request.headers.push(header("x-vertex-ai-llm-shared-request-type", lane));
+        }
+        Ok(request)
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {

@@ -40,9 +40,8 @@ impl Wire for Invoke {
         if let Some(betas) = body.shift_remove("betas") {
             body.insert("anthropic_beta".to_owned(), betas);
         }
-        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         let path = path(ask, mode, "/model/{model}/invoke", "/model/{model}/invoke-with-response-stream");
-        Ok(HttpRequest { path, headers, body: json::bytes(&Value::Object(body)) })
+        Ok(HttpRequest::json(path, body))
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {

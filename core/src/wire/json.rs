@@ -4,6 +4,10 @@ use serde_json::{Map, Value};
 
 use crate::error::ProviderError;
 
+mod write;
+
+pub(crate) use write::bytes;
+
 /// Objects of at most so many fields are searched from end to end.
 const FEW_FIELDS: usize = 16;
 
@@ -19,12 +23,6 @@ pub fn body(bytes: &[u8]) -> Result<Value, ProviderError> {
         Err(_) => serde_json::from_str(&String::from_utf8_lossy(bytes)),
     });
     read.map_err(|error| not_json(bytes, &error))
-}
-
-/// What a wire wrote, as bytes.
-pub(crate) fn bytes(body: &Value) -> Vec<u8> {
-    // Unlike `to_string`, this goes by no formatter, which checks each piece of text once more.
-    serde_json::to_vec(body).expect("names are text and numbers are finite in a tree of JSON")
 }
 
 /// A piece of a stream as JSON.

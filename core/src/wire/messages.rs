@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::turns::path;
-use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, json};
+use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, header, json};
 use crate::error::ProviderError;
 use crate::model::{Api, Dialect};
 use crate::reply::Reply;
@@ -47,7 +47,7 @@ impl Wire for Messages {
     }
 
     fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        let mut headers = Vec::new();
         let mut body = body(ask, Api::Messages)?;
         match ask.endpoint.dialect.more.get("anthropic_version") {
             // Vertex names the model in the path and the version in the body.
@@ -57,19 +57,21 @@ impl Wire for Messages {
             None => {
                 body.insert("model".to_owned(), ask.card.wire_name.as_str().into());
                 if !ask.endpoint.headers.keys().any(|name| name.eq_ignore_ascii_case("anthropic-version")) {
-                    headers.push(("anthropic-version".to_owned(), VERSION.to_owned()));
+                    headers.push(header("anthropic-version", VERSION));
                 }
             }
         }
         if let Some(Value::Array(betas)) = body.shift_remove("betas") {
             let betas: Vec<&str> = betas.iter().filter_map(Value::as_str).collect();
-            headers.push(("anthropic-beta".to_owned(), betas.join(",")));
+            headers.push(header("anthropic-beta", betas.join(",")));
         }
         if mode == Mode::Stream {
             body.insert("stream".to_owned(), true.into());
         }
         let path = path(ask, mode, "/messages", "/messages");
-        Ok(HttpRequest { path, headers, body: json::bytes(&Value::Object(body)) })
+        let mut request = HttpRequest::json(path, body);
+        request.headers.append(&mut headers);
+        Ok(request)
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {

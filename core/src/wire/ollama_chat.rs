@@ -29,8 +29,7 @@ pub struct OllamaGenerate;
 
 fn request(ask: &Ask<'_>, mode: Mode, way: &str, mut body: serde_json::Map<String, Value>) -> HttpRequest {
     body.insert("stream".to_owned(), (mode == Mode::Stream).into());
-    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    HttpRequest { path: path(ask, mode, way, way), headers, body: json::bytes(&Value::Object(body)) }
+    HttpRequest::json(path(ask, mode, way, way), body)
 }
 
 impl Wire for OllamaChat {

@@ -55,11 +55,7 @@ impl Wire for Responses {
 
     fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
         let body = write::body(ask, mode)?;
-        Ok(HttpRequest {
-            path: path(ask, mode, "/responses", "/responses"),
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: json::bytes(&Value::Object(body)),
-        })
+        Ok(HttpRequest::json(path(ask, mode, "/responses", "/responses"), body))
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {

@@ -8,6 +8,8 @@ use std::fmt::Write;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use super::{Header, header};
+
 /// Who signs. It prints nothing of itself.
 pub struct Credentials<'a> {
     access: &'a str,
@@ -39,7 +41,7 @@ pub struct Signing<'a> {
     /// The whole address.
     pub url: &'a str,
     /// Headers that go out and are to be signed: names in lower case. The host is added.
-    pub headers: &'a [(String, String)],
+    pub headers: &'a [Header],
     /// The body.
     pub body: &'a [u8],
     /// Such as `eu-central-1`.
@@ -52,14 +54,14 @@ pub struct Signing<'a> {
 
 /// The headers to add: the date, the session token if there is one, and the authorization. `None` where the address
 /// has no host.
-pub fn sign(signing: &Signing<'_>, credentials: &Credentials<'_>) -> Option<Vec<(String, String)>> {
+pub fn sign(signing: &Signing<'_>, credentials: &Credentials<'_>) -> Option<Vec<Header>> {
     let (host, path, query) = split(signing.url)?;
     let stamp = stamp(signing.unix_seconds)?;
     let day = &stamp[..8];
-    let mut added = vec![("x-amz-date".to_owned(), stamp.clone())];
-    added.extend(credentials.token.map(|token| ("x-amz-security-token".to_owned(), token.to_owned())));
+    let mut added = vec![header("x-amz-date", stamp.clone())];
+    added.extend(credentials.token.map(|token| header("x-amz-security-token", token.to_owned())));
     let mut signed: Vec<(&str, String)> = vec![("host", host.to_owned())];
-    signed.extend(signing.headers.iter().chain(&added).map(|(name, value)| (name.as_str(), squeezed(value))));
+    signed.extend(signing.headers.iter().chain(&added).map(|(name, value)| (name.as_ref(), squeezed(value))));
     signed.sort();
     let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     let lines: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
@@ -76,8 +78,8 @@ pub fn sign(signing: &Signing<'_>, credentials: &Credentials<'_>) -> Option<Vec<
     let key = steps.iter().fold(format!("AWS4{}", credentials.secret).into_bytes(), |key, step| mac(&key, step));
     let signature = hex(&mac(&key, &to_sign));
     let access = credentials.access;
-    added.push((
-        "authorization".to_owned(),
+    added.push(header(
+        "authorization",
         format!("AWS4-HMAC-SHA256 Credential={access}/{scope}, SignedHeaders={names}, Signature={signature}"),
     ));
     Some(added)
@@ -151,7 +153,7 @@ mod tests {
     /// The key, region, service and time of AWS's published test suite (2015-08-30T12:36:00Z).
     #[track_caller]
     fn check(method: &str, url: &str, headers: &[(&str, &str)], body: &str, names: &str, signature: &str) {
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let headers: Vec<_> = headers.iter().map(|(name, value)| header(name.to_string(), value.to_string())).collect();
         let signing = Signing {
             method,
             url,
@@ -167,7 +169,7 @@ mod tests {
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
              SignedHeaders={names}, Signature={signature}"
         );
-        assert_eq!(added, [("x-amz-date".into(), "20150830T123600Z".into()), ("authorization".to_owned(), want)]);
+        assert_eq!(added, [header("x-amz-date", "20150830T123600Z"), header("authorization", want)]);
     }
 
     #[test]
@@ -230,7 +232,7 @@ mod tests {
             unix_seconds: 0,
         };
         let added = sign(&signing, &Credentials::parse("A:b:t").unwrap()).unwrap();
-        assert_eq!(added[1], ("x-amz-security-token".to_owned(), "t".to_owned()));
+        assert_eq!(added[1], header("x-amz-security-token", "t"));
         assert!(added[2].1.contains("SignedHeaders=host;x-amz-date;x-amz-security-token"), "{}", added[2].1);
     }
 }

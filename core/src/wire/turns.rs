@@ -177,7 +177,10 @@ pub(super) fn path(ask: &Ask<'_>, mode: Mode, unary: &str, stream: &str) -> Stri
             dialect.more.get("stream_path").map(String::as_str).or(dialect.path.as_deref()).unwrap_or(stream)
         }
     };
-    own.replace("{model}", &percent_encoded(&ask.card.wire_name))
+    match own.contains("{model}") {
+        true => own.replace("{model}", &percent_encoded(&ask.card.wire_name)),
+        false => own.to_owned(),
+    }
 }
 
 /// `text` as one segment of a path: all but letters, digits and `-._~` becomes `%XX`.

@@ -2,6 +2,7 @@
 //! the batch price; refused, with a reason, where there is no batch API that makes them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tierway::catalog::Catalog;
 use tierway::client::{BatchError, Client, EmbedRequest, ItemOutcome, JobState};
@@ -43,8 +44,10 @@ impl Place {
     async fn new(name: &str) -> Place {
         let desk = BatchDesk::new(nine_tokens as fn(&Heard) -> Answer);
         let server = Server::start(desk.clone()).await.unwrap();
-        let name = name.replace(['/', '.'], "-");
-        let folder = std::env::temp_dir().join(format!("tierway-vectors-{}-{name}", std::process::id()));
+        // A folder each, also for the same name: an earlier client may still be closing its ledger.
+        static PLACES: AtomicUsize = AtomicUsize::new(0);
+        let (name, number) = (name.replace(['/', '.'], "-"), PLACES.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(format!("tierway-vectors-{}-{number}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         Place { desk, server, folder }

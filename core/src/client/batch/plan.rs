@@ -15,7 +15,7 @@ use crate::request::{ModelChoice, Request, RequestError, ServiceTier};
 use crate::time::Timestamp;
 use crate::transport::{BatchPort, ask_of};
 use crate::wire::batch::{Item, JobLimits};
-use crate::wire::{HttpRequest, Mode, embeddings, for_api};
+use crate::wire::{Header, HttpRequest, Mode, embeddings, for_api};
 
 use super::record::{self, ItemRecord};
 use super::{BatchError, JobState};
@@ -45,7 +45,7 @@ pub(super) struct Packed {
     pub(super) model: String,
     pub(super) calls: Vec<Call>,
     pub(super) items: Vec<Item>,
-    pub(super) headers: Vec<(String, String)>,
+    pub(super) headers: Vec<Header>,
     bytes: usize,
     texts: usize,
 }
@@ -106,7 +106,7 @@ struct Placed {
     record: ItemRecord,
     reserve: Reserve,
     item: Item,
-    headers: Vec<(String, String)>,
+    headers: Vec<Header>,
 }
 
 fn place(client: &Client, id: &BatchId, number: usize, wanted: Wanted, now: Timestamp) -> Result<Placed, Error> {
@@ -260,15 +260,15 @@ fn pack(
 }
 
 /// Joins what the items' formats want to be said before the body: a list of one name is one list.
-fn add_headers(all: &mut Vec<(String, String)>, more: Vec<(String, String)>) {
+fn add_headers(all: &mut Vec<Header>, more: Vec<Header>) {
     for (name, value) in more.into_iter().filter(|(name, _)| name != "content-type") {
         match all.iter_mut().find(|(known, _)| *known == name) {
             None => all.push((name, value)),
             Some((_, had)) => {
                 for word in value.split(',').map(str::trim) {
                     if !had.split(',').any(|known| known.trim() == word) {
-                        had.push(',');
-                        had.push_str(word);
+                        had.to_mut().push(',');
+                        had.to_mut().push_str(word);
                     }
                 }
             }

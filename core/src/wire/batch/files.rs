@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Base, HandOver, Item, answer, id_of};
 use crate::error::ProviderError;
-use crate::wire::HttpResponse;
+use crate::wire::{HttpResponse, header};
 
 /// Text that ends a part. It stands in no part: the JSON that we write has no line that begins with dashes.
 const BOUNDARY: &str = "tierway-batch-7d1f4c";
@@ -19,7 +19,7 @@ pub(super) fn upload(mark: &str, lines: &[u8]) -> HandOver {
     body.extend_from_slice(lines);
     body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
     let kind = format!("multipart/form-data; boundary={BOUNDARY}");
-    let headers = vec![("content-type".to_owned(), kind)];
+    let headers = vec![header("content-type", kind)];
     HandOver { base: Base::Endpoint, path: "/files".to_owned(), headers, body }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::error::ProviderError;
 use crate::model::Api;
-use crate::wire::HttpResponse;
+use crate::wire::{HttpResponse, header};
 
 /// Largest body that carries its items; the vendor stops at 20 MB.
 const INLINE_BYTES_MAX: usize = 18_000_000;
@@ -76,8 +76,8 @@ impl BatchWire for Gemini {
         body.extend_from_slice(&lines);
         body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
         let headers = vec![
-            ("content-type".to_owned(), format!("multipart/related; boundary={BOUNDARY}")),
-            ("x-goog-upload-protocol".to_owned(), "multipart".to_owned()),
+            header("content-type", format!("multipart/related; boundary={BOUNDARY}")),
+            header("x-goog-upload-protocol", "multipart"),
         ];
         Some(HandOver { base: Base::Service("upload"), path: "/files?uploadType=multipart".to_owned(), headers, body })
     }

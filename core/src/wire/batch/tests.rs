@@ -10,7 +10,7 @@ fn items() -> Vec<Item> {
 }
 
 fn with_ask<T>(api: Api, work: impl FnOnce(&JobAsk<'_>) -> T) -> T {
-    let (items, headers) = (items(), [("anthropic-beta".to_owned(), "x".to_owned())]);
+    let (items, headers) = (items(), [header("anthropic-beta", "x")]);
     work(&JobAsk { mark: "b.0", model: "m", api, headers: &headers, items: &items })
 }
 
@@ -56,7 +56,7 @@ fn anthropic_takes_all_in_one_body() {
     assert!(with_ask(Api::Messages, |ask| wire.upload(ask)).is_none());
     let create = with_ask(Api::Messages, |ask| wire.create(ask, None));
     assert_eq!(body_of(&create)["requests"][1], json!({"custom_id": "b-1", "params": {"model": "m", "q": "two"}}));
-    assert!(create.headers.contains(&("anthropic-beta".to_owned(), "x".to_owned())));
+    assert!(create.headers.contains(&header("anthropic-beta", "x")));
     let job = read(
         BatchApi::Anthropic,
         &json!({"id": "msgbatch_1", "processing_status": "ended", "results_url":

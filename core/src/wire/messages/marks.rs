@@ -2,17 +2,22 @@
 
 use serde_json::{Map, Value};
 
+use crate::wire::json;
+
 /// Cache marks that a request may carry.
 const MARKS_MAX: usize = 4;
 
 /// Takes away the first cache marks where there are more than the vendor takes: the last ones cover the longest prompt.
 pub(super) fn limit(body: &mut Map<String, Value>) {
     let spare = usize::from(body.contains_key("cache_control"));
-    let mut fields: Vec<&mut Value> = body
-        .iter_mut()
-        .filter(|(name, _)| ["tools", "system", "messages"].contains(&name.as_str()))
-        .map(|(_, value)| value)
-        .collect();
+    let is_prompt = |name: &str| ["tools", "system", "messages"].contains(&name);
+    let marks = |(name, value): (&String, &Value)| if is_prompt(name) { count_in(value) } else { 0 };
+    let mut count = body.iter().map(marks).sum::<usize>() + spare;
+    if count <= MARKS_MAX {
+        return;
+    }
+    let mut fields: Vec<&mut Value> =
+        body.iter_mut().filter(|(name, _)| is_prompt(name)).map(|(_, value)| value).collect();
     // In the order of the prompt: tools, system, messages.
     let rank = |value: &Value| match value.get(0) {
         Some(first) if first.get("role").is_some() => 2,
@@ -20,25 +25,17 @@ pub(super) fn limit(body: &mut Map<String, Value>) {
         _ => 0,
     };
     fields.sort_by_key(|value| rank(value));
-    let mut count = fields.iter().map(|value| count_in(value)).sum::<usize>() + spare;
     for field in fields {
         strip(field, &mut count);
     }
 }
 
 fn count_in(value: &Value) -> usize {
-    each_block(value).map(|block| usize::from(block.get("cache_control").is_some_and(Value::is_object))).sum()
-}
-
-fn each_block(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
-    let list = value.as_array().map_or(&[][..], Vec::as_slice);
-    Box::new(list.iter().flat_map(|item| {
-        let inner: Box<dyn Iterator<Item = &Value>> = match item.get("content") {
-            Some(content) => each_block(content),
-            None => Box::new(std::iter::empty()),
-        };
-        std::iter::once(item).chain(inner)
-    }))
+    let count = |block: &Value| {
+        usize::from(json::field(block, "cache_control").is_some_and(Value::is_object))
+            + json::field(block, "content").map_or(0, count_in)
+    };
+    value.as_array().into_iter().flatten().map(count).sum()
 }
 
 fn strip(value: &mut Value, count: &mut usize) {

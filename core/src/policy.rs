@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use crate::model::{Endpoint, ModelCard};
 use crate::request::Request;
-use crate::snapshot::{CapabilitySet, Snapshot};
+use crate::snapshot::{Brief, Snapshot};
 
 mod accepts;
 mod admission;
@@ -58,7 +58,7 @@ mod vendor;
 pub use admission::Admission;
 pub(crate) use estimate::tokens_roughly;
 pub use needs::{Needs, Terms};
-pub(crate) use needs::{input_tokens_max, max_tokens};
+pub(crate) use needs::{input_tokens_max, max_tokens, max_tokens_of};
 pub use refusal::{Refusal, RuleName, RuleSet};
 pub use rules::{LabelRule, List, ModelPattern, Parameters, Policy};
 pub use screen::{Screening, screen};
@@ -76,7 +76,8 @@ struct Facts<'a> {
 /// A model under examination.
 struct Model<'a> {
     card: &'a ModelCard,
-    capabilities: CapabilitySet,
+    /// What the card says of what the rules ask.
+    brief: &'a Brief,
     /// Whether a price bounds its cost.
     is_priced: bool,
     /// The terms, where something weighs them.
@@ -85,12 +86,12 @@ struct Model<'a> {
 
 impl<'a> Model<'a> {
     /// Works out the terms only where a limit on money looks at them: a decision asks hundreds of models.
-    fn of(facts: &Facts<'_>, card: &'a ModelCard, capabilities: CapabilitySet) -> Model<'a> {
+    fn of(facts: &Facts<'_>, card: &'a ModelCard, brief: &'a Brief) -> Model<'a> {
         let (needs, now) = (facts.needs, facts.snapshot.now());
         let is_weighed = facts.policy.max_cost.is_some() || !facts.snapshot.headroom().is_empty();
         let terms = if is_weighed { Terms::of(card, needs, now) } else { None };
-        let is_priced = if is_weighed { terms.is_some() } else { card.prices.is_bounded(now) };
-        Model { card, capabilities, is_priced, terms }
+        let is_priced = if is_weighed { terms.is_some() } else { brief.is_priced(card, now) };
+        Model { card, brief, is_priced, terms }
     }
 }
 
@@ -117,7 +118,8 @@ pub fn admit(
 }
 
 fn refusals(facts: &Facts<'_>, card: &ModelCard, endpoint: &Endpoint) -> Vec<Refusal> {
-    let model = Model::of(facts, card, card.capabilities.iter().copied().collect());
+    let brief = Brief::of(card);
+    let model = Model::of(facts, card, &brief);
     let mut refusals = Vec::new();
     check_model(facts, &model, &mut refusals);
     check_endpoint(facts, endpoint, facts.snapshot.keys().has(&endpoint.id), &mut refusals);

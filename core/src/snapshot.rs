@@ -21,6 +21,7 @@ mod retry_bucket;
 pub use capability_set::CapabilitySet;
 pub use health::{Breaker, Fate, Health, HealthBook, HealthRules};
 pub use latencies::Latencies;
+pub(crate) use offers::Brief;
 pub use offers::{CardRow, Offer, Offers};
 pub use retry_bucket::RetryBucket;
 

@@ -207,6 +207,11 @@ impl PriceList {
         quick || self.segment(at).is_some_and(|at| self.timeline[at].1.is_some())
     }
 
+    /// From when until when `is_bounded` holds without a search; an empty span where there is none.
+    pub(crate) fn quick_span(&self) -> (Timestamp, Timestamp) {
+        self.quick.map_or((Timestamp::EPOCH, Timestamp::EPOCH), |quick| (quick.from, quick.until))
+    }
+
     /// The most that a call with these bounds can cost: the dearest classes, context lengths, regions and hours that it
     /// can meet, and the prices of the next hour as well. `None` where no price holds.
     ///

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::id::ModelId;
 use crate::model::{Endpoint, ModelCard};
 use crate::money::Usd;
-use crate::policy::{Needs, Screening, max_tokens};
+use crate::policy::{Needs, Screening, max_tokens_of};
 use crate::request::ModelChoice;
 use crate::score::Rating;
-use crate::snapshot::{Offers, Snapshot};
+use crate::snapshot::{Offer, Offers, Snapshot};
 use crate::time::{Span, Timestamp};
 
 use super::{Settings, cost};
@@ -78,29 +78,23 @@ pub(super) fn gather(
     let listed = listed(screening, settings);
     let states = states(offers, snapshot);
     let mut field = Field {
-        entrants: Vec::with_capacity(offers.rows().len()),
-        places: Vec::with_capacity(offers.offers().len()),
+        entrants: Vec::with_capacity(screening.admitted().len()),
+        places: Vec::with_capacity(screening.admitted().len()),
         best: 0.0,
         now: snapshot.now(),
     };
-    for (at, row) in offers.rows().iter().enumerate() {
-        if listed.as_ref().is_some_and(|listed| !listed.contains(&at)) {
+    for offer in screening.admitted() {
+        let Offer { row, endpoint } = offers.offers()[offer];
+        if listed.as_ref().is_some_and(|listed| !listed.contains(&(row as usize))) {
             continue;
         }
-        let entrant = field.entrants.len() as u32;
-        let mut admitted = false;
-        for offer in row.offers().filter(|offer| screening.admits(*offer)) {
-            let endpoint = offers.offers()[offer].endpoint;
-            let state = states[endpoint as usize];
-            let offer = offer as u32;
-            field.places.push(Place { entrant, offer, endpoint, pinned_cost: None, state });
-            admitted = true;
+        // Offers come by model.
+        if field.entrants.last().is_none_or(|last| last.row != row) {
+            field.enter(row, offers, needs, rate);
         }
-        if admitted {
-            let Rating { p_good, output_tokens: output } = within(rate(at, row.card()), max_tokens(row.card(), needs));
-            field.best = field.best.max(p_good);
-            field.entrants.push(Entrant { row: at as u32, p_good, output, cost: None });
-        }
+        let entrant = field.entrants.len() as u32 - 1;
+        let state = states[endpoint as usize];
+        field.places.push(Place { entrant, offer: offer as u32, endpoint, pinned_cost: None, state });
     }
     price(&mut field, offers, snapshot, needs, settings);
     field
@@ -128,6 +122,15 @@ fn price(field: &mut Field, offers: &Offers, snapshot: &Snapshot, needs: &Needs,
 }
 
 impl Field {
+    /// Adds a model, at no place yet.
+    fn enter(&mut self, row: u32, offers: &Offers, needs: &Needs, rate: &impl Fn(usize, &ModelCard) -> Rating) {
+        let at = &offers.rows()[row as usize];
+        let most = max_tokens_of(at.brief().context_window, at.brief().max_output, needs);
+        let Rating { p_good, output_tokens: output } = within(rate(row as usize, at.card()), most);
+        self.best = self.best.max(p_good);
+        self.entrants.push(Entrant { row, p_good, output, cost: None });
+    }
+
     /// The chance of a good answer that the quality aim asks for.
     pub(super) fn bar(&self, settings: &Settings) -> f64 {
         // A rating is a float from a table: the last bits are noise, and 0.95 of 1 must let 0.95 in.

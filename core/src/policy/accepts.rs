@@ -8,13 +8,13 @@ use crate::model::Capability;
 
 pub(super) fn check(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
     let sampling = &facts.request.sampling;
-    let accepts = &model.card.accepts;
-    if !sampling.stop.is_empty() && !accepts.stop {
+    if !sampling.stop.is_empty() && !model.brief.takes_stop {
         out.refuse(RuleName::Accepts, || "it takes no stop texts".to_owned());
     }
     if facts.policy.parameters != Parameters::Strict {
         return;
     }
+    let accepts = &model.card.accepts;
     let draws = [
         sampling.temperature,
         sampling.top_p,
@@ -29,7 +29,7 @@ pub(super) fn check(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
     if !accepts.temperature_with_top_p && sampling.temperature.is_some() && sampling.top_p.is_some() {
         out.refuse(RuleName::Accepts, || "it takes temperature or top_p, not both".to_owned());
     }
-    if sampling.seed.is_some() && !model.capabilities.has(Capability::Seed) {
+    if sampling.seed.is_some() && !model.brief.capabilities.has(Capability::Seed) {
         out.refuse(RuleName::Accepts, || "it takes no seed".to_owned());
     }
     let instructs = |role: Role| matches!(role, Role::System | Role::Developer);

@@ -7,7 +7,7 @@ use crate::request::ServiceTier;
 use crate::snapshot::CapabilitySet;
 
 pub(super) fn check_model(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
-    let mut have = model.capabilities;
+    let mut have = model.brief.capabilities;
     if have.has(Capability::JsonSchema) {
         have.insert(Capability::JsonMode);
     }

@@ -6,18 +6,18 @@ use crate::limits::{OUTPUT_ROOM_MIN, OUTPUT_TOKENS_DEFAULT};
 
 pub(super) fn check(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
     if let Some(texts) = facts.needs.texts {
-        if texts.longest > model.card.context_window {
+        if texts.longest > model.brief.context_window {
             out.refuse(RuleName::Context, || {
-                format!("a text of about {} tokens, and its window holds {}", texts.longest, model.card.context_window)
+                format!("a text of about {} tokens, and its window holds {}", texts.longest, model.brief.context_window)
             });
         }
         return;
     }
     let room = facts.needs.max_tokens.unwrap_or(OUTPUT_TOKENS_DEFAULT).min(OUTPUT_ROOM_MIN);
     let wanted = facts.needs.input_tokens_likely_max().saturating_add(room);
-    if wanted > model.card.context_window {
+    if wanted > model.brief.context_window {
         out.refuse(RuleName::Context, || {
-            format!("about {wanted} tokens with an answer, and its window holds {}", model.card.context_window)
+            format!("about {wanted} tokens with an answer, and its window holds {}", model.brief.context_window)
         });
     }
 }

@@ -156,9 +156,14 @@ pub(crate) fn input_tokens_max(card: &ModelCard, needs: &Needs) -> u64 {
 
 /// What is asked for, held to what the model writes and to the room beside the prompt; at least one.
 pub(crate) fn max_tokens(card: &ModelCard, needs: &Needs) -> u64 {
+    max_tokens_of(card.context_window, card.max_output, needs)
+}
+
+/// The same for a model with this window that writes at most so much.
+pub(crate) fn max_tokens_of(context_window: u64, max_output: u64, needs: &Needs) -> u64 {
     let wanted = needs.max_tokens.unwrap_or(OUTPUT_TOKENS_DEFAULT);
-    let room = card.context_window.saturating_sub(needs.input_tokens_likely_max());
-    wanted.min(card.max_output).min(room).max(1)
+    let room = context_window.saturating_sub(needs.input_tokens_likely_max());
+    wanted.min(max_output).min(room).max(1)
 }
 
 #[derive(Default)]

@@ -13,7 +13,12 @@ use crate::snapshot::{CardRow, Offers, Snapshot};
 pub struct Screening {
     request: Request,
     offers: Arc<Offers>,
-    verdicts: Vec<RuleSet>,
+    /// What refuses each endpoint.
+    places: Vec<RuleSet>,
+    /// What refuses each model, where it was looked at.
+    models: Vec<RuleSet>,
+    /// The offers that nothing refuses, by position.
+    admitted: Vec<u32>,
 }
 
 /// Asks every rule about every endpoint of the snapshot, and about every model that an endpoint would let through: of a
@@ -31,19 +36,28 @@ pub fn screen(request: &Request, policy: &Policy, snapshot: &Snapshot, needs: &N
             verdict
         })
         .collect();
-    let mut verdicts = vec![RuleSet::default(); offers.offers().len()];
-    for row in offers.rows() {
-        let place = |at: usize| places[offers.offers()[at].endpoint as usize];
-        let is_open = row.offers().any(|at| place(at).is_empty());
-        let verdict = if is_open { of_model(&facts, row) } else { RuleSet::default() };
-        row.offers().for_each(|at| verdicts[at] = verdict.with(place(at)));
+    let mut models = vec![RuleSet::default(); offers.rows().len()];
+    let mut admitted = Vec::with_capacity(offers.offers().len());
+    let mut last = None;
+    for (at, offer) in offers.offers().iter().enumerate() {
+        if !places[offer.endpoint as usize].is_empty() {
+            continue;
+        }
+        let row = offer.row as usize;
+        if last != Some(row) {
+            models[row] = of_model(&facts, offers.row_of(*offer));
+            last = Some(row);
+        }
+        if models[row].is_empty() {
+            admitted.push(at as u32);
+        }
     }
-    Screening { request: request.clone(), offers: offers.clone(), verdicts }
+    Screening { request: request.clone(), offers: offers.clone(), places, models, admitted }
 }
 
 fn of_model(facts: &Facts<'_>, row: &CardRow) -> RuleSet {
     let mut verdict = RuleSet::default();
-    super::check_model(facts, &Model::of(facts, row.card(), row.capabilities()), &mut verdict);
+    super::check_model(facts, &Model::of(facts, row.card(), row.brief()), &mut verdict);
     verdict
 }
 
@@ -58,34 +72,36 @@ impl Screening {
         &self.offers
     }
 
-    /// Whether policy lets the request through to an offer, by its position.
-    pub fn admits(&self, offer: usize) -> bool {
-        self.verdicts[offer].is_empty()
+    /// The offers that policy lets the request through to, by position, in order.
+    pub fn admitted(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.admitted.iter().map(|offer| *offer as usize)
     }
 
     /// The rules that refuse an offer: all of them after `complete`, those of its endpoint at least before.
     pub fn verdict(&self, offer: usize) -> RuleSet {
-        self.verdicts[offer]
+        let offer = self.offers.offers()[offer];
+        self.models[offer.row as usize].with(self.places[offer.endpoint as usize])
     }
 
     /// Asks the rules about the models that were passed over too. `policy`, `snapshot` and `needs` must be those of the
     /// screening.
     pub fn complete(&mut self, policy: &Policy, snapshot: &Snapshot, needs: &Needs) {
         let facts = Facts { request: &self.request, policy, snapshot, needs };
-        for row in self.offers.rows() {
-            if row.offers().all(|at| !self.verdicts[at].is_empty()) {
-                let verdict = of_model(&facts, row);
-                row.offers().for_each(|at| self.verdicts[at] = self.verdicts[at].with(verdict));
+        for (row, verdict) in self.offers.rows().iter().zip(&mut self.models) {
+            let is_open = |at: usize| self.places[self.offers.offers()[at].endpoint as usize].is_empty();
+            if !row.offers().any(is_open) {
+                *verdict = of_model(&facts, row);
             }
         }
     }
 
     /// The proof for an offer; `None` where a rule refuses it.
     pub fn admission(&self, offer: usize) -> Option<Admission> {
-        if !self.verdicts.get(offer)?.is_empty() {
+        let listed = *self.offers.offers().get(offer)?;
+        if !self.verdict(offer).is_empty() {
             return None;
         }
-        let offer = self.offers.offers()[offer];
+        let offer = listed;
         let card = self.offers.row_of(offer).card().clone();
         Some(Admission::new(self.request.clone(), card, self.offers.endpoint_of(offer).clone()))
     }

@@ -4,7 +4,7 @@ use super::refusal::{RuleName, Sink};
 use super::{Facts, Model};
 
 pub(super) fn check(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
-    let tier = model.card.tier;
+    let tier = model.brief.tier;
     if let Some(least) = facts.policy.min_tier.filter(|least| tier < *least) {
         out.refuse(RuleName::Tier, || format!("it is {tier}, and min_tier is {least}"));
     }

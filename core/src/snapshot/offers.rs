@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::id::ModelId;
-use crate::model::{Endpoint, ModelCard};
+use crate::model::{Endpoint, ModelCard, Tier};
 use crate::snapshot::CapabilitySet;
+use crate::time::Timestamp;
 
 /// One model at one endpoint, as positions in `Offers::rows` and `Offers::endpoints`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +19,45 @@ pub struct Offer {
     pub endpoint: u32,
 }
 
+/// What the rules ask of every model. Side by side for all of them, since a decision looks at hundreds and each card lies
+/// elsewhere in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brief {
+    pub(crate) capabilities: CapabilitySet,
+    pub(crate) context_window: u64,
+    pub(crate) max_output: u64,
+    pub(crate) tier: Tier,
+    pub(crate) is_retired: bool,
+    pub(crate) takes_stop: bool,
+    /// From when until when a price bounds its cost without a search; never, where that must be searched for.
+    priced: (Timestamp, Timestamp),
+}
+
+impl Brief {
+    /// What a card says.
+    pub(crate) fn of(card: &ModelCard) -> Brief {
+        Brief {
+            capabilities: card.capabilities.iter().copied().collect(),
+            context_window: card.context_window,
+            max_output: card.max_output,
+            tier: card.tier,
+            is_retired: card.retired,
+            takes_stop: card.accepts.stop,
+            priced: card.prices.quick_span(),
+        }
+    }
+
+    /// Whether a price bounds the cost of `card`, whose brief this is.
+    pub(crate) fn is_priced(&self, card: &ModelCard, now: Timestamp) -> bool {
+        (self.priced.0 <= now && now < self.priced.1) || card.prices.is_bounded(now)
+    }
+}
+
 /// A model with what decisions ask of it most, at hand.
 #[derive(Clone, Debug)]
 pub struct CardRow {
     card: Arc<ModelCard>,
-    capabilities: CapabilitySet,
+    brief: Brief,
     offers: Range<u32>,
 }
 
@@ -34,7 +69,11 @@ impl CardRow {
 
     /// What it can do.
     pub fn capabilities(&self) -> CapabilitySet {
-        self.capabilities
+        self.brief.capabilities
+    }
+
+    pub(crate) fn brief(&self) -> &Brief {
+        &self.brief
     }
 
     /// Which offers are of this model.
@@ -81,10 +120,10 @@ impl Offers {
                 self.offers.push(Offer { row, endpoint: at as u32 });
             }
         }
-        let capabilities = card.capabilities.iter().copied().collect();
+        let brief = Brief::of(&card);
         let offers = start..self.offers.len() as u32;
         self.names.insert(card.id.as_str().to_owned(), row);
-        self.rows.push(CardRow { card, capabilities, offers });
+        self.rows.push(CardRow { card, brief, offers });
     }
 
     /// Ids win over aliases, and an alias that two models claim finds the first by id.

@@ -28,6 +28,8 @@ mod chat_completions;
 mod cohere_chat;
 mod converse;
 mod dial;
+#[cfg(test)]
+mod documented;
 mod eventstream;
 mod fields;
 mod generate_content;

@@ -14,7 +14,7 @@ use crate::reply::{Assembler, Reply};
 use crate::wire::{HttpResponse, StreamDecoder, Wire, cohere_v1, for_api};
 
 /// Words in the last pieces of a path that say what a request is for, where that is no answer of a model.
-const NO_CHAT: [(&str, &str); 16] = [
+const NO_CHAT: [(&str, &str); 24] = [
     ("embed", "an embedding"),
     ("embeddings", "an embedding"),
     ("batchembedcontents", "an embedding"),
@@ -31,6 +31,14 @@ const NO_CHAT: [(&str, &str); 16] = [
     ("batches", "a batch"),
     ("rerank", "a ranking"),
     ("models", "a list of models"),
+    ("tokenize", "a count of tokens"),
+    ("detokenize", "a count of tokens"),
+    ("cachedcontents", "a prompt that is kept at the vendor"),
+    ("conversations", "a conversation that is kept at the vendor"),
+    ("containers", "a container that is kept at the vendor"),
+    ("vector_stores", "a store of vectors at the vendor"),
+    ("uploads", "an upload"),
+    ("fine_tuning", "a training"),
 ];
 
 /// One exchange.

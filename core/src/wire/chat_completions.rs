@@ -30,7 +30,11 @@ mod whole;
 mod write;
 mod write_message;
 
+pub(super) use decode::reply;
+pub(super) use parse::request as parse_request;
+pub(super) use stream::Chunks;
 pub(super) use usage::{read as read_usage, tier as read_tier};
+pub(super) use write::body;
 
 const API: Api = Api::ChatCompletions;
 
@@ -49,7 +53,7 @@ impl Wire for ChatCompletions {
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {
-        parse::body(body)
+        parse::request(json::body(body)?)
     }
 
     fn decode(&self, response: HttpResponse<'_>, dialect: &Dialect) -> Result<Reply, ProviderError> {
@@ -94,6 +98,8 @@ fn add_missing(object: &mut Map<String, Value>, more: &Map<String, Value>) {
     }
 }
 
+#[cfg(test)]
+mod copies;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]

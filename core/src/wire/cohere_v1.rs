@@ -86,29 +86,31 @@ pub fn decoder() -> Box<dyn StreamDecoder> {
 #[derive(Debug, Default)]
 struct Decoder {
     lines: Lines,
-    state: State,
+    events: Events,
 }
 
+/// Folds events into pieces, wherever they came from.
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct Events {
     has_said: bool,
-    has_ended: bool,
+    /// Whether the answer's end was said.
+    pub(super) has_ended: bool,
 }
 
 impl StreamDecoder for Decoder {
     fn feed(&mut self, bytes: &[u8], out: &mut Vec<Delta>) -> Result<(), ProviderError> {
-        let Decoder { lines, state } = self;
-        lines.feed(bytes, |line| state.line(line, out))
+        let Decoder { lines, events } = self;
+        lines.feed(bytes, |line| events.line(line, out))
     }
 
     fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
-        let Decoder { lines, state } = self;
-        lines.finish(|line| state.line(line, out))?;
-        if state.has_ended { Ok(()) } else { Err(errors::incomplete()) }
+        let Decoder { lines, events } = self;
+        lines.finish(|line| events.line(line, out))?;
+        if events.has_ended { Ok(()) } else { Err(errors::incomplete()) }
     }
 }
 
-impl State {
+impl Events {
     /// A line of JSON, or the line of an event that holds it. Other lines of events say nothing more.
     fn line(&mut self, line: &[u8], out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         let line = line.trim_ascii();
@@ -119,7 +121,11 @@ impl State {
         self.take(&json::body(json)?, out)
     }
 
-    fn take(&mut self, event: &Value, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+    /// Takes one event.
+    ///
+    /// # Errors
+    /// The error that the event is.
+    pub(super) fn take(&mut self, event: &Value, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         match text(event, "event_type").unwrap_or_default() {
             "stream-start" => {
                 out.push(Delta::Start { id: text(event, "generation_id").map(str::to_owned), model: None });

@@ -18,7 +18,9 @@ mod tests;
 mod write;
 
 pub(super) use decode::{refused, reply, usage};
+pub(super) use parse::request as parse_request;
 pub(super) use stream::{Events, failure};
+pub(super) use write::body;
 
 /// Our note on reasoning that came from this format, signed or not.
 const OWN_REASONING: &str = "$reasoning";
@@ -37,7 +39,7 @@ impl Wire for Converse {
     }
 
     fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
-        let body = write::body(ask)?;
+        let body = body(ask)?;
         let path = path(ask, mode, "/model/{model}/converse", "/model/{model}/converse-stream");
         Ok(HttpRequest::json(path, body))
     }

@@ -40,7 +40,7 @@ impl Complaint {
     /// Reads the shapes in which vendors write errors; `None` where the body holds none.
     pub fn read(body: &Value) -> Option<Complaint> {
         let body = body.as_array().and_then(|all| all.first()).unwrap_or(body);
-        let inner = ["error", "Error"].iter().find_map(|name| json::field(body, name));
+        let inner = stated(body);
         let mut complaint = match inner {
             Some(Value::String(message)) => Complaint::flat(body, message.clone()),
             Some(error @ Value::Object(_)) => Complaint::flat(error, words(error).unwrap_or_default()),
@@ -65,6 +65,21 @@ impl Complaint {
         let message = raw.map_or(message.clone(), |raw| format!("{message}: {raw}"));
         Complaint { code, kind, message, status, retry_after: delay.and_then(retry_after::duration), request_id: None }
     }
+}
+
+/// The error that a body has a field for; some vendors send that field empty beside every answer.
+fn stated(body: &Value) -> Option<&Value> {
+    let says = |error: &&Value| match error {
+        Value::String(text) => !text.is_empty(),
+        Value::Object(fields) => fields.values().any(|value| !value.is_null() && *value != "" && *value != 0),
+        _ => false,
+    };
+    ["error", "Error"].iter().find_map(|name| json::field(body, name).filter(says))
+}
+
+/// Whether a body has a field for an error, and something in it.
+pub(super) fn is_stated(body: &Value) -> bool {
+    stated(body).is_some()
 }
 
 /// Whether an object without an `error` field is an error all the same.

@@ -12,6 +12,7 @@ use crate::reply::Reply;
 
 mod decode;
 mod parse;
+mod partial;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -1,24 +1,27 @@
 //! Bedrock InvokeModel, whose bodies are the model vendors' own.
 //!
-//! Requests are written and read for Anthropic's models; others are better asked with `converse`. Answers are read in
-//! every body that Bedrock's text models use: messages, Nova's, and the plain texts of Titan, Llama, Mistral, Command,
-//! Jurassic and of completions.
+//! Requests are written for Anthropic's models; others are better asked with `converse`. A body of another model's that
+//! was read is written again as it stood. Answers are read in every body that Bedrock's text models use: messages,
+//! Nova's, chat completions, Cohere's first chat, and the plain texts of Titan, Llama, Mistral, Command, Jurassic and of
+//! completions.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
-use super::eventstream::Frames;
 use super::json::{at, count, field, list, text};
-use super::turns::{path, unsupported};
-use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, converse, errors, json, messages};
+use super::turns::path;
+use super::{
+    Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, chat_completions, cohere_v1, converse, errors,
+    json, messages,
+};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::message::Part;
 use crate::model::{Api, Dialect};
-use crate::reply::{Delta, Reply, StopReason};
+use crate::reply::{Reply, StopReason};
 use crate::usage::Usage;
 use crate::vendor_fields::VendorFields;
 
+mod other;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -35,11 +38,10 @@ impl Wire for Invoke {
     }
 
     fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
-        let mut body = messages::body(ask, Api::Invoke)?;
-        body.entry("anthropic_version").or_insert_with(|| VERSION.into());
-        if let Some(betas) = body.shift_remove("betas") {
-            body.insert("anthropic_beta".to_owned(), betas);
-        }
+        let body = match other::body(ask, mode)? {
+            Some(body) => body,
+            None => anthropic(ask)?,
+        };
         let path = path(ask, mode, "/model/{model}/invoke", "/model/{model}/invoke-with-response-stream");
         Ok(HttpRequest::json(path, body))
     }
@@ -48,7 +50,7 @@ impl Wire for Invoke {
         let body = json::body(body)?;
         match body.get("anthropic_version") {
             Some(_) => messages::parse_request(body, Api::Invoke),
-            None => Err(unsupported("the body is of a model that is not Anthropic's: ask it with converse")),
+            None => other::parse(body),
         }
     }
 
@@ -62,6 +64,12 @@ impl Wire for Invoke {
             () if text(&body, "type") == Some("message") || field(&body, "content").is_some_and(Value::is_array) => {
                 messages::reply(body, Api::Invoke)?
             }
+            () if at(first(&body, "choices"), &["message"]).is_some() => {
+                chat_completions::reply(body, response.status, response.headers, &Dialect::default())?
+            }
+            () if field(&body, "generation_id").is_some() && text(&body, "text").is_some() => {
+                cohere_v1::decode(response)?
+            }
             () => whole(body, &response)?,
         };
         let header = |name: &str| response.header(name).and_then(|count| count.parse().ok());
@@ -72,14 +80,23 @@ impl Wire for Invoke {
     }
 
     fn decoder(&self, _dialect: &Dialect) -> Box<dyn StreamDecoder> {
-        Box::new(Decoder {
-            frames: Frames::new(),
-            messages: messages::Events::new(Api::Invoke),
-            converse: converse::Events::new(Api::Invoke),
-            shape: Shape::Unknown,
-            has_ended: false,
-        })
+        Box::new(stream::Decoder::new())
     }
+}
+
+/// A body for Anthropic's models.
+fn anthropic(ask: &Ask<'_>) -> Result<serde_json::Map<String, Value>, ProviderError> {
+    let mut body = messages::body(ask, Api::Invoke)?;
+    body.entry("anthropic_version").or_insert_with(|| VERSION.into());
+    if let Some(betas) = body.shift_remove("betas") {
+        body.insert("anthropic_beta".to_owned(), betas);
+    }
+    Ok(body)
+}
+
+/// The first of a list; nothing where there is none.
+fn first<'a>(body: &'a Value, name: &str) -> &'a Value {
+    list(body, name).first().unwrap_or(&Value::Null)
 }
 
 /// An answer of plain text.
@@ -118,8 +135,6 @@ fn plain(body: &Value) -> Option<Plain> {
         first("generations").and_then(|generation| text(generation, "text")),
         first("completions").and_then(|completion| at(completion, &["data", "text"])).and_then(Value::as_str),
         first("choices").and_then(|choice| text(choice, "text")),
-        first("choices").and_then(|choice| at(choice, &["message", "content"])).and_then(Value::as_str),
-        first("choices").and_then(|choice| at(choice, &["delta", "content"])).and_then(Value::as_str),
         text(body, "outputText"),
         text(body, "generation"),
         text(body, "completion"),
@@ -134,21 +149,27 @@ fn plain(body: &Value) -> Option<Plain> {
             inner => text(inner, "reason"),
         })
     });
-    let metric = |name: &str| count(body, &["amazon-bedrock-invocationMetrics", name]);
+    let Usage { input: input_counted, output: output_counted, .. } = metrics(body);
     let counted = |names: &[&[&str]]| names.iter().find_map(|path| count(body, path));
     let input: [&[&str]; 3] = [&["inputTextTokenCount"], &["prompt_token_count"], &["usage", "prompt_tokens"]];
     let output: [&[&str]; 3] =
         [&["totalOutputTextTokenCount"], &["generation_token_count"], &["usage", "completion_tokens"]];
     let by_result = first("results").and_then(|result| count(result, &["tokenCount"]));
     let usage = Usage {
-        input: metric("inputTokenCount").or_else(|| counted(&input)),
-        output: metric("outputTokenCount").or_else(|| counted(&output)).or(by_result),
+        input: input_counted.or_else(|| counted(&input)),
+        output: output_counted.or_else(|| counted(&output)).or(by_result),
         ..Usage::default()
     };
     let is_blocked = text(body, "amazon-bedrock-guardrailAction") == Some("INTERVENED") && usage.output.is_some();
     let stop = word.map(stop_reason).or(is_blocked.then_some(StopReason::ContentFilter));
     let id = ["id", "response_id", "generation_id"].iter().find_map(|name| text(body, name)).map(str::to_owned);
     Some(Plain { id, text: said, stop, usage })
+}
+
+/// What Bedrock itself counted, beside the last piece of a stream.
+fn metrics(body: &Value) -> Usage {
+    let metric = |name: &str| count(body, &["amazon-bedrock-invocationMetrics", name]);
+    Usage { input: metric("inputTokenCount"), output: metric("outputTokenCount"), ..Usage::default() }
 }
 
 fn stop_reason(word: &str) -> StopReason {
@@ -159,88 +180,5 @@ fn stop_reason(word: &str) -> StopReason {
         "content_filtered" | "error_toxic" | "guardrail_intervened" => StopReason::ContentFilter,
         "tool_calls" | "tool_use" => StopReason::ToolUse,
         other => StopReason::Other(other.to_owned()),
-    }
-}
-
-/// What the pieces of a stream are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Shape {
-    Unknown,
-    Messages,
-    Converse,
-    Plain,
-}
-
-/// Reads frames whose payload holds a piece in base64.
-#[derive(Debug)]
-struct Decoder {
-    frames: Frames,
-    messages: messages::Events,
-    converse: converse::Events,
-    shape: Shape,
-    has_ended: bool,
-}
-
-impl StreamDecoder for Decoder {
-    fn feed(&mut self, bytes: &[u8], out: &mut Vec<Delta>) -> Result<(), ProviderError> {
-        let mut frames = std::mem::take(&mut self.frames);
-        let fed = frames.feed(bytes, |frame| {
-            if frame.is_failure() {
-                return Err(converse::failure(&frame));
-            }
-            let payload = json::body(&frame.payload)?;
-            let Some(inner) = text(&payload, "bytes") else { return Ok(()) };
-            let piece = BASE64_STANDARD.decode(inner);
-            let piece = piece.map_err(|_| ProviderError::protocol("a piece of the stream is no base64"))?;
-            self.take(&json::body(&piece)?, out)
-        });
-        self.frames = frames;
-        fed
-    }
-
-    fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
-        match self.shape {
-            Shape::Messages => self.messages.finish(out),
-            Shape::Converse => {
-                self.converse.finish(out);
-                if self.converse.has_ended { Ok(()) } else { Err(errors::incomplete()) }
-            }
-            _ if self.has_ended => Ok(()),
-            _ => Err(errors::incomplete()),
-        }
-    }
-}
-
-impl Decoder {
-    fn take(&mut self, piece: &Value, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
-        let Some(object) = piece.as_object() else { return Ok(()) };
-        const EVENTS: [&str; 6] =
-            ["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"];
-        if object.get("type").is_some_and(Value::is_string) {
-            self.shape = Shape::Messages;
-            return self.messages.take(piece, out);
-        }
-        if let Some((name, event)) = object.iter().find(|(name, _)| EVENTS.contains(&name.as_str())) {
-            self.shape = Shape::Converse;
-            self.converse.take(name, event, out);
-            return Ok(());
-        }
-        let Some(plain) = plain(piece) else {
-            return errors::of_body(piece, 200, &[]).map_or(Ok(()), Err);
-        };
-        if self.shape == Shape::Unknown {
-            self.shape = Shape::Plain;
-            out.push(Delta::Start { id: plain.id, model: None });
-        }
-        out.push(Delta::Text { part: 0, text: plain.text });
-        if !plain.usage.is_empty() {
-            out.push(Delta::Usage { usage: plain.usage });
-        }
-        if let Some(reason) = plain.stop {
-            self.has_ended = true;
-            out.push(Delta::Stop { reason });
-        }
-        self.has_ended |= object.contains_key("amazon-bedrock-invocationMetrics");
-        Ok(())
     }
 }

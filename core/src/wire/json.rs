@@ -22,7 +22,37 @@ pub fn body(bytes: &[u8]) -> Result<Value, ProviderError> {
         Ok(_) => Err(error),
         Err(_) => serde_json::from_str(&String::from_utf8_lossy(bytes)),
     });
-    read.map_err(|error| not_json(bytes, &error))
+    read.or_else(|error| std::str::from_utf8(bytes).ok().and_then(mended).ok_or(error))
+        .map_err(|error| not_json(bytes, &error))
+}
+
+/// JSON whose texts hold one half of a surrogate pair without the other, that half replaced: some servers cut their
+/// answers between the two. `None` where that is not what is wrong.
+fn mended(text: &str) -> Option<Value> {
+    let half = |at: usize| {
+        let escape = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(escape, 16).ok().filter(|unit| (0xD800..0xE000).contains(unit))
+    };
+    let (mut whole, mut rest, mut at) = (String::with_capacity(text.len()), 0, 0);
+    while let Some(found) = memchr::memchr(b'\\', &text.as_bytes()[at..]) {
+        at += found;
+        at += match (half(at), half(at + 6)) {
+            (None, _) => 2,
+            (Some(first), Some(second)) if first < 0xDC00 && second >= 0xDC00 => 12,
+            (Some(_), _) => {
+                whole.push_str(&text[rest..at]);
+                whole.push_str("\\ufffd");
+                rest = at + 6;
+                6
+            }
+        };
+        at = at.min(text.len());
+    }
+    if rest == 0 {
+        return None;
+    }
+    whole.push_str(&text[rest..]);
+    serde_json::from_str(&whole).ok()
 }
 
 /// A piece of a stream as JSON.
@@ -30,7 +60,7 @@ pub fn body(bytes: &[u8]) -> Result<Value, ProviderError> {
 /// # Errors
 /// `Kind::Protocol`.
 pub fn event(text: &str) -> Result<Value, ProviderError> {
-    serde_json::from_str(text).map_err(|error| not_json(text.as_bytes(), &error))
+    serde_json::from_str(text).or_else(|error| mended(text).ok_or_else(|| not_json(text.as_bytes(), &error)))
 }
 
 /// The error for bytes that should have been JSON.
@@ -132,5 +162,22 @@ mod tests {
             assert!(error.message.contains(want) && !error.message.contains("secret"), "{error}");
         }
         assert_eq!(body(b"{\"a\":\"\xff\"}").unwrap(), json!({"a": "\u{fffd}"}));
+    }
+
+    #[test]
+    fn halves_of_surrogate_pairs_are_replaced_and_whole_pairs_are_kept() {
+        for (text, want) in [
+            (r#"{"a": "x\ud83d"}"#, "x\u{fffd}"),
+            (r#"{"a": "\ude00 y"}"#, "\u{fffd} y"),
+            (r#"{"a": "\ud83d\ude00\ud83d\\\"é"}"#, "\u{1f600}\u{fffd}\\\"é"),
+            (r#"{"a": "\ud83d\ud83d\ude00"}"#, "\u{fffd}\u{1f600}"),
+            (r#"{"a": "\\ud83d"}"#, "\\ud83d"),
+        ] {
+            assert_eq!(event(text).unwrap()["a"], want, "{text}");
+            assert_eq!(body(text.as_bytes()).unwrap()["a"], want, "{text}");
+        }
+        for text in [r#"{"a": "\ud83d"#, r#"{"a": "\ud8"}"#, "\\", r#"{"a": "\ud83dé"#] {
+            assert!(event(text).is_err(), "{text}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{API, is_empty, logprobs, usage};
-use crate::error::ProviderError;
+use crate::error::{Kind, ProviderError, Retry};
 use crate::message::{Content, Part, ToolCall};
 use crate::model::Dialect;
 use crate::reply::{Alternative, Reply, StopReason};
@@ -14,19 +14,24 @@ use crate::wire::json::{self, field, list, text};
 /// Top-level fields that have a place of their own in a reply.
 pub(super) const TOP: [&str; 5] = ["id", "model", "choices", "object", "obfuscation"];
 /// Fields of a message that have a place of their own.
-pub(super) const MESSAGE: [&str; 8] = [
+pub(super) const MESSAGE: [&str; 9] = [
     "role",
     "content",
     "refusal",
     "tool_calls",
     "reasoning_content",
     "reasoning",
+    "reasoning_text",
     "reasoning_details",
     "function_call",
 ];
+/// The names under which vendors show reasoning; where one sends two, they say the same.
+pub(super) const REASONING: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_text"];
+/// Fields of a choice that have a place of their own.
+const CHOICE: [&str; 8] = ["index", "message", "delta", "text", "finish_reason", "logprobs", "error", "usage"];
 
 /// Reads a body whose status was a success.
-pub(super) fn reply(
+pub(in crate::wire) fn reply(
     body: Value,
     status: u16,
     headers: &[(String, String)],
@@ -38,20 +43,14 @@ pub(super) fn reply(
         return Err(errors::of_body(&body, status, headers).unwrap_or_else(other));
     };
     let used = usage_of_body(&body, dialect);
-    if field(&body, "error").is_some()
-        && let Some(mut error) = errors::of_body(&body, status, headers)
-    {
-        error.usage = (!used.is_empty()).then(|| Box::new(used));
-        return Err(error);
-    }
-    if choices.is_empty() {
-        let mut error = ProviderError::protocol("the answer has no choice in its list: ask again, or another model");
-        error.usage = (!used.is_empty()).then(|| Box::new(used));
-        return Err(error);
-    }
     let mut answers = choices.iter().map(answer);
     let first = answers.next().unwrap_or_default();
-    Ok(Reply {
+    let mut vendor = VendorFields::of(API, rest_of(&body, &TOP));
+    let more = choices.first().map(choice_rest).unwrap_or_default();
+    if !more.is_empty() {
+        vendor.set(API, "choice", more.into());
+    }
+    let reply = Reply {
         id: text(&body, "id").filter(|id| !id.is_empty()).map(str::to_owned),
         model: text(&body, "model").filter(|model| !model.is_empty()).map(str::to_owned),
         parts: first.parts,
@@ -60,16 +59,62 @@ pub(super) fn reply(
         usage: used,
         alternatives: answers.collect(),
         continued: Vec::new(),
-        vendor: VendorFields::of(API, rest_of(&body, &TOP)),
-    })
+        vendor,
+    };
+    match failure(&body, choices, status, headers) {
+        Some(mut error) => {
+            error.usage = (!reply.usage.is_empty()).then(|| Box::new(reply.usage.clone()));
+            error.partial = (!reply.parts.is_empty()).then(|| Box::new(reply));
+            Err(error)
+        }
+        None => Ok(reply),
+    }
+}
+
+/// The error that stands beside an answer, or in place of one.
+fn failure(body: &Value, choices: &[Value], status: u16, headers: &[(String, String)]) -> Option<ProviderError> {
+    if errors::is_stated(body)
+        && let Some(error) = errors::of_body(body, status, headers)
+    {
+        return Some(error);
+    }
+    match choices.first() {
+        Some(choice) => choice_failure(choice),
+        None => Some(ProviderError::protocol("the answer has no choice in its list: ask again, or another model")),
+    }
+}
+
+/// The error that ended a choice: OpenRouter puts its upstream's there.
+pub(super) fn choice_failure(choice: &Value) -> Option<ProviderError> {
+    if errors::is_stated(choice)
+        && let Some(error) = errors::of_body(choice, 200, &[])
+    {
+        return Some(error);
+    }
+    let text = "the vendor broke the answer off with an error and does not say which: ask again, or another model";
+    (text_of(choice, "finish_reason") == "error").then(|| ProviderError::new(Kind::Server, Retry::Here(None), text))
+}
+
+fn text_of<'a>(value: &'a Value, name: &str) -> &'a str {
+    text(value, name).unwrap_or_default()
+}
+
+/// What a choice says besides: filter results, the upstream's own reason to stop.
+pub(super) fn choice_rest(choice: &Value) -> Map<String, Value> {
+    rest_of(choice, &CHOICE)
 }
 
 /// The usage of a body or chunk, wherever its vendor puts it, with the lane that it says it used.
 pub(super) fn usage_of_body(body: &Value, dialect: &Dialect) -> crate::usage::Usage {
-    let found = field(body, "usage").or_else(|| json::at(body, &["x_groq", "usage"]));
-    let mut used = usage_of(found, dialect);
+    let mut used = usage_of(usage_place(body), dialect);
     used.service_tier = used.service_tier.or_else(|| text(body, "service_tier").and_then(usage::tier));
     used
+}
+
+/// Where a body or chunk states its usage: Groq and Moonshot put that of a stream further in.
+pub(super) fn usage_place(body: &Value) -> Option<&Value> {
+    let in_choice = || list(body, "choices").first().and_then(|choice| field(choice, "usage"));
+    field(body, "usage").or_else(|| json::at(body, &["x_groq", "usage"])).or_else(in_choice)
 }
 
 /// What a usage object says; nothing where there is none.
@@ -90,6 +135,9 @@ fn answer(choice: &Value) -> Alternative {
     let mut parts = Vec::new();
     parts.extend(reasoning(message));
     content(message, &mut parts);
+    // The completion of before there were messages.
+    let said = text(choice, "text").filter(|said| message.is_null() && !said.is_empty());
+    parts.extend(said.map(Part::text));
     let refusal = text(message, "refusal").filter(|words| !words.is_empty());
     parts.extend(refusal.map(|words| Part::new(Content::Refusal { text: words.to_owned() })));
     parts.extend(list(message, "tool_calls").iter().zip(0..).map(|(call, place)| tool_call(call, place)));
@@ -113,8 +161,7 @@ pub(super) fn extras_part(extras: Map<String, Value>) -> Option<Part> {
 
 /// The reasoning of a message: its text under either name, and the opaque details.
 fn reasoning(message: &Value) -> Option<Part> {
-    let named = ["reasoning_content", "reasoning"].into_iter();
-    let shown = named.filter_map(|name| Some((name, text(message, name)?))).find(|(_, words)| !words.is_empty());
+    let shown = shown(message);
     let details = list(message, "reasoning_details");
     if shown.is_none() && details.is_empty() {
         return None;
@@ -126,6 +173,12 @@ fn reasoning(message: &Value) -> Option<Part> {
         part.vendor.set(API, "reasoning_details", json!(details));
     }
     Some(part)
+}
+
+/// The reasoning that a message or a piece of one shows, and the name that it came under.
+pub(super) fn shown(message: &Value) -> Option<(&'static str, &str)> {
+    let named = REASONING.into_iter().filter_map(|name| Some((name, text(message, name)?)));
+    named.into_iter().find(|(_, words)| !words.is_empty())
 }
 
 pub(super) fn text_of_details(details: &[Value]) -> String {
@@ -140,14 +193,14 @@ fn content(message: &Value, parts: &mut Vec<Part>) {
     }
 }
 
-/// A piece of a content list: text, or one of Mistral's kinds.
+/// A piece of a content list: text, or one of Mistral's or Databricks' kinds.
 pub(super) fn piece(piece: &Value) -> Part {
     match text(piece, "type") {
         Some("text") => {
             let part = Part::text(text(piece, "text").unwrap_or_default());
             part.with_vendor(VendorFields::of(API, rest_of(piece, &["type", "text"])))
         }
-        Some("thinking") => {
+        Some("thinking" | "reasoning") => {
             let mut part = Part::new(Content::Reasoning { text: thinking_text(piece) });
             part.vendor.set(API, "$whole", piece.clone());
             part
@@ -162,7 +215,7 @@ pub(super) fn piece(piece: &Value) -> Part {
 
 /// The text of a thinking piece, whose inside is a text or a list of pieces.
 pub(super) fn thinking_text(piece: &Value) -> String {
-    match piece.get("thinking") {
+    match ["thinking", "summary", "text"].iter().find_map(|name| field(piece, name)) {
         Some(Value::String(words)) => words.clone(),
         Some(Value::Array(inner)) => inner.iter().filter_map(|one| text(one, "text")).collect(),
         _ => String::new(),
@@ -220,7 +273,7 @@ pub(super) fn legacy_call(call: &Value) -> Part {
 
 /// Why a choice ended.
 pub(super) fn stop_reason(choice: &Value) -> Option<StopReason> {
-    let word = text(choice, "finish_reason").filter(|word| !word.is_empty())?;
+    let word = text(choice, "finish_reason").filter(|word| !word.is_empty() && *word != "error")?;
     // vLLM and SGLang name the stop text that was met.
     let met = ["stop_reason", "matched_stop"].iter().any(|name| text(choice, name).is_some());
     Some(stop_of(word, met))
@@ -228,16 +281,19 @@ pub(super) fn stop_reason(choice: &Value) -> Option<StopReason> {
 
 /// The reason that a vendor's word stands for.
 pub(super) fn stop_of(word: &str, met_stop_text: bool) -> StopReason {
-    match word {
+    match word.to_ascii_lowercase().as_str() {
         "stop" if met_stop_text => StopReason::StopText,
-        "stop" | "eos" | "eos_token" | "end_turn" | "completed" | "STOP" => StopReason::End,
+        "stop" | "eos" | "eos_token" | "end_turn" | "completed" | "complete" => StopReason::End,
         "stop_sequence" => StopReason::StopText,
-        "length" | "max_tokens" | "MAX_TOKENS" => StopReason::MaxTokens,
+        "length" | "max_tokens" | "max_output_tokens" => StopReason::MaxTokens,
         "model_length" | "model_context_window_exceeded" => StopReason::ContextFull,
         "tool_calls" | "function_call" | "tool_use" | "tool_call" => StopReason::ToolUse,
-        "content_filter" | "sensitive" | "SAFETY" => StopReason::ContentFilter,
+        "content_filter" | "content_filtered" | "sensitive" | "safety" | "prohibited_content" => {
+            StopReason::ContentFilter
+        }
         "refusal" => StopReason::Refusal,
         "pause_turn" => StopReason::Pause,
-        other => StopReason::Other(crate::error::one_line(other)),
+        "malformed_function_call" => StopReason::BadToolCall,
+        _ => StopReason::Other(crate::error::one_line(word)),
     }
 }

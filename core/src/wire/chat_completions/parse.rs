@@ -6,13 +6,13 @@ use super::{API, parse_message, usage, write};
 use crate::error::ProviderError;
 use crate::request::{ReasoningAsk, RequestDraft, ResponseFormat, Sampling, ServiceTier, Tool, ToolChoice};
 use crate::vendor_fields::VendorFields;
-use crate::wire::json::{self, take, take_if};
+use crate::wire::json::{take, take_if};
 use crate::wire::turns::{object, unreadable};
 use crate::wire::{Mode, Parsed};
 
 /// Reads a request body.
-pub(super) fn body(bytes: &[u8]) -> Result<Parsed, ProviderError> {
-    let mut body = object(json::body(bytes)?, "body")?;
+pub(in crate::wire) fn request(body: Value) -> Result<Parsed, ProviderError> {
+    let mut body = object(body, "body")?;
     let mut draft = RequestDraft::default();
     let wire_model = text(&mut body, "model").unwrap_or_default();
     // A `false` that was said stays where it is.

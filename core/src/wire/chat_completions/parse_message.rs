@@ -186,7 +186,7 @@ fn assistant(
 ) -> Result<Message, ProviderError> {
     let mut read = Vec::new();
     let details = take_if(&mut message, "reasoning_details", |details| details.as_array().cloned());
-    let shown = ["reasoning_content", "reasoning"].into_iter().find_map(|name| Some((name, text(&mut message, name)?)));
+    let shown = decode::REASONING.into_iter().find_map(|name| Some((name, text(&mut message, name)?)));
     if shown.is_some() || details.is_some() {
         let words = shown.as_ref().map_or_else(
             || decode::text_of_details(details.as_deref().unwrap_or_default()),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{API, chunk, decode, logprobs};
 use crate::error::ProviderError;
@@ -27,11 +27,41 @@ const ANSWERS_MAX: usize = 16;
 /// Top-level fields that are read apart, or that say nothing.
 const TOP: [&str; 7] = ["id", "model", "choices", "object", "obfuscation", "p", "error"];
 
+/// Texts inside a message's further fields that come in pieces.
+const GROWING: [&str; 4] = ["text", "summary", "data", "transcript"];
+
 /// Reads a stream.
 #[derive(Debug)]
 pub(super) struct Decoder {
     parser: SseParser,
     state: State,
+}
+
+/// Folds chunks into pieces, wherever they came from.
+#[derive(Debug)]
+pub(in crate::wire) struct Chunks(State);
+
+impl Chunks {
+    /// Nothing yet.
+    pub(in crate::wire) fn new(dialect: Dialect) -> Chunks {
+        Chunks(State::new(dialect))
+    }
+
+    /// Takes one chunk.
+    ///
+    /// # Errors
+    /// The error that the chunk is.
+    pub(in crate::wire) fn take(&mut self, chunk: &Value, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        self.0.take_object(chunk, "", out)
+    }
+
+    /// Says that there are no more chunks.
+    ///
+    /// # Errors
+    /// `Incomplete` where the answer had not ended.
+    pub(in crate::wire) fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        if self.0.close(out) { Ok(()) } else { Err(errors::incomplete()) }
+    }
 }
 
 /// What is known of the reply so far.
@@ -44,13 +74,13 @@ struct State {
     done: bool,
     answers: Vec<Answer>,
     vendor: Map<String, Value>,
+    /// What the first choice says besides.
+    choice: Map<String, Value>,
 }
 
 impl Decoder {
     pub(super) fn new(dialect: Dialect) -> Decoder {
-        let state =
-            State { dialect, is_quick: true, started: false, done: false, answers: Vec::new(), vendor: Map::new() };
-        Decoder { parser: SseParser::new(), state }
+        Decoder { parser: SseParser::new(), state: State::new(dialect) }
     }
 
     /// The same, reading every chunk as a tree.
@@ -73,10 +103,7 @@ impl StreamDecoder for Decoder {
         if parser.events() == 0 && !parser.stray().is_empty() {
             return state.take_whole(parser.stray(), out);
         }
-        for (index, answer) in state.answers.iter_mut().enumerate() {
-            answer.close(index, out);
-        }
-        let ended = state.done || state.answers.first().is_some_and(Answer::has_ended);
+        let ended = state.close(out);
         match last {
             // A last event that was cut cannot be read: the stream is cut, and that is all there is to say.
             Err(error) if ended || error.kind != crate::error::Kind::Protocol => Err(error),
@@ -87,6 +114,26 @@ impl StreamDecoder for Decoder {
 }
 
 impl State {
+    fn new(dialect: Dialect) -> State {
+        State {
+            dialect,
+            is_quick: true,
+            started: false,
+            done: false,
+            answers: Vec::new(),
+            vendor: Map::new(),
+            choice: Map::new(),
+        }
+    }
+
+    /// Gives out what was gathered. Whether the answer had ended.
+    fn close(&mut self, out: &mut Vec<Delta>) -> bool {
+        for (index, answer) in self.answers.iter_mut().enumerate() {
+            answer.close(index, out);
+        }
+        self.done || self.answers.first().is_some_and(Answer::has_ended)
+    }
+
     fn take(&mut self, event: Event<'_>, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         if self.started && self.is_quick && event.name.is_empty() && self.take_quickly(event.data, out) {
             return Ok(());
@@ -100,13 +147,20 @@ impl State {
             _ => {}
         }
         let chunk = json::event(event.data)?;
-        if let Some(mut error) = failure(&chunk, event.name) {
-            let used = decode::usage_of_body(&chunk, &self.dialect);
-            error.usage = (!used.is_empty()).then(|| Box::new(used));
-            return Err(error);
+        self.take_object(&chunk, event.name, out)
+    }
+
+    /// Takes a chunk, or the error that it is.
+    fn take_object(&mut self, chunk: &Value, name: &str, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        let mut failed = failure(chunk, name);
+        if failed.is_none() {
+            self.take_chunk(chunk, out);
+            failed = list(chunk, "choices").first().and_then(decode::choice_failure);
         }
-        self.take_chunk(&chunk, out);
-        Ok(())
+        let Some(mut error) = failed else { return Ok(()) };
+        let used = decode::usage_of_body(chunk, &self.dialect);
+        error.usage = (!used.is_empty()).then(|| Box::new(used));
+        Err(error)
     }
 
     /// Takes an ordinary chunk; false where it is not one, with nothing taken.
@@ -143,9 +197,12 @@ impl State {
                 self.answers.resize_with(at + 1, Answer::default);
             }
             take_choice(&mut self.answers[at], at, choice, out);
+            if at == 0 {
+                self.take_choice_rest(choice, out);
+            }
         }
         let used = decode::usage_of_body(chunk, &self.dialect);
-        if field(chunk, "usage").is_some() || field(chunk, "x_groq").is_some_and(|x| x.get("usage").is_some()) {
+        if decode::usage_place(chunk).is_some() {
             out.push(Delta::Usage { usage: used });
         } else if let Some(lane) = used.service_tier.filter(|_| !self.vendor.contains_key("service_tier")) {
             let usage = crate::usage::Usage { service_tier: Some(lane), ..crate::usage::Usage::default() };
@@ -180,6 +237,18 @@ impl State {
         }
     }
 
+    /// What a choice says besides its answer, gathered over the chunks.
+    fn take_choice_rest(&mut self, choice: &Value, out: &mut Vec<Delta>) {
+        let mut more = decode::choice_rest(choice);
+        more.retain(|name, value| self.choice.get(name) != Some(value));
+        if !more.is_empty() {
+            self.choice.extend(more);
+            let mut fields = VendorFields::new();
+            fields.set(API, "choice", self.choice.clone().into());
+            out.push(Delta::Vendor { fields });
+        }
+    }
+
     /// A JSON body in place of a stream: an error, or the whole answer of a server that does not stream.
     fn take_whole(&mut self, body: &[u8], out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         let body = json::body(body)?;
@@ -191,7 +260,11 @@ impl State {
 /// The error that an event is, if it is one.
 fn failure(chunk: &Value, event_name: &str) -> Option<ProviderError> {
     let is_named = event_name == "error";
-    if !is_named && field(chunk, "error").is_none() && chunk.get("choices").is_some() {
+    // Groq says in one word why it broke a stream off.
+    if let Some(said) = json::at(chunk, &["x_groq", "error"]).and_then(Value::as_str).filter(|said| !said.is_empty()) {
+        return errors::of_body(&json!({ "error": said }), 200, &[]);
+    }
+    if !is_named && !errors::is_stated(chunk) && chunk.get("choices").is_some() {
         return None;
     }
     let unnamed = || is_named.then(|| ProviderError::protocol("the vendor sent an error event without an error in it"));
@@ -199,12 +272,17 @@ fn failure(chunk: &Value, event_name: &str) -> Option<ProviderError> {
 }
 
 fn take_choice(answer: &mut Answer, at: usize, choice: &Value, out: &mut Vec<Delta>) {
-    let message = field(choice, "delta").or_else(|| field(choice, "message")).unwrap_or(&Value::Null);
-    answer.details(at, list(message, "reasoning_details"), out);
-    let named = ["reasoning_content", "reasoning"].into_iter();
-    let shown = named.filter_map(|name| Some((name, text(message, name)?))).find(|(_, words)| !words.is_empty());
-    if let Some((name, words)) = shown {
-        answer.reasoning(at, name, words.to_owned(), out);
+    // Some vendors end with the whole message, which was told in pieces already.
+    let whole = || field(choice, "message").filter(|_| !answer.has_begun());
+    let message = field(choice, "delta").or_else(whole).unwrap_or(&Value::Null);
+    let details = list(message, "reasoning_details");
+    answer.details(at, details, out);
+    match decode::shown(message) {
+        Some((name, words)) => answer.reasoning(at, name, words.to_owned(), out),
+        None => answer.details_text(at, decode::text_of_details(details), out),
+    }
+    if let Some(words) = text(choice, "text").filter(|_| message.is_null()) {
+        answer.text(at, words.to_owned(), out);
     }
     match message.get("content") {
         Some(Value::String(words)) => answer.text(at, words.clone(), out),
@@ -270,7 +348,7 @@ fn grow(whole: &mut Map<String, Value>, piece: &Map<String, Value>) {
     for (name, value) in piece {
         match (whole.get_mut(name), value) {
             (_, Value::Null) => {}
-            (Some(Value::String(old)), Value::String(more)) if ["text", "summary", "data"].contains(&name.as_str()) => {
+            (Some(Value::String(old)), Value::String(more)) if GROWING.contains(&name.as_str()) => {
                 old.push_str(more);
             }
             (_, value) => drop(whole.insert(name.clone(), value.clone())),

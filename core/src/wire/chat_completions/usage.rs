@@ -83,7 +83,9 @@ fn add_what_was_left_out(read: &mut Usage, usage: &Value, dialect: &Dialect) {
     let reasoning = read.reasoning.unwrap_or(0);
     let total = count(usage, &["total_tokens"]);
     let missing = total.map_or(0, |total| total.saturating_sub(input.saturating_add(output)));
-    let cached_outside = dialect.cached_outside_input == Some(true);
+    // More cached tokens than there were in all can only stand beside them.
+    let stands_beside = read.cached_read.max(read.cache_write()) > Some(input);
+    let cached_outside = dialect.cached_outside_input.unwrap_or(stands_beside);
     if cached_outside {
         let beside = read.cached_read.unwrap_or(0).saturating_add(read.cache_write().unwrap_or(0));
         read.input = Some(input.saturating_add(beside));

@@ -13,29 +13,29 @@ use crate::request::{Effort, ReasoningAsk, RequestDraft};
 use crate::usage::Usage;
 use crate::wire::{Ask, HttpResponse, Mode, Wire, tests as recorded, verbatim};
 
-fn answered(body: &Value, dialect: &Dialect) -> Reply {
+pub(super) fn answered(body: &Value, dialect: &Dialect) -> Reply {
     let text = body.to_string();
     ChatCompletions.decode(HttpResponse { status: 200, headers: &[], body: text.as_bytes() }, dialect).unwrap()
 }
 
 /// The usage of an answer with this usage object.
-fn used(usage: Value, dialect: &Dialect) -> Usage {
+pub(super) fn used(usage: Value, dialect: &Dialect) -> Usage {
     let choice = json!({"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "x"}});
     answered(&json!({"choices": [choice], "usage": usage}), dialect).usage
 }
 
 /// A stream of these chunks, read whole and checked at every cut.
 #[track_caller]
-fn streamed(chunks: &[Value], end: &str) -> Result<Reply, ProviderError> {
+pub(super) fn streamed(chunks: &[Value], end: &str) -> Result<Reply, ProviderError> {
     let events: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
     let body = events + end;
     recorded::check_cuts(&ChatCompletions, body.as_bytes(), body.len());
     recorded::read(ChatCompletions.decoder(&Dialect::default()), [body.as_bytes()])
 }
 
-const DONE: &str = "data: [DONE]\n\n";
+pub(super) const DONE: &str = "data: [DONE]\n\n";
 
-fn chunk(delta: Value, finish: Option<&str>) -> Value {
+pub(super) fn chunk(delta: Value, finish: Option<&str>) -> Value {
     json!({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m",
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 }

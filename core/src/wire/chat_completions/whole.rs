@@ -20,6 +20,9 @@ use crate::wire::fields::{self, Fields};
 pub(super) fn reply(body: &[u8], dialect: &Dialect) -> Option<Reply> {
     let Whole { id, model, choice, service_tier, rest } = fields::read(body)?;
     let [choice] = choice?;
+    if choice.finish_reason.as_deref() == Some("error") {
+        return None;
+    }
     let text = choice.message.content.filter(|text| !text.is_empty());
     let mut used = decode::usage_of(rest.get("usage"), dialect);
     used.service_tier = used.service_tier.or_else(|| service_tier.and_then(|lane| super::read_tier(&lane)));

@@ -12,7 +12,7 @@ use crate::wire::turns::{is_vendors_own, no_arguments};
 use crate::wire::{Ask, Mode, schema, verbatim};
 
 /// The body, without what the dialect leaves out.
-pub(super) fn body(ask: &Ask<'_>, mode: Mode) -> Result<Map<String, Value>, ProviderError> {
+pub(in crate::wire) fn body(ask: &Ask<'_>, mode: Mode) -> Result<Map<String, Value>, ProviderError> {
     let writer = Writer { ask, dialect: &ask.endpoint.dialect, verbatim: verbatim::is_verbatim(&ask.endpoint.dialect) };
     let mut body = Map::new();
     if !ask.card.wire_name.is_empty() {

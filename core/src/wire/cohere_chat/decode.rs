@@ -33,6 +33,7 @@ pub(super) fn answer(response: HttpResponse<'_>) -> Result<Reply, ProviderError>
     if let Some(plan) = text(message, "tool_plan").filter(|plan| !plan.is_empty()) {
         parts.push(plan_of(plan));
     }
+    parts.extend(text(message, "content").filter(|said| !said.is_empty()).map(Part::text));
     parts.extend(list(message, "content").iter().filter_map(Value::as_object).map(|block| part(block.clone())));
     parts.extend(list(message, "tool_calls").iter().filter_map(call));
     let usage = field(&body, "usage").map(usage).unwrap_or_default();
@@ -196,8 +197,9 @@ impl State {
                 out.extend([Delta::Reasoning { part: 0, text }, Delta::PartVendor { part: 0, fields }]);
             }
             "tool-call-start" => {
+                let begun = field(message, "tool_calls").map(|calls| calls.get(0).unwrap_or(calls));
                 let Some(Content::ToolCall(ToolCall { id, name, arguments })) =
-                    field(message, "tool_calls").and_then(call).map(|part| part.content)
+                    begun.and_then(call).map(|part| part.content)
                 else {
                     return Ok(());
                 };

@@ -15,7 +15,7 @@ use crate::wire::{Mode, Parsed};
 const API: Api = Api::Converse;
 
 /// Reads a request body.
-pub(super) fn request(body: Value) -> Result<Parsed, ProviderError> {
+pub(in crate::wire) fn request(body: Value) -> Result<Parsed, ProviderError> {
     let mut body = object(body, "body")?;
     let mut draft = RequestDraft::default();
     if let Some(Value::Array(system)) = body.get("system") {

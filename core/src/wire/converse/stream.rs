@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::OWN_REASONING;
 use super::decode::{stop_reason, usage_with_tier};
@@ -88,6 +88,8 @@ enum Kind {
     Call,
     Answer,
     Cited(Vec<Value>),
+    /// A block that only this format knows, as far as it came.
+    Other(Map<String, Value>),
 }
 
 impl Events {
@@ -144,9 +146,15 @@ impl Events {
                 self.note(index, "toolUse", serde_json::json!({"type": kind}), out);
             }
         } else if let Some(fields) = start.as_object().filter(|fields| !fields.is_empty()) {
-            let whole = Part::new(Content::Vendor).with_vendor(VendorFields::of(self.api, fields.clone()));
-            out.push(Delta::Part { part: index, whole });
+            self.blocks.insert(index, Kind::Other(fields.clone()));
+            self.give(index, fields.clone(), out);
         }
+    }
+
+    /// Gives out a block that only this format knows; the last time counts.
+    fn give(&self, index: u32, fields: Map<String, Value>, out: &mut Vec<Delta>) {
+        let whole = Part::new(Content::Vendor).with_vendor(VendorFields::of(self.api, fields));
+        out.push(Delta::Part { part: index, whole });
     }
 
     fn note(&self, index: u32, name: &str, value: Value, out: &mut Vec<Delta>) {
@@ -187,16 +195,21 @@ impl Events {
             } else {
                 self.blocks.insert(index, Kind::Cited(vec![citation.clone()]));
             }
-        } else if let Some(fields) = delta.as_object() {
-            let fields = VendorFields::of(self.api, fields.clone());
-            out.push(Delta::Part { part: index, whole: Part::new(Content::Vendor).with_vendor(fields) });
+        } else if let Some(more) = delta.as_object()
+            && let Kind::Other(fields) = self.blocks.entry(index).or_insert_with(|| Kind::Other(Map::new()))
+        {
+            grow(fields, more);
         }
     }
 
     fn close(&mut self, index: u32, out: &mut Vec<Delta>) {
-        if let Some(Kind::Cited(citations)) = self.blocks.remove(&index) {
-            out.push(Delta::Text { part: index, text: String::new() });
-            self.note(index, "citations", citations.into(), out);
+        match self.blocks.remove(&index) {
+            Some(Kind::Cited(citations)) => {
+                out.push(Delta::Text { part: index, text: String::new() });
+                self.note(index, "citations", citations.into(), out);
+            }
+            Some(Kind::Other(fields)) => self.give(index, fields, out),
+            _ => {}
         }
     }
 
@@ -214,6 +227,23 @@ impl Events {
         }
         if self.stop.replace(reason.clone()).is_none() {
             out.push(Delta::Stop { reason });
+        }
+    }
+}
+
+/// Adds to a block what a piece of it says. A list in the piece is the block's content, which comes list by list.
+fn grow(block: &mut Map<String, Value>, more: &Map<String, Value>) {
+    for (name, value) in more {
+        match (block.get_mut(name), value) {
+            (Some(Value::Object(inner)), Value::Array(list)) => match inner.get_mut("content") {
+                Some(Value::Array(content)) => content.extend(list.iter().cloned()),
+                _ => drop(inner.insert("content".to_owned(), list.clone().into())),
+            },
+            (Some(Value::Object(inner)), Value::Object(more)) => {
+                inner.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
+            }
+            (Some(Value::Array(all)), Value::Array(list)) => all.extend(list.iter().cloned()),
+            _ => drop(block.insert(name.clone(), value.clone())),
         }
     }
 }

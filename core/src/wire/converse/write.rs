@@ -37,7 +37,7 @@ enum Words {
 const CALL_ID_CHARS_MAX: usize = 64;
 
 /// The body; the model is in the path.
-pub(super) fn body(ask: &Ask<'_>) -> Result<Map<String, Value>, ProviderError> {
+pub(in crate::wire) fn body(ask: &Ask<'_>) -> Result<Map<String, Value>, ProviderError> {
     let writer = Writer { ask, verbatim: verbatim::is_verbatim(&ask.endpoint.dialect) };
     let split = conversation(ask, Merge::All, |_| false);
     let mut body = Map::new();
@@ -199,6 +199,11 @@ impl Writer<'_> {
         }
         if !sampling.stop.is_empty() && accepts.stop {
             config.insert("stopSequences".to_owned(), sampling.stop.clone().into());
+        }
+        if let Some(Value::Object(more)) = self.ask.draft.vendor.field(API, "inferenceConfig") {
+            for (name, value) in more {
+                config.entry(name.clone()).or_insert_with(|| value.clone());
+            }
         }
         Ok(config)
     }

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::MADE_ID;
 use super::parse::{camel, media, take_media};
 use super::usage::usage;
 use super::write::note_thought;
+use super::{MADE_ID, partial};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::message::{Content, Part, ToolCall};
 use crate::model::Api;
@@ -90,6 +90,8 @@ struct Answer {
     runs_tools: bool,
     /// The end of such an answer, held back until the stream is over.
     held: Option<StopReason>,
+    /// The call whose arguments still come: its part and what came.
+    growing: Option<(u32, partial::Arguments)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -203,6 +205,7 @@ impl Chunks {
             pieces.push(Delta::Logprobs { tokens: logprobs(found) });
         }
         if let Some(word) = field(candidate, "finishReason").and_then(stop_reason) {
+            answer.end_growing(&mut pieces);
             self.has_ended = true;
             let reason = if word == StopReason::End && answer.calls > 0 { StopReason::ToolUse } else { word };
             match answer.runs_tools && self.merges {
@@ -239,6 +242,16 @@ impl Answer {
             }
         } else if let Some(Value::Object(call)) = part.shift_remove("functionCall") {
             let mut call = camel(call);
+            if self.growing.is_some() && !call.get("name").is_some_and(|name| name.is_string() && *name != "") {
+                return self.grow(call, out);
+            }
+            self.end_growing(out);
+            if partial::is_partial(&call) {
+                let mut arguments = partial::Arguments::default();
+                arguments.take(&Value::Object(call.clone()));
+                self.growing = Some((self.next, arguments));
+                ["args", "partialArgs", "willContinue"].iter().for_each(|name| drop(call.shift_remove(*name)));
+            }
             let own = take_if(&mut call, "id", |id| id.as_str().filter(|id| !id.is_empty()).map(str::to_owned));
             let made = || match answer {
                 0 => format!("{MADE_ID}{id}_{}", self.calls),
@@ -268,12 +281,31 @@ impl Answer {
         match whole.content {
             Content::ToolCall(ToolCall { id, name, arguments }) => {
                 out.push(Delta::ToolCall { part, id, name });
-                out.push(Delta::Arguments { part, text: arguments });
+                if self.growing.is_none() {
+                    out.push(Delta::Arguments { part, text: arguments });
+                }
                 if !whole.vendor.is_empty() {
                     out.push(Delta::PartVendor { part, fields: whole.vendor });
                 }
             }
             _ => out.push(Delta::Part { part, whole }),
+        }
+    }
+
+    /// More of the call whose arguments still come; a piece that promises no more ends it.
+    fn grow(&mut self, call: Map<String, Value>, out: &mut Vec<Delta>) {
+        let is_last = call.get("willContinue") != Some(&Value::Bool(true));
+        if let Some((_, arguments)) = &mut self.growing {
+            arguments.take(&Value::Object(call));
+        }
+        if is_last {
+            self.end_growing(out);
+        }
+    }
+
+    fn end_growing(&mut self, out: &mut Vec<Delta>) {
+        if let Some((part, arguments)) = self.growing.take() {
+            out.push(Delta::Arguments { part, text: arguments.finish() });
         }
     }
 

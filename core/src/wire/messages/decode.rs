@@ -1,6 +1,6 @@
 //! A Messages answer as our reply, and its usage.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{ANSWER_TOOL, whole};
 use crate::error::ProviderError;
@@ -39,6 +39,9 @@ pub(in crate::wire) fn reply(body: Value, api: Api) -> Result<Reply, ProviderErr
     let Value::Object(mut body) = body else { return Err(not_a_message()) };
     let content = match body.shift_remove("content") {
         Some(Value::Array(content)) => content,
+        // Copies of the format write a text alone, or nothing.
+        Some(Value::String(text)) => vec![json!({"type": "text", "text": text})],
+        Some(Value::Null) if body.get("type").is_some_and(|kind| kind == "message") => Vec::new(),
         None if body.contains_key("input_tokens") => {
             usage.input = body.get("input_tokens").and_then(Value::as_u64);
             Vec::new()

@@ -32,12 +32,12 @@ impl Default for Decoder {
 impl StreamDecoder for Decoder {
     fn feed(&mut self, bytes: &[u8], out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         let Decoder { sse, events } = self;
-        sse.feed(bytes, |event| events.take(&json::event(event.data)?, out))
+        sse.feed(bytes, |event| events.read(event.data, out))
     }
 
     fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         let Decoder { sse, events } = self;
-        sse.finish(|event| events.take(&json::event(event.data)?, out))?;
+        sse.finish(|event| events.read(event.data, out))?;
         if sse.events() == 0 && !sse.stray().is_empty() {
             let body = json::body(sse.stray())?;
             return match errors::of_body(&body, 200, &[]) {
@@ -79,6 +79,14 @@ impl Events {
     pub(in crate::wire) fn new(api: Api) -> Events {
         let usage = Map::new();
         Events { api, blocks: BTreeMap::new(), usage, answered: false, called: false, ended: false }
+    }
+
+    /// Takes an event's data; copies of the format end with a word of another's.
+    fn read(&mut self, data: &str, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
+        match data.trim() {
+            "" | "[DONE]" => Ok(()),
+            _ => self.take(&json::event(data)?, out),
+        }
     }
 
     /// Takes one event.

@@ -221,7 +221,10 @@ impl Writer<'_> {
 
     fn tool(&self, tool: &Tool) -> Result<Value, ProviderError> {
         let mut written = Map::new();
-        written.insert("name".to_owned(), tool.name.as_str().into());
+        // A set of tools has a type and no name.
+        if tool.vendor.field(self.api, "type").is_none_or(|kind| kind != tool.name.as_str()) {
+            written.insert("name".to_owned(), tool.name.as_str().into());
+        }
         if !is_vendors_own(tool, self.api, &["custom"])? {
             check_tool_name(&tool.name, 128, "_-")?;
             put(&mut written, "description", tool.description.as_deref());

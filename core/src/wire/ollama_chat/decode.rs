@@ -92,7 +92,7 @@ impl Pieces {
     }
 
     fn take(&mut self, piece: &Value, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
-        if let Some(error) = errors::of_body(piece, 200, &[]).filter(|_| field(piece, "error").is_some()) {
+        if let Some(error) = errors::of_body(piece, 200, &[]).filter(|_| errors::is_stated(piece)) {
             return Err(error);
         }
         let message = field(piece, "message").filter(|message| message.is_object());

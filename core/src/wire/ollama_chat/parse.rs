@@ -134,6 +134,7 @@ fn read_message(message: Value, at: usize, calls: &mut Calls) -> Result<Message,
         let name = take_text(&mut message, "tool_name");
         let waiting = calls.answered(name.as_deref());
         let own = take_text(&mut message, "tool_call_id");
+        let has_id = own.is_some();
         let call_id = own.or(waiting).unwrap_or_else(|| format!("{MADE_ID}{at}"));
         let parts = text.map(Part::text).into_iter().collect();
         let mut part =
@@ -141,6 +142,9 @@ fn read_message(message: Value, at: usize, calls: &mut Calls) -> Result<Message,
         part.vendor = VendorFields::of(api, message);
         if name.is_none() {
             part.vendor.set(api, "$no_name", true.into());
+        }
+        if !has_id {
+            part.vendor.set(api, "$no_id", true.into());
         }
         return Ok(Message::new(Role::Tool, vec![part]));
     }

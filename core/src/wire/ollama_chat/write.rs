@@ -106,7 +106,8 @@ impl Writer<'_> {
                     let noted = part.vendor.field(self.api, "$no_name").is_some();
                     let name = answer.name.as_deref().or_else(|| name_of(&answer.call_id)).filter(|_| !noted);
                     put(&mut object, "tool_name", name);
-                    if !answer.call_id.starts_with(MADE_ID) {
+                    let has_id = part.vendor.field(self.api, "$no_id").is_none();
+                    if has_id && !answer.call_id.starts_with(MADE_ID) {
                         object.insert("tool_call_id".to_owned(), answer.call_id.as_str().into());
                     }
                     part.vendor.write_into(self.api, &mut object);

@@ -1,8 +1,8 @@
 //! A whole reply in the Responses format.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{API, CUSTOM, ITEM, PIECE, WHOLE, rest_of};
+use super::{API, CUSTOM, ITEM, PIECE, TYPE, WHOLE, rest_of};
 use crate::error::{ProviderError, one_line};
 use crate::message::{Content, Part, ToolCall};
 use crate::model::Dialect;
@@ -23,7 +23,7 @@ pub(super) fn reply(
     headers: &[(String, String)],
     dialect: &Dialect,
 ) -> Result<Reply, ProviderError> {
-    let failed = text(body, "status") == Some("failed") || field(body, "error").is_some();
+    let failed = text(body, "status") == Some("failed") || errors::is_stated(body);
     let Some(output) = body.get("output").and_then(Value::as_array).filter(|_| !failed) else {
         let other = || match failed {
             true => ProviderError::protocol("the vendor says that the answer failed and does not say why: ask again"),
@@ -69,6 +69,9 @@ pub(super) fn parts(item: &Value) -> Vec<Part> {
     let Some(fields) = item.as_object() else { return Vec::new() };
     match text(item, "type") {
         Some("message") if !list(item, "content").is_empty() => message(fields, list(item, "content")),
+        Some("message") if text(item, "content").is_some_and(|words| !words.is_empty()) => {
+            message(fields, &[json!({"type": "output_text", "text": item["content"]})])
+        }
         Some("reasoning") => vec![whole(Content::Reasoning { text: reasoning_text(item) }, item)],
         Some("function_call") => vec![tool_call(fields, "arguments")],
         Some("custom_tool_call") => vec![tool_call(fields, "input")],
@@ -83,15 +86,20 @@ fn message(fields: &Map<String, Value>, content: &[Value]) -> Vec<Part> {
     read
 }
 
-/// A piece of a message that the model wrote.
+/// A piece of a message that the model wrote. Some copies of the format call its text by another type.
 fn piece(piece: &Value) -> Part {
-    let (content, known) = match (text(piece, "type"), text(piece, "text"), text(piece, "refusal")) {
-        (Some("output_text"), Some(words), _) => (Content::Text { text: words.to_owned() }, "text"),
-        (Some("refusal"), _, Some(words)) => (Content::Refusal { text: words.to_owned() }, "refusal"),
+    let kind = text(piece, "type").unwrap_or_default();
+    let (content, known) = match (kind, text(piece, "text"), text(piece, "refusal")) {
+        ("output_text" | "text" | "input_text", Some(words), _) => (Content::Text { text: words.to_owned() }, "text"),
+        ("refusal", _, Some(words)) => (Content::Refusal { text: words.to_owned() }, "refusal"),
         _ => return whole_piece(piece),
     };
     let rest = piece.as_object().map(|all| rest_of(all, &["type", "logprobs", known])).unwrap_or_default();
-    Part::new(content).with_vendor(VendorFields::of(API, rest))
+    let mut part = Part::new(content).with_vendor(VendorFields::of(API, rest));
+    if known == "text" && kind != "output_text" {
+        part.vendor.set(API, TYPE, kind.into());
+    }
+    part
 }
 
 /// A part that keeps all that it was read from.

@@ -35,6 +35,8 @@ struct State {
     parts: BTreeMap<(u64, u64), Open>,
     /// Items that are done, for vendors that don't repeat them at the end.
     items: BTreeMap<u64, Value>,
+    /// Items' places by their ids: a stream may number items that the end leaves out.
+    places: BTreeMap<String, u64>,
 }
 
 /// A part that has begun.
@@ -51,7 +53,8 @@ struct Open {
 
 impl Decoder {
     pub(super) fn new(dialect: Dialect) -> Decoder {
-        let state = State { dialect, start: None, ended: false, parts: BTreeMap::new(), items: BTreeMap::new() };
+        let (parts, items, places) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let state = State { dialect, start: None, ended: false, parts, items, places };
         Decoder { parser: SseParser::new(), state }
     }
 }
@@ -104,7 +107,7 @@ impl State {
             | "response.done" => {
                 return self.end(response, out);
             }
-            _ if kind == "error" || event.name == "error" || field(&data, "error").is_some() => {
+            _ if kind == "error" || event.name == "error" || errors::is_stated(&data) => {
                 let unnamed = || ProviderError::protocol("the vendor sent an error event without an error in it");
                 return Err(errors::of_body(&data, 200, &[]).unwrap_or_else(unnamed));
             }
@@ -126,6 +129,7 @@ impl State {
     /// An item begins: what is not a message holds its place at once.
     fn added(&mut self, data: &Value, out: &mut Vec<Delta>) {
         let (Some(at), Some(item)) = (count(data, &["output_index"]), field(data, "item")) else { return };
+        self.name(at, item);
         if text(item, "type") == Some("message") {
             return;
         }
@@ -169,9 +173,17 @@ impl State {
 
     fn done(&mut self, data: &Value, out: &mut Vec<Delta>) {
         let (Some(at), Some(item)) = (count(data, &["output_index"]), field(data, "item")) else { return };
+        self.name(at, item);
         self.settle(at, item, out);
         if self.items.len() < REPLY_PARTS_MAX {
             self.items.insert(at, item.clone());
+        }
+    }
+
+    /// Keeps the place of an item under its id.
+    fn name(&mut self, at: u64, item: &Value) {
+        if let Some(id) = text(item, "id").filter(|id| !id.is_empty() && self.places.len() < REPLY_PARTS_MAX) {
+            self.places.insert(id.to_owned(), at);
         }
     }
 
@@ -193,7 +205,8 @@ impl State {
         let reply = decode::reply(&response, 200, &[], &self.dialect)?;
         self.begin(&response, out);
         for (item, at) in list(&response, "output").iter().zip(0..) {
-            self.settle(at, item, out);
+            let named = text(item, "id").and_then(|id| self.places.get(id).copied());
+            self.settle(named.unwrap_or(at), item, out);
         }
         self.ended = true;
         let tail = crate::reply::Reply { parts: Vec::new(), ..reply };

@@ -129,6 +129,38 @@ fn a_rich_request_is_written_as_documented() {
     assert_eq!(written(&draft), want);
 }
 
+/// xAI takes the field for instructions only where nothing stored is continued: there they stay messages.
+#[test]
+fn instructions_stay_messages_where_the_vendor_wants_them_so() {
+    let catalog = crate::catalog::Catalog::builtin();
+    let find = |id: &str| catalog.endpoints().iter().find(|one| one.id.as_str() == id).unwrap();
+    let messages = vec![
+        crate::Message::system("Be brief."),
+        crate::Message::system("Speak Welsh."),
+        crate::Message::user("Who is there?"),
+    ];
+    let draft = RequestDraft { messages, ..RequestDraft::default() };
+    let card = verbatim::card("grok-x");
+    let written = |endpoint: &str| -> Value {
+        let ask = Ask { draft: &draft, card: &card, endpoint: find(endpoint), max_tokens: 500 };
+        serde_json::from_slice(&Responses.write(&ask, Mode::Unary).unwrap().body).unwrap()
+    };
+    let xai = written("xai-responses");
+    let want = json!([
+        {"role": "system", "content": "Be brief."}, {"role": "system", "content": "Speak Welsh."},
+        {"role": "user", "content": "Who is there?"}]);
+    assert_eq!((&xai["input"], xai.get("instructions")), (&want, None));
+    let stock = written("openai-responses");
+    let joined = "Be brief.\n\nSpeak Welsh.";
+    assert_eq!((&stock["instructions"], &stock["input"][0]["role"]), (&joined.into(), &"user".into()));
+    // A model that takes no instructions at all gets them with the first question, at either vendor.
+    let mut plain = verbatim::card("grok-x");
+    plain.accepts.system = false;
+    let ask = Ask { draft: &draft, card: &plain, endpoint: find("xai-responses"), max_tokens: 500 };
+    let body: Value = serde_json::from_slice(&Responses.write(&ask, Mode::Unary).unwrap().body).unwrap();
+    assert_eq!((body["input"].as_array().unwrap().len(), &body["input"][0]["role"]), (1, &"user".into()));
+}
+
 #[test]
 fn a_reply_is_read_and_sent_back_as_it_came() {
     let reply = decoded(&response()).unwrap();

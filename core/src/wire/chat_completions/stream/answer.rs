@@ -36,14 +36,37 @@ pub(super) struct Answer {
 struct Call {
     part: u32,
     id: String,
+    name: String,
     /// Set once the call was given out.
     is_open: bool,
     held: String,
+    /// Whether its arguments so far end as an object does.
+    is_closed: bool,
+}
+
+impl Call {
+    /// Whether a piece under this call's number begins another call all the same: some vendors number none, and some
+    /// leave the ids out as well. One without a name goes on with the call, even under a new id: older servers make one
+    /// for every piece.
+    fn is_followed_by(&self, id: Option<&str>, name: Option<&str>, arguments: &str) -> bool {
+        let (true, Some(name)) = (self.is_open, name) else {
+            return !self.is_open && id.is_some_and(|id| !self.id.is_empty() && id != self.id);
+        };
+        match id.filter(|_| !self.id.is_empty()) {
+            Some(id) => id != self.id,
+            None => name != self.name || (self.is_closed && arguments.trim_ascii_start().starts_with('{')),
+        }
+    }
 }
 
 impl Answer {
     pub(super) fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether anything came.
+    pub(super) fn has_begun(&self) -> bool {
+        self.parts > 0
     }
 
     pub(super) fn has_refused(&self) -> bool {
@@ -109,6 +132,13 @@ impl Answer {
         }
     }
 
+    /// The words of reasoning details, where the vendor shows them nowhere else.
+    pub(super) fn details_text(&mut self, at: usize, text: String, out: &mut Vec<Delta>) {
+        if !text.is_empty() && self.reasoning.as_ref().is_none_or(|(_, name)| name.is_empty()) {
+            self.reasoning(at, "", text, out);
+        }
+    }
+
     pub(super) fn refusal(&mut self, at: usize, words: &str, out: &mut Vec<Delta>) {
         if words.is_empty() {
             return;
@@ -128,17 +158,20 @@ impl Answer {
     pub(super) fn call(&mut self, at: usize, piece: &Value, out: &mut Vec<Delta>) {
         let id = text(piece, "id").filter(|id| !id.is_empty());
         let index = field(piece, "index").and_then(Value::as_u64).and_then(|index| u32::try_from(index).ok());
-        let Some(place) = self.place_of(index, id) else { return };
         let function = field(piece, "function").or_else(|| field(piece, "custom")).unwrap_or(&Value::Null);
-        let whole = decode::tool_call(piece, place as u32);
         let name = text(function, "name").or_else(|| text(piece, "name")).filter(|name| !name.is_empty());
+        let arguments = function.get("arguments").or_else(|| function.get("input"));
+        let arguments = arguments.map(decode::arguments_text).unwrap_or_default();
+        let Some(place) = self.place_of(index, id, name, &arguments) else { return };
+        let whole = decode::tool_call(piece, place as u32);
         let call = &mut self.calls[place];
-        if let Some(id) = id {
+        if let Some(id) = id.filter(|_| !call.is_open) {
             call.id = id.to_owned();
         }
         let part = call.part;
         if let Some(name) = name.filter(|_| !call.is_open) {
             call.is_open = true;
+            call.name = name.to_owned();
             let id = if call.id.is_empty() { format!("call_{place}") } else { call.id.clone() };
             let held = std::mem::take(&mut call.held);
             self.push(at, Delta::ToolCall { part, id, name: name.to_owned() }, out);
@@ -147,29 +180,31 @@ impl Answer {
         if !whole.vendor.is_empty() {
             self.push(at, Delta::PartVendor { part, fields: whole.vendor }, out);
         }
-        let arguments = function.get("arguments").or_else(|| function.get("input"));
-        self.grow(at, place, arguments.map(decode::arguments_text).unwrap_or_default(), out);
+        self.grow(at, place, arguments, out);
     }
 
-    /// Which call a piece belongs to; a new one is begun where none fits. A known index with another id is a new call:
-    /// some vendors send every call under index 0.
-    fn place_of(&mut self, index: Option<u32>, id: Option<&str>) -> Option<usize> {
+    /// Which call a piece belongs to; a new one is begun where none fits.
+    fn place_of(&mut self, index: Option<u32>, id: Option<&str>, name: Option<&str>, arguments: &str) -> Option<usize> {
         let known = match index {
             Some(index) => self.places.get(&index).copied(),
             None if id.is_none() => self.calls.len().checked_sub(1),
             None => self.calls.iter().position(|call| Some(call.id.as_str()) == id),
         };
-        if let Some(place) = known {
-            let held = &self.calls[place].id;
-            if id.is_none_or(|id| held.is_empty() || id == held) {
-                return Some(place);
-            }
+        if let Some(place) = known.filter(|place| !self.calls[*place].is_followed_by(id, name, arguments)) {
+            return Some(place);
         }
         if self.calls.len() >= REPLY_PARTS_MAX {
             return None;
         }
         let part = self.next_part();
-        self.calls.push(Call { part, id: String::new(), is_open: false, held: String::new() });
+        self.calls.push(Call {
+            part,
+            id: String::new(),
+            name: String::new(),
+            is_open: false,
+            held: String::new(),
+            is_closed: false,
+        });
         let place = self.calls.len() - 1;
         let index = index.unwrap_or(u32::try_from(place).unwrap_or(u32::MAX));
         self.places.insert(index, place);
@@ -186,6 +221,9 @@ impl Answer {
         let call = &mut self.calls[place];
         if text.is_empty() {
             return;
+        }
+        if let Some(last) = text.trim_ascii_end().bytes().last() {
+            call.is_closed = last == b'}';
         }
         if call.is_open {
             let part = call.part;
@@ -206,12 +244,13 @@ impl Answer {
         }
     }
 
-    /// Further fields of the message: texts and lists grow, others are replaced.
+    /// Further fields of the message: texts and lists grow, others are replaced. A text that only comes again stays.
     pub(super) fn extras(&mut self, more: Map<String, Value>) {
         for (name, value) in more {
             match (self.extras.get_mut(&name), value) {
                 (Some(Value::Array(old)), Value::Array(more)) => old.extend(more),
                 (Some(Value::Object(old)), Value::Object(more)) => super::grow(old, &more),
+                (Some(Value::String(old)), Value::String(more)) if *old != more => old.push_str(&more),
                 (_, value) => drop(self.extras.insert(name, value)),
             }
         }

@@ -1,14 +1,17 @@
 //! Keys through the whole client: whatever a vendor does, its key is in no error, reply, explanation, log line, Debug
-//! print, panic, ledger file or report of it, and no reservation is left open.
+//! print, panic, ledger file or report of it, nor in what other languages are shown, and no reservation is left open.
 //!
 //! Each case has a client, a key and a vendor of its own; all share one ledger in a file and one log that hears
-//! everything. What is searched for are the keys and the words of the prompt.
+//! everything, traces included. What is searched for are the keys and the words of the prompt. Each place that is
+//! searched is counted: `docs/wire.md` has the table. What the command prints and writes is searched in its own tests.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
 
 use futures_util::StreamExt;
+use serde_json::{Value, json};
 use tierway::attempt::Rules;
 use tierway::catalog::Catalog;
 use tierway::client::{Client, Response};
@@ -18,11 +21,14 @@ use tierway::store::{Page, SqliteStore, Store};
 use tierway::testing::server::Server;
 use tierway::time::Span;
 use tierway::{EndpointId, Error, Request};
+use tierway_bindings::{Failure, Handle, Host};
 
 use super::cases::Case;
 use super::rig::{Format, LIMITS, PROMPT, Rig};
 use super::{ALONE, AT_ONCE, Trial, script};
 
+/// How a panic that a case wants begins.
+const MEANT: &str = "meant: ";
 /// What is part of every key, of the form that vendors give.
 const CANARY: &str = "sk-canary";
 
@@ -91,6 +97,20 @@ impl tracing::Subscriber for &'static Log {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
+/// What crates below log by the older way.
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let mut text = self.0.lock().expect("nobody panics with it");
+        let _ = writeln!(text, "{} {}", record.target(), record.args());
+    }
+
+    fn flush(&self) {}
+}
+
 /// Writes down the fields of a log line.
 struct Words<'a>(&'a Mutex<String>);
 
@@ -108,12 +128,17 @@ fn log() -> &'static Log {
     START.call_once(|| {
         // Another test's subscriber would hear instead of this one, and there is none.
         let _ = tracing::subscriber::set_global_default(&*LOG);
+        let _ = log::set_logger(&*LOG);
+        log::set_max_level(log::LevelFilter::Trace);
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             let mut text = LOG.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let _ = writeln!(text, "panic: {panic} {panic:?}");
             drop(text);
-            before(panic);
+            let said = panic.payload().downcast_ref::<String>();
+            if !said.is_some_and(|said| said.starts_with(MEANT)) {
+                before(panic);
+            }
         }));
     });
     &LOG
@@ -124,28 +149,106 @@ fn quick(case: &Case) -> bool {
     !["no head", "stalls", "trickles", "bomb"].iter().any(|slow| case.name.contains(slow))
 }
 
-/// All that can be seen of an outcome.
-fn shown(client: &Client, request: &Request, outcome: &Result<Response, Error>) -> String {
-    let mut text = format!("{client:?}{:?}{:?}", client.health(), client.keys());
+/// A place where something is shown.
+type Place = &'static str;
+
+/// All that can be seen of an outcome, by place.
+fn shown(client: &Client, request: &Request, outcome: &Result<Response, Error>) -> Vec<(Place, String)> {
+    let mut seen = vec![("Debug of a client", format!("{client:?}{:?}{:?}", client.health(), client.keys()))];
     match outcome {
         Ok(response) => {
             let json = serde_json::to_string(response).expect("a response is JSON");
             let explained = serde_json::to_string(&response.explain()).expect("an explanation is JSON");
-            // The reply may say anything: it is the vendor's.
-            let _ = write!(text, "{:?}{}{json}{explained}", response.route, response.explain());
+            seen.push((
+                "response and its explanation",
+                format!("{:?}{}{json}{explained}", response.route, response.explain()),
+            ));
         }
         Err(error) => {
-            let _ = write!(text, "{error}{error:?}{error:#?}{}", error.code());
-            let mut cause = std::error::Error::source(error);
-            while let Some(inner) = cause {
-                let _ = write!(text, "{inner}{inner:?}");
-                cause = inner.source();
-            }
+            seen.push(("error", causes(error, |inner| inner.to_string()) + error.code()));
+            seen.push(("Debug of an error", causes(error, |inner| format!("{inner:?}{inner:#?}"))));
         }
     }
     let plan = client.route(request).expect("the model is admitted");
-    let _ = write!(text, "{plan:?}{}{:?}", plan.explain(), plan.explain());
+    seen.push(("plan and its explanation", format!("{plan:?}{}{:?}", plan.explain(), plan.explain())));
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| panic!("{MEANT}{client:?} {outcome:?}")));
+    let said = panicked.expect_err("it panics");
+    seen.push(("panic", said.downcast_ref::<String>().cloned().unwrap_or_default()));
+    seen
+}
+
+/// An error and what caused it.
+fn causes(error: &Error, print: impl Fn(&dyn std::error::Error) -> String) -> String {
+    let mut text = print(error);
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text += &print(inner);
+        cause = inner.source();
+    }
     text
+}
+
+/// What other languages are shown of an outcome.
+fn shown_elsewhere(outcome: Result<Response, Error>) -> (Place, String) {
+    match outcome {
+        Ok(response) => ("response to a binding", serde_json::to_string(&response).expect("a response is JSON")),
+        Err(error) => {
+            let failure = Failure::from(error);
+            ("error to a binding", format!("{}{failure}{failure:?}", failure.to_json()))
+        }
+    }
+}
+
+/// Settings that are wrong, with a key in them where somebody may have put one: what a binding says of them.
+fn wrong_settings(key: &str) -> Vec<String> {
+    let wrong = [
+        json!({"keys": {"nowhere": key}}),
+        json!({"keys": {"openai": [key]}}),
+        json!({"keys": {"openai": format!("{key}\n{key}")}}),
+        json!({"keys": {"openai": {"key": key}}}),
+        json!({"keys": [key]}),
+        json!({"keys": {"openai": key}, "router": {"quality": "much"}}),
+        json!({"keys": {"openai": key}, "base_urls": {"openai": "not an address"}}),
+        json!({"keys": {"openai": key}, "transport": {"proxy": "not an address"}}),
+        json!({"keys": {"openai": key}, "ledger": {"path": "/proc/none/ledger.db"}}),
+        json!({"keys": {"openai": key}, "no_such_field": 1}),
+    ];
+    let said = |settings: &Value| match Handle::new(&settings.to_string(), Host::default()) {
+        Ok(handle) => format!("{handle:?}"),
+        Err(failure) => format!("{}{failure}{failure:?}", failure.to_json()),
+    };
+    wrong.iter().map(said).collect()
+}
+
+/// Searches each place, and counts.
+#[derive(Debug, Default)]
+struct Search {
+    counts: BTreeMap<Place, usize>,
+    found: Vec<String>,
+}
+
+impl Search {
+    fn look(&mut self, place: Place, name: &str, text: &str) {
+        *self.counts.entry(place).or_default() += 1;
+        let words = [CANARY, "X7f3kQ", "promptcanary"].into_iter().filter(|word| text.contains(word));
+        self.found.extend(words.map(|word| format!("{name}: {place} shows {word}")));
+    }
+
+    /// Fails where anything was found, or too little was searched in `count` cases; prints what was.
+    fn conclude(&self, count: usize) {
+        for (place, count) in &self.counts {
+            println!("{count:>7} {place}");
+        }
+        assert!(self.found.is_empty(), "{} of {count} cases:\n{}", self.found.len(), self.found.join("\n"));
+        let searched = |place: Place| self.counts.get(place).copied().unwrap_or_default();
+        assert!(count >= 500, "only {count} cases");
+        for place in ["Debug of a client", "plan and its explanation", "panic"] {
+            assert_eq!(searched(place), count, "{place}");
+        }
+        assert!(searched("error") >= 500 && searched("error") == searched("error to a binding"));
+        assert_eq!(searched("error") + searched("response to a binding"), count);
+        assert!(searched("line of the log, traces included") >= count, "the log heard little");
+    }
 }
 
 async fn ask(client: &Client, request: &Request, is_stream: bool) -> Result<Response, Error> {
@@ -164,16 +267,15 @@ impl Drop for Folder {
     }
 }
 
-/// The bytes of every file in a folder and below it.
-fn bytes_below(folder: &Path) -> Vec<u8> {
+/// Every file in a folder and below it: its name, and its bytes.
+fn bytes_below(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).expect("the folder is there").flatten() {
         let path = entry.path();
         match path.is_dir() {
             true => all.extend(bytes_below(&path)),
-            false => all.extend(std::fs::read(&path).unwrap_or_default()),
+            false => all.push((path.to_string_lossy().into_owned(), std::fs::read(&path).unwrap_or_default())),
         }
-        all.extend(path.to_string_lossy().into_owned().into_bytes());
     }
     all
 }
@@ -210,31 +312,59 @@ async fn no_key_shows_anywhere_whatever_a_vendor_does() {
                 .build()
                 .expect("the client can be built");
             let outcome = ask(&client, request, trial.is_stream).await;
-            let text = shown(&client, request, &outcome);
-            let words: Vec<&str> = [CANARY, "promptcanary"].into_iter().filter(|word| text.contains(word)).collect();
-            words.into_iter().map(|word| format!("{}: shows {word}", trial.name())).collect::<Vec<_>>()
+            let mut seen = shown(&client, request, &outcome);
+            seen.push(shown_elsewhere(outcome));
+            (trial.name(), seen)
         }
     };
-    let found: Vec<Vec<String>> =
-        futures_util::stream::iter(trials.into_iter().enumerate().map(run)).buffer_unordered(AT_ONCE).collect().await;
-    let found: Vec<String> = found.into_iter().flatten().collect();
-    assert!(found.is_empty(), "{} of {count} cases:\n{}", found.len(), found.join("\n"));
-    assert!(count >= 500, "only {count} cases");
+    let mut search = Search::default();
+    let mut outcomes = futures_util::stream::iter(trials.into_iter().enumerate().map(run)).buffer_unordered(AT_ONCE);
+    while let Some((name, seen)) = outcomes.next().await {
+        seen.into_iter().for_each(|(place, text)| search.look(place, &name, &text));
+    }
+    drop(outcomes);
+    for said in wrong_settings(&format!("{CANARY}0000X7f3kQ")) {
+        search.look("wrong settings to a binding", "settings", &said);
+    }
 
     let rows = store.rows(Page { limit: 100_000, ..Page::default() }).await.expect("the ledger can be read");
     assert!(rows.len() >= count, "{} rows of {count} cases", rows.len());
     assert!(rows.iter().all(|row| !matches!(row.fate, Fate::Open)), "a reservation was left open");
     let journal = store.journal(0, 1_000_000).await.expect("the journal can be read");
-    let ledger = format!("{store:?}{rows:?}{journal:?}{}", serde_json::to_string(&rows).expect("rows are JSON"));
+    search.look(
+        "rows and journal",
+        "ledger",
+        &format!("{store:?}{rows:?}{journal:?}{}", serde_json::to_string(&rows).expect("rows are JSON")),
+    );
+    let ledger = json!({"ledger": {"path": folder.0.join("ledger.db")}});
+    for (place, text) in reports(&ledger).await {
+        search.look(place, "ledger", &text);
+    }
     let before = bytes_below(&folder.0);
     store.close().await.expect("it closes");
     let after = bytes_below(&folder.0);
-    let log = log.0.lock().expect("nobody panics with it").clone();
-    for word in [CANARY, "X7f3kQ", "promptcanary"] {
-        assert!(!ledger.contains(word), "the ledger's rows show {word}");
-        assert!(!holds(&before, word) && !holds(&after, word), "the ledger's file holds {word}");
-        assert!(!log.contains(word), "the log shows {word}");
+    for (name, bytes) in before.iter().chain(&after) {
+        // What is no text is searched as it stands: keys are plain letters.
+        search.look("bytes of the ledger's files", name, &String::from_utf8_lossy(bytes));
     }
-    assert!(holds(&after, "acme/fox"), "the file is the one that was written");
-    println!("{count} cases held, {} bytes of log", log.len());
+    let names: Vec<&String> = before.iter().map(|(name, _)| name).collect();
+    assert!(names.iter().any(|name| name.ends_with("-wal")), "the log of writes is among the files: {names:?}");
+    assert!(after.iter().any(|(_, bytes)| holds(bytes, "acme/fox")), "the file is the one that was written");
+    let log = log.0.lock().expect("nobody panics with it").clone();
+    log.lines().for_each(|line| search.look("line of the log, traces included", "log", line));
+
+    search.conclude(count);
+}
+
+/// What a binding reports of a ledger, and its attempts.
+async fn reports(settings: &Value) -> Vec<(Place, String)> {
+    let handle = Handle::new(&settings.to_string(), Host::default()).expect("the ledger can be opened");
+    let by = r#"{"by": ["model", "vendor", "endpoint", "ending", "purpose", "day"]}"#;
+    let report = handle.report(by).await.expect("it can be added up");
+    let attempts = handle.attempts(r#"{"limit": 10000}"#).await.expect("it can be read");
+    vec![
+        ("report to a binding", report),
+        ("attempts to a binding", attempts),
+        ("Debug of a handle", format!("{handle:?}")),
+    ]
 }

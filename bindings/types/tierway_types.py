@@ -86,7 +86,7 @@ class CandidateLine(TypedDict):
     #: The model's tier.
     tier: "Tier"
     #: What it is for.
-    role: "Role"
+    role: "CandidateRole"
     #: How likely its answer is good enough.
     p_good: float
     #: Expected tokens of output, reasoning included.
@@ -746,6 +746,7 @@ class Usage(TypedDict):
 
 Aim = Union["AimQuality", "AimWorth", "AimSpend"]
 CacheHint = Union[Literal['5m'], Literal['1h']]
+CandidateRole = Union[Literal['choice'], Literal['fallback'], Literal['last_resort']]
 DataLabel = str
 Delta = Union["DeltaStart", "DeltaText", "DeltaReasoning", "DeltaRefusal", "DeltaToolCall", "DeltaArguments", "DeltaPart", "DeltaPartVendor", "DeltaLogprobs", "DeltaUsage", "DeltaContinued", "DeltaStop", "DeltaVendor", "DeltaAlternative"]
 Effort = Union[Literal['none'], Literal['minimal'], Literal['low'], Literal['medium'], Literal['high'], Literal['xhigh'], Literal['max']]

@@ -95,7 +95,8 @@ pub enum Aim {
 
 /// What a candidate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+// A message has a role too, and in the schema each name is one type.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CandidateRole"))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Role {

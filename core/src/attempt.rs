@@ -146,6 +146,8 @@ pub struct Attempts {
     under_way: Vec<Attempt>,
     is_resumed: bool,
     excluded: Vec<EndpointId>,
+    /// Of an answer that fell short: who follows it must be likelier to be good than it was, and as likely as was planned.
+    in_hand: Option<(f64, f64)>,
     spent: Vec<bool>,
     tried: Vec<Tried>,
 }
@@ -169,6 +171,7 @@ impl Attempts {
             under_way: Vec::new(),
             is_resumed: false,
             excluded: Vec::new(),
+            in_hand: None,
             spent,
             tried: Vec::new(),
         }
@@ -192,6 +195,11 @@ impl Attempts {
     /// Whether the answer is streamed.
     pub fn is_stream(&self) -> bool {
         self.rules.is_stream
+    }
+
+    /// The attempt that is under way, or was last.
+    pub fn current(&self) -> Attempt {
+        self.current
     }
 
     /// What was tried so far and did not do, in order.
@@ -236,8 +244,7 @@ impl Attempts {
             Outcome::Slow => self.hedge(now, health),
             Outcome::Answered { number } => {
                 self.win(number);
-                let is_checked = self.rules.check && self.has_better();
-                if is_checked { Step::Check(self.current) } else { Step::Done }
+                if self.is_checked(self.current) { Step::Check(self.current) } else { Step::Done }
             }
             Outcome::Passed => Step::Done,
             Outcome::FellShort(reason) => {
@@ -339,13 +346,18 @@ impl Attempts {
     /// To the first candidate in plan order that is left and ready; where all that are left rest, to the one that is
     /// ready first, after a wait.
     fn move_on(&mut self, aim: Aim, now: Timestamp, health: &HealthBook) -> Step {
-        self.take(aim, now, health, |_| true)
+        let in_hand = self.in_hand;
+        self.take(aim, now, health, |candidate| {
+            in_hand.is_none_or(|(above, from)| candidate.p_good > above && candidate.p_good >= from)
+        })
     }
 
-    /// To the next candidate that is likelier to be good enough.
+    /// To the next candidate that is likelier to be good enough. Nobody else follows an answer in hand, also after failures.
     fn escalate(&mut self, now: Timestamp, health: &HealthBook) -> Step {
-        let least = self.candidate(self.current).p_good;
-        match self.take(Aim::Escalation, now, health, |candidate| candidate.p_good > least) {
+        let is_planned = self.current.candidate == 0 && self.plan.cascade().is_some();
+        let target = self.plan.candidates().get(1).filter(|_| is_planned);
+        self.in_hand = Some((self.candidate(self.current).p_good, target.map_or(0.0, |target| target.p_good)));
+        match self.move_on(Aim::Escalation, now, health) {
             Step::GiveUp(_) => Step::Done,
             step => step,
         }
@@ -428,9 +440,20 @@ impl Attempts {
         self.left().any(|at| at != self.current.candidate && ready(at))
     }
 
-    fn has_better(&self) -> bool {
-        let least = self.candidate(self.current).p_good;
-        self.left().any(|at| self.plan.candidates()[at].p_good > least)
+    /// Whether this attempt's answer is checked before it stands: it is to be, and a better one could follow.
+    pub fn is_checked(&self, attempt: Attempt) -> bool {
+        let is_planned = attempt.candidate == 0 && self.plan.cascade().is_some();
+        let least = self.candidate(attempt).p_good;
+        let is_better = |at: usize| at != attempt.candidate && self.plan.candidates()[at].p_good > least;
+        !self.is_resumed && (self.rules.check || is_planned) && self.left().any(is_better)
+    }
+
+    /// A number for a call beside the course, such as a check's; `None` where the request has made its most attempts.
+    pub fn claim(&mut self) -> Option<u32> {
+        self.has_attempts_left().then(|| {
+            self.number += 1;
+            self.number
+        })
     }
 }
 

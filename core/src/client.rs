@@ -16,6 +16,8 @@
 //! # }
 //! ```
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,7 +27,7 @@ use crate::id::{EndpointId, ModelId, RequestId};
 use crate::learn::Experience;
 use crate::ledger::Scope;
 use crate::model::ModelCard;
-use crate::plan::{self, Plan, Settings};
+use crate::plan::{self, CascadeSettings, CheckKind, Plan, PlannedCheck, Settings, StreamChecks};
 use crate::policy::{Needs, Policy};
 use crate::provider::Provider;
 use crate::request::{Request, ServiceTier};
@@ -37,6 +39,7 @@ use crate::wire::Mode;
 mod account;
 mod alerts;
 mod batch;
+mod beside;
 pub mod blocking;
 mod builder;
 mod check;
@@ -87,6 +90,7 @@ struct Inner {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     checks: Vec<Arc<dyn Check>>,
+    named_checks: BTreeMap<String, Arc<dyn Check>>,
     health: Mutex<Arc<HealthBook>>,
     sessions: Mutex<Sessions>,
     lessons: Lessons,
@@ -234,10 +238,24 @@ impl Inner {
 
     fn decide(&self, request: &Request) -> Result<Plan, Error> {
         let needs = Needs::of(request);
-        self.decide_with(request, &needs)
+        self.decide_with(request, &needs, &self.settings)
     }
 
-    fn decide_with(&self, request: &Request, needs: &Needs) -> Result<Plan, Error> {
+    /// The settings of a request that is asked directly: its answer is not to be checked, or checks another.
+    fn direct(&self) -> Cow<'_, Settings> {
+        if self.settings.cascade.checks.is_empty() {
+            return Cow::Borrowed(&self.settings);
+        }
+        Cow::Owned(Settings { cascade: CascadeSettings::default(), ..self.settings.clone() })
+    }
+
+    /// What happens to checks of this client's streams.
+    fn stream_checks(&self) -> StreamChecks {
+        let wanted = &self.settings.cascade;
+        if wanted.checks.is_empty() { StreamChecks::Off } else { wanted.streams }
+    }
+
+    fn decide_with(&self, request: &Request, needs: &Needs, settings: &Settings) -> Result<Plan, Error> {
         let now = self.clock.now();
         let mut snapshot =
             Snapshot::new(self.offers.clone(), now).with_health(self.health()).with_keys(self.keys.clone());
@@ -257,7 +275,7 @@ impl Inner {
             true => rating,
             false => experience.adjust(kind, &card.id, rating),
         };
-        let plan = plan::decide_learnt(request, &self.policy, &snapshot, needs, (&self.scorer, learnt), &self.settings);
+        let plan = plan::decide_learnt(request, &self.policy, &snapshot, needs, (&self.scorer, learnt), settings);
         plan.map_err(|refused| Error::Refused(Box::new(refused)))
     }
 
@@ -269,10 +287,15 @@ impl Inner {
         }
         let began = Instant::now();
         let needs = Needs::of(request);
-        let plan = self.decide_with(request, &needs)?;
+        let is_direct = mode == Mode::Stream && self.stream_checks() == StreamChecks::Off;
+        let settings = if is_direct { self.direct() } else { Cow::Borrowed(&self.settings) };
+        let plan = self.decide_with(request, &needs, &settings)?;
         let decided_in = began.elapsed();
         let mut rules = self.rules;
-        rules.check |= !self.checks.is_empty();
+        // `Confidence` needs a call of its own: it is made where it is planned.
+        let is_free = |check: &PlannedCheck| check.kind.is_free() && !matches!(check.kind, CheckKind::Confidence(_));
+        let has_free = !self.checks.is_empty() || settings.cascade.checks.iter().any(is_free);
+        rules.check = !is_direct && (rules.check || has_free);
         rules.is_stream = mode == Mode::Stream;
         let (id, seed) = self.ids.next(self.clock.now());
         let attempts = Attempts::new(id, plan, rules, self.clock.now(), seed);

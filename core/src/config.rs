@@ -12,8 +12,10 @@ use crate::time::{Span, Timeouts};
 
 mod apply;
 mod budgets;
+mod cascade;
 
 pub use budgets::{BudgetConfig, EnforceConfig, OneOrMore, RateConfig};
+pub use cascade::{CascadeConfig, CheckName, StreamConfig};
 
 /// The name of the file that is looked for in the working folder.
 pub const FILE_NAME: &str = "tierway.toml";
@@ -24,6 +26,9 @@ pub const FILE_NAME: &str = "tierway.toml";
 pub struct Config {
     /// How models are chosen.
     pub router: RouterConfig,
+    /// Which checks of cheap answers may be planned.
+    #[serde(skip_serializing_if = "CascadeConfig::is_empty")]
+    pub cascade: CascadeConfig,
     /// What may go where.
     pub policy: Policy,
     /// Where the account is kept.
@@ -224,6 +229,7 @@ impl Config {
             let place = format!("{name}:{}: retry.hedge_percent", line_of_key(text, "hedge_percent"));
             return Err(ConfigError::new(place, format!("{percent} is out of range: use 50 to 99, such as 95")));
         }
+        config.check_cascade(text, name)?;
         Ok(config)
     }
 

@@ -29,7 +29,8 @@ pub mod policy;
 pub mod score;
 pub mod snapshot;
 
-// ports, and what is learnt and judged, pure
+// ports, and what is learnt, judged and checked, pure
+pub mod check;
 pub mod learn;
 pub mod provider;
 pub mod replay;

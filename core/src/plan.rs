@@ -22,6 +22,8 @@ use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 
 mod baseline;
+mod cascade;
+mod checks;
 mod cost;
 mod evidence;
 mod explain;
@@ -36,15 +38,18 @@ mod settings;
 mod tests;
 
 pub use baseline::Baseline;
+pub use cascade::Cascade;
+pub use checks::{CascadeSettings, CheckKind, PlannedCheck, Sight, StreamChecks};
 pub use explain::{
-    Aim, BaselineLine, CandidateLine, Explanation, Hardness, PassedOver, PlaceRefusals, RefusedModel, Role, Saving,
-    Sizes, Why,
+    Aim, BaselineLine, CandidateLine, CascadeLine, Explanation, Hardness, PassedOver, PlaceRefusals, RefusedModel,
+    Role, Saving, Sizes, Why,
 };
 pub use refused::Refused;
 pub use settings::Settings;
 
 pub use crate::score::Rating;
 
+use cascade::Weighed;
 use evidence::Evidence;
 
 /// Decides by what the scorer makes of the request.
@@ -129,9 +134,13 @@ fn make(
     }
     let picks = order::order(&field, snapshot.offers(), settings);
     let evidence = evidence(field);
-    let candidates = picks.iter().map(|pick| evidence.candidate(*pick)).collect();
+    let is_direct = settings.cascade.checks.is_empty();
+    let (candidates, path) = match is_direct {
+        true => (picks.iter().map(|pick| evidence.candidate(*pick)).collect(), None),
+        false => cascade::decide(&evidence, &picks),
+    };
     let baseline = baseline::of(&evidence, &rate);
-    Ok(Plan { candidates, baseline, evidence: Arc::new(evidence) })
+    Ok(Plan { candidates, baseline, path, evidence: Arc::new(evidence) })
 }
 
 /// Whom to ask, in order. Never empty.
@@ -139,10 +148,17 @@ fn make(
 pub struct Plan {
     candidates: Vec<Candidate>,
     baseline: Option<Baseline>,
+    /// The best cascade, and whether it is followed.
+    path: Option<Box<Weighed>>,
     evidence: Arc<Evidence>,
 }
 
 impl Plan {
+    /// The cascade that is followed; `None` where the choice is asked directly.
+    pub fn cascade(&self) -> Option<&Cascade> {
+        self.path.as_deref().filter(|path| path.is_taken).map(|path| &path.cascade)
+    }
+
     /// The candidates: the choice, then who stands in for it.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates

@@ -277,6 +277,11 @@ pub enum Delta {
         /// The model.
         model: ModelId,
     },
+    /// What came so far fell short of a check and is void: another answer takes its place from here on.
+    Replaced {
+        /// The model that writes it.
+        model: ModelId,
+    },
     /// The answer ended.
     Stop {
         /// Why.

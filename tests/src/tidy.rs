@@ -34,7 +34,7 @@ pub const STAGES: &[(&str, &[&str])] = &[
     ("plan", &["plan"]),
     ("attempt", &["attempt"]),
     ("account", &["ledger"]),
-    ("ports", &["provider", "wire", "replay", "learn"]),
+    ("ports", &["provider", "wire", "replay", "learn", "check"]),
     ("effects", &["clock", "secrets", "transport", "store", "observe", "config", "local"]),
     ("client", &["client", "testing"]),
 ];

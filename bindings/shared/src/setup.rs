@@ -9,8 +9,8 @@ use serde_json::Value;
 use tierway::catalog::{Catalog, CatalogFile};
 use tierway::client::{Client, ClientBuilder};
 use tierway::config::{
-    BudgetConfig, CatalogConfig, Config, LedgerConfig, RateConfig, RetryConfig, RouterConfig, TimeoutConfig,
-    TransportConfig,
+    BudgetConfig, CascadeConfig, CatalogConfig, Config, LedgerConfig, RateConfig, RetryConfig, RouterConfig,
+    TimeoutConfig, TransportConfig,
 };
 use tierway::id::{DataLabel, EndpointId, ProviderId};
 use tierway::policy::{LabelRule, Policy};
@@ -31,6 +31,8 @@ pub struct Setup {
     pub file: Option<PathBuf>,
     /// How models are chosen, as `[router]` in the file.
     pub router: Option<RouterConfig>,
+    /// Which checks may be planned, as `[cascade]`.
+    pub cascade: Option<CascadeConfig>,
     /// What may go where, as `[policy]`.
     pub policy: Option<Policy>,
     /// Where the account is kept, as `[ledger]`: in memory where no path is said.
@@ -141,7 +143,7 @@ fn config(setup: &Setup) -> Result<Config, Failure> {
             $(if let Some(section) = &setup.$section { config.$section = section.clone(); })+
         };
     }
-    take_over!(router, policy, ledger, budgets, rates, timeouts, retry, transport, catalog);
+    take_over!(router, cascade, policy, ledger, budgets, rates, timeouts, retry, transport, catalog);
     config.policy.labels.extend(setup.labels.clone());
     config.keys.extend(setup.key_env.clone());
     Ok(config)

@@ -50,6 +50,7 @@ impl Meter {
             Delta::Usage { usage } => self.reported.merge(usage.clone()),
             Delta::Start { .. }
             | Delta::Continued { .. }
+            | Delta::Replaced { .. }
             | Delta::Stop { .. }
             | Delta::Vendor { .. }
             | Delta::Logprobs { .. } => {}

@@ -10,7 +10,7 @@ use crate::config::{Config, ConfigError};
 use crate::id::EndpointId;
 use crate::ledger::{Alert, Rules};
 use crate::model::{Auth, Endpoint};
-use crate::plan::Settings;
+use crate::plan::{CascadeSettings, CheckKind, Settings};
 use crate::policy::Policy;
 use crate::provider::Provider;
 use crate::score::Scorer;
@@ -47,6 +47,8 @@ pub struct ClientBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     checks: Vec<Arc<dyn Check>>,
+    named_checks: BTreeMap<String, Arc<dyn Check>>,
+    cascade: Option<CascadeSettings>,
     on_alert: Option<Callback>,
 }
 
@@ -164,6 +166,18 @@ impl ClientBuilder {
         self.check(Arc::new(Wellformed))
     }
 
+    /// Lets the router plan cascades: a cheap model first, its answer checked, a better one where it falls short.
+    pub fn cascade(mut self, cascade: CascadeSettings) -> Self {
+        self.cascade = Some(cascade);
+        self
+    }
+
+    /// Gives the check of this name, which `CheckKind::Own` plans by.
+    pub fn named_check(mut self, name: impl Into<String>, check: Arc<dyn Check>) -> Self {
+        self.named_checks.insert(name.into(), check);
+        self
+    }
+
     /// Makes the client. No connection is opened yet: the first call does that. Where the settings name a ledger file
     /// and no store was given, the file is opened; without either, the account is kept in memory.
     ///
@@ -193,8 +207,10 @@ impl ClientBuilder {
         if let Some(transport) = self.transport.map_or_else(|| stock_transport(&self.config), |own| Ok(Some(own)))? {
             providers.connect(offers.endpoints(), &keyring, &transport, &clock);
         }
-        let settings = self.settings.unwrap_or_else(|| self.config.router.settings());
+        let mut settings = self.settings.unwrap_or_else(|| self.config.settings());
+        settings.cascade = self.cascade.unwrap_or(settings.cascade);
         check_models(&settings, &offers)?;
+        check_cascade(&settings.cascade, &offers, &self.named_checks)?;
         let is_usable = |endpoint: &Endpoint| {
             own.contains(&endpoint.id)
                 || (self.assume_keys && endpoint.auth != Auth::None)
@@ -217,6 +233,7 @@ impl ClientBuilder {
             alerts,
             clock,
             checks: self.checks,
+            named_checks: self.named_checks,
             health: Mutex::new(Arc::new(HealthBook::new(self.health_rules))),
             sessions: Mutex::new(Sessions::default()),
             lessons: Default::default(),
@@ -324,6 +341,27 @@ fn check_models(settings: &Settings, offers: &Offers) -> Result<(), Error> {
             };
             return Err(ConfigError::new(key, format!("no model is named '{model}': {advice}")).into());
         }
+    }
+    Ok(())
+}
+
+/// Checks that judges are on sale, and that named checks were given.
+fn check_cascade(
+    wanted: &CascadeSettings,
+    offers: &Offers,
+    named: &BTreeMap<String, Arc<dyn Check>>,
+) -> Result<(), Error> {
+    for check in &wanted.checks {
+        let (key, reason) = match &check.kind {
+            CheckKind::Judge(model) if offers.find(model).is_none() => {
+                ("cascade.judge", format!("no model is named '{model}': see `tierway models`"))
+            }
+            CheckKind::Own(name) if !named.contains_key(name) => {
+                ("cascade.checks", format!("no check is named '{name}': give it with `named_check`"))
+            }
+            _ => continue,
+        };
+        return Err(ConfigError::new(key, reason).into());
     }
     Ok(())
 }

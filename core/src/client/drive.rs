@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::attempt::{Aim, Attempt, Attempts, Outcome, Step};
 use crate::error::{Kind, ProviderError, Retry};
+use crate::id::AttemptId;
 use crate::ledger::{ChargeLine, End, Ending, Facts, LedgerError, Purpose, Reserve};
 use crate::limits::RETRY_AFTER_MAX;
+use crate::model::ModelCard;
 use crate::money::Usd;
 use crate::plan::Candidate;
 use crate::policy::Needs;
@@ -15,19 +17,19 @@ use crate::provider::{Call, Provider};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::snapshot::Fate;
-use crate::time::Span;
+use crate::time::{Span, Timeouts};
 use crate::wire::Mode;
 
 use super::account::{Meter, Open, Prices};
-use super::response::{Response, Route, Timing};
-use super::{Client, Course, Error, Inner, Verdict, hedge};
+use super::beside::Beside;
+use super::response::{Response, Timing};
+use super::{Client, Course, Error, Inner, hedge};
 
 /// An answer and its account.
-struct Answer {
-    attempt: Attempt,
-    reply: Reply,
+pub(super) struct Answer {
+    pub(super) attempt: Attempt,
+    pub(super) reply: Reply,
     lines: Vec<ChargeLine>,
-    baseline_cost: Option<Usd>,
     first_piece: Option<Span>,
 }
 
@@ -36,39 +38,61 @@ pub(super) async fn send(client: &Client, request: &Request) -> Result<Response,
     let began = Instant::now();
     let Course { mut attempts, needs, decided_in } = inner.begin(request, Mode::Unary)?;
     let mut run = Run::new(inner, &needs);
+    let mut beside = Beside::default();
+    let driven = drive(&mut run, &mut attempts, &mut beside, false).await?;
+    let Driven::Answered(answer) = driven else { unreachable!("whole answers are driven to their end") };
+    let plan = attempts.plan();
+    let card = attempts.candidate(answer.attempt).card();
+    inner.lessons.note(attempts.request(), plan.complexity(), card);
+    Ok(deliver(&attempts, answer, &run, &beside, began.elapsed(), decided_in))
+}
+
+/// How far a course came.
+pub(super) enum Driven {
+    /// To an answer.
+    Answered(Answer),
+    /// To an attempt whose answer nobody checks, and so may be streamed: its step, and the answer in hand, if any.
+    Unchecked(Step, Option<Answer>),
+}
+
+/// Follows the steps with whole answers: to the end, or where the rest is streamed, until an answer would not be checked.
+pub(super) async fn drive(
+    run: &mut Run<'_>,
+    attempts: &mut Attempts,
+    beside: &mut Beside,
+    streams_rest: bool,
+) -> Result<Driven, Error> {
+    let inner = run.inner;
     let mut answer: Option<Answer> = None;
     let mut step = attempts.first(inner.clock.now(), &inner.health());
     loop {
         let outcome = match step {
-            Step::Reserve(attempt) => run.reserve(&attempts, attempt).await?,
+            Step::Send(attempt) if streams_rest && !attempts.is_checked(attempt) => {
+                return Ok(Driven::Unchecked(step, answer));
+            }
+            Step::Reserve(attempt) => run.reserve(attempts, attempt).await?,
             Step::Wait(span) => run.wait(span).await,
-            Step::Send(attempt) => match run.ask(&mut attempts, attempt, whole).await? {
+            Step::Send(attempt) => match beside.ask(run, attempts, attempt).await? {
                 Asked::Came { attempt, came, busy } => {
-                    answer = Some(run.take(&attempts, attempt, came, busy).await?);
+                    answer = Some(run.take(attempts, attempt, came, busy).await?);
                     Outcome::Answered { number: attempt.number }
                 }
                 Asked::Failed(outcome) => outcome,
             },
             Step::Await | Step::Resume => unreachable!("hedges end with `ask`, and a whole answer has no rest"),
-            Step::Check(_) => match &answer {
-                Some(answer) => judge(inner, request, &answer.reply).await,
+            Step::Check(attempt) => match &answer {
+                Some(answer) => beside.judge(run, attempts, attempt, &answer.reply).await?,
                 None => Outcome::Passed,
             },
-            Step::Done => break,
-            Step::GiveUp(_) if answer.is_some() => break,
-            Step::GiveUp(exhausted) => return Err(given_up(exhausted)),
+            Step::Done => return Ok(Driven::Answered(answer.expect("a course is done only after an answer"))),
+            Step::GiveUp(exhausted) => return answer.map(Driven::Answered).ok_or_else(|| given_up(exhausted)),
         };
-        step = run.next(&mut attempts, outcome);
+        step = run.next(attempts, outcome);
     }
-    let answer = answer.expect("a course is done only after an answer");
-    let plan = attempts.plan();
-    let card = attempts.candidate(answer.attempt).card();
-    inner.lessons.note(attempts.request(), plan.complexity(), card);
-    Ok(deliver(&attempts, answer, run.cost, began.elapsed(), decided_in))
 }
 
 /// Asks for a whole answer.
-async fn whole(call: Call, provider: Option<Arc<dyn Provider>>) -> Result<Reply, ProviderError> {
+pub(super) async fn whole(call: Call, provider: Option<Arc<dyn Provider>>) -> Result<Reply, ProviderError> {
     match provider {
         Some(provider) => provider.send(&call).await,
         None => Err(no_provider(&call)),
@@ -83,16 +107,24 @@ pub(super) enum Asked<T> {
     Failed(Outcome),
 }
 
-fn deliver(attempts: &Attempts, answer: Answer, cost: Usd, took: Duration, decision: Duration) -> Response {
+pub(super) fn deliver(
+    attempts: &Attempts,
+    answer: Answer,
+    run: &Run<'_>,
+    beside: &Beside,
+    took: Duration,
+    decision: Duration,
+) -> Response {
     let candidate = attempts.candidate(answer.attempt);
+    let (cost, baseline_cost) = (run.cost, run.baseline_cost);
     Response {
         id: attempts.request().clone(),
-        route: Route::of(attempts.plan(), candidate, answer.attempt, attempts.tried()),
-        reply: answer.reply,
+        route: beside.route(attempts.plan(), candidate, answer.attempt, attempts.tried()),
+        reply: beside.as_asked(attempts, answer.reply),
         cost,
         lines: answer.lines,
-        baseline_cost: answer.baseline_cost,
-        saved: saved(answer.baseline_cost, cost),
+        baseline_cost,
+        saved: saved(baseline_cost, cost),
         timing: Timing { decision, first_piece: answer.first_piece, total: span_of(took) },
     }
 }
@@ -113,27 +145,20 @@ pub(super) fn given_up(exhausted: crate::attempt::Exhausted) -> Error {
     }
 }
 
-async fn judge(inner: &Inner, request: &Request, reply: &Reply) -> Outcome {
-    for check in &inner.checks {
-        if let Verdict::Short(reason) = check.judge(request, reply).await {
-            return Outcome::FellShort(reason);
-        }
-    }
-    Outcome::Passed
-}
-
 /// What one request's attempts share.
 pub(super) struct Run<'a> {
-    inner: &'a Arc<Inner>,
+    pub(super) inner: &'a Arc<Inner>,
     needs: &'a Needs,
     open: Option<Open>,
     /// What all attempts cost so far.
     pub(super) cost: Usd,
+    /// What the first answer would have cost on the baseline: a better one after it is credited with no other.
+    pub(super) baseline_cost: Option<Usd>,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(inner: &'a Arc<Inner>, needs: &'a Needs) -> Run<'a> {
-        Run { inner, needs, open: None, cost: Usd::ZERO }
+        Run { inner, needs, open: None, cost: Usd::ZERO, baseline_cost: None }
     }
 
     pub(super) fn next(&self, attempts: &mut Attempts, outcome: Outcome) -> Step {
@@ -150,7 +175,14 @@ impl<'a> Run<'a> {
     pub(super) async fn reserve(&mut self, attempts: &Attempts, attempt: Attempt) -> Result<Outcome, Error> {
         let candidate = attempts.candidate(attempt);
         let entry = self.entry(attempts, attempt, candidate);
-        let meter = Meter::new(self.prices(attempts, candidate), entry.at);
+        let baseline = attempts.plan().baseline().filter(|_| self.baseline_cost.is_none());
+        let prices = self.prices(candidate, baseline.map(|baseline| baseline.card.clone()));
+        self.hold(entry, prices).await
+    }
+
+    /// Writes a reservation; its ending is owed from then on.
+    pub(super) async fn hold(&mut self, entry: Reserve, prices: Prices) -> Result<Outcome, Error> {
+        let meter = Meter::new(prices, entry.at);
         let open = Open::new(self.inner.store.clone(), self.inner.clock.clone(), entry.attempt.clone(), meter);
         match self.inner.store.reserve(entry).await {
             Ok(posted) => {
@@ -190,11 +222,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn prices(&self, attempts: &Attempts, candidate: &Candidate) -> Prices {
+    pub(super) fn prices(&self, candidate: &Candidate, baseline: Option<Arc<ModelCard>>) -> Prices {
         Prices {
             card: candidate.card().clone(),
             endpoint: candidate.endpoint().clone(),
-            baseline: attempts.plan().baseline().map(|baseline| baseline.card.clone()),
+            baseline,
             lane: self.needs.service_tier,
             reserve: candidate.terms.reserve,
             input_roughly: self.needs.input_tokens.min(candidate.terms.input_tokens_max),
@@ -203,25 +235,36 @@ impl<'a> Run<'a> {
 
     /// The call of an attempt, its reservation marked as sent, its endpoint as busy.
     pub(super) fn launch(&mut self, attempts: &Attempts, attempt: Attempt) -> (Call, Option<Arc<dyn Provider>>) {
-        let candidate = attempts.candidate(attempt);
-        let endpoint = &candidate.endpoint().id;
+        // Retries and hedges were paid for from the budget.
+        let earns_retry = !matches!(attempt.aim, Aim::Retry | Aim::Hedge);
         let id = match &self.open {
             Some(open) => open.attempt().clone(),
             None => attempts.request().attempt(attempt.number),
         };
+        self.send_off(attempts.candidate(attempt), id, attempt.timeouts, earns_retry)
+    }
+
+    /// The call of a candidate, its reservation marked as sent, its endpoint as busy.
+    pub(super) fn send_off(
+        &mut self,
+        candidate: &Candidate,
+        id: AttemptId,
+        timeouts: Timeouts,
+        earns_retry: bool,
+    ) -> (Call, Option<Arc<dyn Provider>>) {
+        let endpoint = &candidate.endpoint().id;
         let call = Call::new(candidate.admission.clone(), id, candidate.terms.max_tokens);
         let now = self.inner.clock.now();
         self.inner.with_health(|health| {
             health.begin(endpoint, now);
-            // Retries and hedges were paid for from the budget.
-            if !matches!(attempt.aim, Aim::Retry | Aim::Hedge) {
+            if earns_retry {
                 health.earn_retry(endpoint);
             }
         });
         if let Some(open) = &mut self.open {
             open.sent();
         }
-        (call.with_timeouts(attempt.timeouts), self.inner.provider(endpoint))
+        (call.with_timeouts(timeouts), self.inner.provider(endpoint))
     }
 
     /// Asks, with a hedge beside it where the attempt is to have one. A failed attempt's reservation is ended.
@@ -266,14 +309,14 @@ impl<'a> Run<'a> {
     /// Settles a whole answer.
     async fn take(&mut self, attempts: &Attempts, attempt: Attempt, reply: Reply, busy: Busy) -> Result<Answer, Error> {
         busy.end(None);
-        let Settled { lines, baseline_cost, tokens } = self.settle_answer(&reply).await?;
+        let Settled { lines, tokens } = self.settle_answer(&reply).await?;
         let candidate = attempts.candidate(attempt);
         let request = attempts.plan().request();
         self.inner.note_session(request, candidate.model(), &candidate.endpoint().id, tokens);
-        Ok(Answer { attempt, reply, lines, baseline_cost, first_piece: None })
+        Ok(Answer { attempt, reply, lines, first_piece: None })
     }
 
-    async fn settle_answer(&mut self, reply: &Reply) -> Result<Settled, Error> {
+    pub(super) async fn settle_answer(&mut self, reply: &Reply) -> Result<Settled, Error> {
         if let Some(open) = &mut self.open {
             open.meter.see_reply(reply);
         }
@@ -291,7 +334,8 @@ impl<'a> Run<'a> {
             }
             End::Settle(settle) => {
                 self.cost = self.cost.saturating_add(settle.cost);
-                let settled = Settled { lines: settle.lines.clone(), baseline_cost: settle.baseline_cost, tokens };
+                self.baseline_cost = self.baseline_cost.or(settle.baseline_cost);
+                let settled = Settled { lines: settle.lines.clone(), tokens };
                 let posted = self.inner.store.settle(*settle).await.map_err(|error| self.ledger_error(error))?;
                 self.inner.alerts.tell(posted.alerts);
                 Ok(settled)
@@ -317,8 +361,7 @@ impl<'a> Run<'a> {
 /// What a settled attempt adds to the response.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    pub(super) lines: Vec<ChargeLine>,
-    pub(super) baseline_cost: Option<Usd>,
+    lines: Vec<ChargeLine>,
     tokens: u64,
 }
 
@@ -349,7 +392,7 @@ pub(super) struct Busy {
 }
 
 impl Busy {
-    fn new(inner: Arc<Inner>, candidate: &Candidate, is_stream: bool) -> Busy {
+    pub(super) fn new(inner: Arc<Inner>, candidate: &Candidate, is_stream: bool) -> Busy {
         Busy { inner, endpoint: candidate.endpoint().id.clone(), began: Instant::now(), is_stream, is_over: false }
     }
 

@@ -199,7 +199,7 @@ type How = (Option<u32>, Option<EmbedUse>);
 async fn one(client: &Client, asked: &EmbedRequest, texts: &Request) -> Result<Embeddings, Error> {
     let inner = &client.inner;
     let needs = Needs::of_embedding(texts);
-    let plan = inner.decide_with(texts, &needs)?;
+    let plan = inner.decide_with(texts, &needs, &inner.direct())?;
     let rules = crate::attempt::Rules { check: false, ..inner.rules };
     let (id, seed) = inner.ids.next(inner.clock.now());
     let mut attempts = Attempts::new(id, plan, rules, inner.clock.now(), seed);

@@ -63,7 +63,7 @@ pub struct Route {
     pub tier: Tier,
     /// The model against which savings are counted.
     pub baseline: Option<ModelId>,
-    /// Every attempt, the last one the one that answered.
+    /// Every attempt, the last one the one that answered; where checks asked models, in the order of their numbers.
     pub attempts: Vec<AttemptLine>,
     /// Why its answer was delivered although it fell short of a check, where that is so.
     pub fell_short: Option<String>,
@@ -82,7 +82,7 @@ pub struct AttemptLine {
     pub model: ModelId,
     /// Where.
     pub endpoint: EndpointId,
-    /// `first`, `retry`, `fallback`, `escalation`, `hedge` or `continuation`.
+    /// `first`, `retry`, `fallback`, `escalation`, `hedge`, `continuation` or `check`.
     pub aim: &'static str,
     /// `answered`, `over_budget`, `fell_short`, `outrun` (an attempt beside it was faster), or the error's kind.
     pub outcome: String,

@@ -13,6 +13,7 @@ use crate::attempt::{Aim, Attempt, Attempts, Outcome, Step};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::ledger::{ChargeLine, End, Ending, LedgerError};
 use crate::money::Usd;
+use crate::plan::StreamChecks;
 use crate::policy::Needs;
 use crate::provider::{Call, Provider, ReplyStream};
 use crate::reply::{Assembler, Delta, Reply};
@@ -20,10 +21,15 @@ use crate::request::Request;
 use crate::wire::Mode;
 
 use super::account::Open;
-use super::drive::{self, Asked, Busy, Run, given_up, saved, span_of};
+use super::beside::Beside;
+use super::drive::{self, Asked, Busy, Driven, Run, given_up, saved, span_of};
 use super::response::{Response, Route, Timing};
 use super::rest::{self, Seam};
 use super::{Client, Course, Error};
+
+mod checked;
+
+use checked::Checking;
 
 type Settling = Pin<Box<dyn Future<Output = Result<(), LedgerError>> + Send>>;
 type Resuming = Pin<Box<dyn Future<Output = Result<Option<Rest>, Error>> + Send>>;
@@ -32,7 +38,8 @@ type Resuming = Pin<Box<dyn Future<Output = Result<Option<Rest>, Error>> + Send>
 ///
 /// It yields deltas in order. After the last one, `response` holds the answer and its account. An error is the last
 /// item: `Incomplete` holds what had come. Where the settings say so, another model writes the rest of an answer that
-/// broke off, from a `Delta::Continued` on. Dropping the stream cancels the call and settles what was delivered.
+/// broke off, from a `Delta::Continued` on; and where checked answers are shown before they have passed, a
+/// `Delta::Replaced` says that what came is void. Dropping the stream cancels the call and settles what was delivered.
 pub struct ResponseStream {
     deltas: Option<ReplyStream>,
     ready: VecDeque<Delta>,
@@ -40,6 +47,7 @@ pub struct ResponseStream {
     open: Option<Open>,
     busy: Option<Busy>,
     settling: Option<Settling>,
+    checking: Option<Checking>,
     resuming: Option<(Resuming, ProviderError)>,
     seam: Option<Seam>,
     /// One more than the highest number of a part so far.
@@ -53,6 +61,8 @@ pub struct ResponseStream {
     began: Instant,
     decided_in: Duration,
     cost_before: Usd,
+    baseline_before: Option<Usd>,
+    beside: Beside,
     response: Option<Box<Response>>,
 }
 
@@ -76,8 +86,18 @@ pub(super) async fn open(client: &Client, request: &Request) -> Result<ResponseS
     let began = Instant::now();
     let Course { mut attempts, needs, decided_in } = inner.begin(request, Mode::Stream)?;
     let mut run = Run::new(inner, &needs);
-    let step = attempts.first(inner.clock.now(), &inner.health());
-    let (attempt, head, busy) = first_piece(&mut run, &mut attempts, step).await?;
+    let mut beside = Beside::default();
+    let (step, in_hand) = match inner.stream_checks() {
+        StreamChecks::HoldBack => match drive::drive(&mut run, &mut attempts, &mut beside, true).await? {
+            Driven::Unchecked(step, in_hand) => (step, in_hand),
+            Driven::Answered(answer) => (Step::Done, Some(answer)),
+        },
+        StreamChecks::Off | StreamChecks::Replace => (attempts.first(inner.clock.now(), &inner.health()), None),
+    };
+    let came = match step {
+        Step::Done => None,
+        step => Some(first_piece(&mut run, &mut attempts, step).await),
+    };
     let mut stream = ResponseStream {
         deltas: None,
         ready: VecDeque::new(),
@@ -85,6 +105,7 @@ pub(super) async fn open(client: &Client, request: &Request) -> Result<ResponseS
         open: None,
         busy: None,
         settling: None,
+        checking: None,
         resuming: None,
         seam: None,
         parts_end: 0,
@@ -92,14 +113,25 @@ pub(super) async fn open(client: &Client, request: &Request) -> Result<ResponseS
         failure: None,
         account: Account::default(),
         client: client.clone(),
-        attempt,
+        attempt: attempts.current(),
         began,
         decided_in,
         cost_before: run.cost,
+        baseline_before: run.baseline_cost,
+        beside,
         response: None,
         attempts,
     };
-    stream.take_up(head, busy, run.hand_over());
+    match (came, in_hand) {
+        (Some(Ok((attempt, head, busy))), _) => {
+            stream.attempt = attempt;
+            stream.take_up(head, busy, run.hand_over());
+        }
+        (Some(Err(error)), None) | (Some(Err(error @ Error::Ledger(_))), _) => return Err(error),
+        // It has passed; or it has not, and nothing better came.
+        (_, Some(answer)) => stream.hold(answer, &run),
+        (None, None) => unreachable!("a course that was driven to its end has an answer"),
+    }
     Ok(stream)
 }
 
@@ -121,7 +153,7 @@ async fn first_piece(run: &mut Run<'_>, attempts: &mut Attempts, first: Step) ->
                 }
                 Asked::Failed(outcome) => outcome,
             },
-            // A stream's pieces are shown as they come: there is nothing to check before.
+            // Pieces are shown as they come: what is checked was checked before, or is at its end.
             Step::Check(_) => Outcome::Passed,
             Step::Done => unreachable!("a stream is returned at its first piece"),
             Step::Await | Step::Resume => unreachable!("hedges end with `ask`, and nothing was delivered yet"),
@@ -186,7 +218,7 @@ struct Rest {
 async fn rest(client: Client, mut attempts: Attempts, request: Request, cost: Usd) -> Result<Option<Rest>, Error> {
     let inner = &client.inner;
     let needs = Needs::of(&request);
-    let Ok(plan) = inner.decide_with(&request, &needs) else { return Ok(None) };
+    let Ok(plan) = inner.decide_with(&request, &needs, &inner.direct()) else { return Ok(None) };
     let mut run = Run::new(inner, &needs);
     run.cost = cost;
     let step = attempts.resume(plan, inner.clock.now(), &inner.health());
@@ -232,7 +264,7 @@ impl ResponseStream {
     /// Who answers.
     pub fn route(&self) -> Route {
         let candidate = self.attempts.candidate(self.attempt);
-        Route::of(self.attempts.plan(), candidate, self.attempt, self.attempts.tried())
+        self.beside.route(self.attempts.plan(), candidate, self.attempt, self.attempts.tried())
     }
 
     /// The whole response, after the last piece.
@@ -270,7 +302,9 @@ impl ResponseStream {
             self.parts_end = self.parts_end.max(part.saturating_add(1));
         }
         self.assembler.push(delta.clone());
-        Some(delta)
+        // A check asked for these.
+        let is_unasked = matches!(delta, Delta::Logprobs { .. }) && self.request.sampling.logprobs.is_none();
+        (!is_unasked).then_some(delta)
     }
 
     /// Sews a piece, or the end, to what had come.
@@ -350,14 +384,15 @@ impl ResponseStream {
     fn whole(&mut self, first_piece: Option<crate::time::Span>) -> Response {
         let account = std::mem::take(&mut self.account);
         let cost = self.cost_before.saturating_add(account.cost);
+        let baseline_cost = self.baseline_before.or(account.baseline_cost);
         Response {
             id: self.attempts.request().clone(),
-            reply: self.assembler.reply(),
+            reply: self.beside.as_asked(&self.attempts, self.assembler.reply()),
             route: self.route(),
             cost,
             lines: account.lines,
-            baseline_cost: account.baseline_cost,
-            saved: saved(account.baseline_cost, cost),
+            baseline_cost,
+            saved: saved(baseline_cost, cost),
             timing: Timing { decision: self.decided_in, first_piece, total: span_of(self.began.elapsed()) },
         }
     }
@@ -369,7 +404,10 @@ impl ResponseStream {
             self.response = None;
             return Some(Err(Error::Ledger(error)));
         }
-        let error = self.failure.take()?;
+        let Some(error) = self.failure.take() else {
+            self.begin_check();
+            return None;
+        };
         let came = self.response.take()?;
         match self.resume(&error, &came) {
             Some(resuming) => {
@@ -410,9 +448,17 @@ impl Stream for ResponseStream {
             if let Some(settling) = &mut this.settling {
                 let Poll::Ready(written) = settling.as_mut().poll(context) else { return Poll::Pending };
                 match this.settled(written) {
-                    None if this.resuming.is_some() => continue,
+                    None if this.resuming.is_some() || this.checking.is_some() => continue,
                     last => return Poll::Ready(last),
                 }
+            }
+            if let Some(checking) = &mut this.checking {
+                let Poll::Ready(checked) = checking.as_mut().poll(context) else { return Poll::Pending };
+                this.checking = None;
+                if let Err(error) = this.checked(checked) {
+                    return Poll::Ready(Some(Err(error)));
+                }
+                continue;
             }
             if let Some((resuming, _)) = &mut this.resuming {
                 let Poll::Ready(rest) = resuming.as_mut().poll(context) else { return Poll::Pending };

@@ -9,6 +9,7 @@ use crate::policy::Refusal;
 use crate::score::{Contribution, TaskKind};
 use crate::time::Timestamp;
 
+use super::cascade::Weighed;
 use super::evidence::Evidence;
 use super::field::Entrant;
 use super::{Candidate, Plan};
@@ -26,6 +27,9 @@ pub struct Explanation {
     pub hardness: Option<Hardness>,
     /// What it aimed at.
     pub aim: Aim,
+    /// The best way to ask a cheap model first and check its answer, where checks may be planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cascade: Option<CascadeLine>,
     /// Who is asked, in order.
     pub candidates: Vec<CandidateLine>,
     /// Who may be asked and is not, the likeliest to be good enough first.
@@ -91,6 +95,32 @@ pub enum Aim {
         /// The cost.
         spend_max: Usd,
     },
+}
+
+/// A cheap answer first, checked, and a better one where it falls short.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CascadeLine {
+    /// Whether it is followed; else asking directly is expected to be as good for less, or nearly.
+    pub is_taken: bool,
+    /// Who is asked first.
+    pub first: ModelId,
+    /// How the answer is checked: `wellformed`, `agreement`, `sample`, `confidence`, `judge` or `own`.
+    pub check: &'static str,
+    /// Who is asked besides, where the check asks a model.
+    pub with: Option<ModelId>,
+    /// Who answers where the first answer falls short.
+    pub target: ModelId,
+    /// How likely the first answer falls short.
+    pub p_short: f64,
+    /// How likely the answer that is delivered is good enough.
+    pub p_good: f64,
+    /// What the check is expected to cost.
+    pub check_cost: Usd,
+    /// What the whole path is expected to cost.
+    pub expected_cost: Usd,
+    /// What asking directly is expected to cost.
+    pub direct_cost: Usd,
 }
 
 /// What a candidate is for.
@@ -237,6 +267,7 @@ pub struct Saving {
 pub(super) fn explain(plan: &Plan, evidence: &Evidence) -> Explanation {
     let choice = plan.choice();
     let baseline = plan.baseline();
+    let expected_cost = plan.cascade().map_or(choice.expected_cost, |cascade| cascade.expected_cost);
     Explanation {
         at: plan.at(),
         sizes: Sizes {
@@ -251,6 +282,7 @@ pub(super) fn explain(plan: &Plan, evidence: &Evidence) -> Explanation {
             expected_output: complexity.expected_output(),
         }),
         aim: aim(evidence),
+        cascade: plan.path.as_deref().map(Weighed::line),
         candidates: plan.candidates().iter().enumerate().map(|(at, candidate)| line(plan, at, candidate)).collect(),
         passed_over: passed_over(plan, evidence),
         refused: refused(evidence),
@@ -260,7 +292,7 @@ pub(super) fn explain(plan: &Plan, evidence: &Evidence) -> Explanation {
             expected_output: baseline.expected_output,
             expected_cost: baseline.expected_cost,
         }),
-        saving: baseline.and_then(|baseline| saving(baseline.expected_cost, choice.expected_cost)),
+        saving: baseline.and_then(|baseline| saving(baseline.expected_cost, expected_cost)),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::explain::{Aim, BaselineLine, CandidateLine, Explanation, Hardness, PassedOver, RefusedModel, Role};
+use super::explain::{
+    Aim, BaselineLine, CandidateLine, CascadeLine, Explanation, Hardness, PassedOver, RefusedModel, Role,
+};
 
 /// Most lines about models that were passed over, and most about rules that refuse.
 const LINES_MAX: usize = 8;
@@ -22,6 +24,9 @@ impl fmt::Display for Explanation {
             write_hardness(f, hardness)?;
         }
         write_aim(f, &self.aim)?;
+        if let Some(cascade) = &self.cascade {
+            write_cascade(f, cascade)?;
+        }
         writeln!(f)?;
         writeln!(
             f,
@@ -61,6 +66,21 @@ fn write_aim(f: &mut fmt::Formatter<'_>, aim: &Aim) -> fmt::Result {
         Aim::Worth { worth } => writeln!(f, "aim       P(good) x {} less the cost, at most", worth.short()),
         Aim::Spend { spend_max } => writeln!(f, "aim       the best P(good) for at most {}", spend_max.short()),
     }
+}
+
+/// One line for a path that is followed, one for the best one that is not.
+fn write_cascade(f: &mut fmt::Formatter<'_>, line: &CascadeLine) -> fmt::Result {
+    let CascadeLine { first, check, target, p_short, p_good, .. } = line;
+    let with = line.with.as_ref().map_or(String::new(), |model| format!(" with {model}"));
+    let (cost, direct) = (line.expected_cost.short(), line.direct_cost.short());
+    let percent = p_short * 100.0;
+    if !line.is_taken {
+        let path = format!("asked directly: {first}, {check}{with}, then {target}");
+        return writeln!(f, "path      {} would cost {cost}", cut(&path, 70));
+    }
+    let path = format!("{first}, {check}{with}; {target} in {percent:.0} % of cases");
+    writeln!(f, "path      {}", cut(&path, 90))?;
+    writeln!(f, "          {cost} in all at P(good) {p_good:.3}; asking directly {direct}")
 }
 
 fn write_candidate(f: &mut fmt::Formatter<'_>, at: usize, line: &CandidateLine) -> fmt::Result {

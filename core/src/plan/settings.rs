@@ -4,6 +4,8 @@ use crate::id::ModelId;
 use crate::money::Usd;
 use crate::time::Span;
 
+use super::checks::CascadeSettings;
+
 /// What the user wants of a decision. By default: 95 % of the best admitted model's quality, at the least cost.
 ///
 /// One aim decides: `worth` where it is said, else `spend_max`, else `quality`.
@@ -27,6 +29,8 @@ pub struct Settings {
     pub fallbacks_max: usize,
     /// Whether a model below the aim may stand in where all others fail or rest.
     pub fallback_below_aim: bool,
+    /// Whether cheap answers may be checked and replaced, and how.
+    pub cascade: CascadeSettings,
 }
 
 impl Default for Settings {
@@ -40,6 +44,7 @@ impl Default for Settings {
             models: Vec::new(),
             fallbacks_max: 4,
             fallback_below_aim: true,
+            cascade: CascadeSettings::default(),
         }
     }
 }

@@ -42,6 +42,7 @@ impl Assembler {
                 let part = u32::try_from(self.first.parts.len()).unwrap_or(u32::MAX);
                 self.reply.continued.push(Takeover { part, model });
             }
+            Delta::Replaced { .. } => *self = Assembler::default(),
             Delta::Alternative { index, delta } => {
                 let at = index.saturating_sub(1) as usize;
                 if at >= 16 {
@@ -139,7 +140,7 @@ impl Answer {
             Delta::Logprobs { tokens } => self.logprobs.extend(tokens),
             Delta::Stop { reason } => self.stop = Some(reason),
             Delta::Start { .. } | Delta::Usage { .. } | Delta::Vendor { .. } => {}
-            Delta::Continued { .. } | Delta::Alternative { .. } => {}
+            Delta::Continued { .. } | Delta::Replaced { .. } | Delta::Alternative { .. } => {}
         }
     }
 
@@ -176,6 +177,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::ModelId;
     use crate::reply::StopReason;
 
     #[test]
@@ -192,6 +194,17 @@ mod tests {
         assert_eq!((reply.text().as_str(), reply.reasoning().as_str()), ("ab", "hm"));
         assert_eq!(reply.tool_calls().next().unwrap().arguments, "{\"x\":1}");
         assert_eq!(reply.parts.len(), 3);
+    }
+
+    #[test]
+    fn what_is_replaced_is_gone() {
+        let mut stream = Assembler::new();
+        stream.push(Delta::Text { part: 0, text: "wrong".into() });
+        stream.push(Delta::Stop { reason: StopReason::End });
+        stream.push(Delta::Replaced { model: ModelId::new("acme/grand").unwrap() });
+        stream.push(Delta::Text { part: 0, text: "right".into() });
+        let reply = stream.finish();
+        assert_eq!((reply.text().as_str(), reply.parts.len(), reply.stop), ("right", 1, None));
     }
 
     #[test]

@@ -24,10 +24,10 @@ use std::time::{Duration, Instant};
 use crate::attempt::{self, Attempts};
 use crate::clock::Clock;
 use crate::id::{EndpointId, ModelId, RequestId};
-use crate::learn::Experience;
+use crate::learn::{Experience, Monitor, ShadowSettings, Source};
 use crate::ledger::Scope;
 use crate::model::ModelCard;
-use crate::plan::{self, CascadeSettings, CheckKind, Plan, PlannedCheck, Settings, StreamChecks};
+use crate::plan::{self, CascadeSettings, CheckKind, Plan, PlannedCheck, PromiseState, Settings, StreamChecks};
 use crate::policy::{Needs, Policy};
 use crate::provider::Provider;
 use crate::request::{Request, ServiceTier};
@@ -50,10 +50,12 @@ mod feedback;
 mod hedge;
 mod hit;
 mod ids;
+mod pledge;
 mod providers;
 mod response;
 mod rest;
 mod sessions;
+mod shadow;
 mod stream;
 
 pub use batch::{BatchError, BatchHandle, BatchItem, BatchView, Collected, ItemOutcome, JobState, JobView};
@@ -69,8 +71,13 @@ pub use stream::ResponseStream;
 use alerts::Alerts;
 use feedback::Lessons;
 use ids::Ids;
+use pledge::Watch;
 use providers::Providers;
 use sessions::Sessions;
+use shadow::Shadows;
+
+/// How long a client that closes waits for shadows under way.
+const CLOSING_MAX: Duration = Duration::from_secs(6);
 
 /// Sends each request to the cheapest model that is good enough. Cheap to clone; all clones share one state.
 #[derive(Clone, Debug)]
@@ -94,6 +101,9 @@ struct Inner {
     health: Mutex<Arc<HealthBook>>,
     sessions: Mutex<Sessions>,
     lessons: Lessons,
+    shadow: ShadowSettings,
+    shadows: Shadows,
+    watch: Watch,
     ids: Ids,
     alerts: Arc<Alerts>,
     owner: u32,
@@ -121,7 +131,7 @@ impl Client {
     /// `Refused` where policy lets no model see the request, `OverBudget` where no budget holds, `Exhausted` where every
     /// candidate failed, `Ledger` where the account cannot be kept.
     pub async fn send(&self, request: &Request) -> Result<Response, Error> {
-        self.inner.lessons.read_once(&*self.inner.store).await;
+        self.inner.read_once().await;
         drive::send(self, request).await
     }
 
@@ -131,7 +141,7 @@ impl Client {
     /// # Errors
     /// As `send`; after the first piece, an error is an item of the stream.
     pub async fn stream(&self, request: &Request) -> Result<ResponseStream, Error> {
-        self.inner.lessons.read_once(&*self.inner.store).await;
+        self.inner.read_once().await;
         stream::open(self, request).await
     }
 
@@ -163,7 +173,32 @@ impl Client {
     /// # Errors
     /// `FeedbackError`, where nothing was learnt.
     pub async fn feedback(&self, id: &RequestId, mark: f64) -> Result<(), FeedbackError> {
-        self.inner.lessons.mark(&*self.inner.store, id, mark).await
+        self.inner.lessons.mark(&*self.inner.store, id, mark).await?;
+        self.inner.pledged(Source::Feedback, 1.0 - mark).await;
+        Ok(())
+    }
+
+    /// Where the promise of quality stands, where one was made: what was compared and marked, and how often it failed.
+    pub async fn promise(&self) -> Option<PromiseState> {
+        self.inner.read_once().await;
+        self.inner.watch.monitor().map(|monitor| monitor.state())
+    }
+
+    /// Begins the promise of quality anew, for all who share the ledger: after a new calibration, say.
+    ///
+    /// # Errors
+    /// `Error::Ledger` where it could not be kept.
+    pub async fn renew_promise(&self) -> Result<(), Error> {
+        let renew = |monitor: &mut Monitor| {
+            *monitor = Monitor::new(monitor.pledge());
+            false
+        };
+        self.inner.watch.change(&*self.inner.store, renew).await.map(|_| ()).map_err(Error::Ledger)
+    }
+
+    /// Waits until the shadows under way have ended. No answer waits for them; `close` does.
+    pub async fn settle_shadows(&self) {
+        self.inner.shadows.wait().await;
     }
 
     /// What was learnt from marks, to look at or to take elsewhere: it is plain data for serde.
@@ -205,6 +240,7 @@ impl Client {
     /// # Errors
     /// `Error::Ledger` where the last entries could not be written.
     pub async fn close(&self) -> Result<(), Error> {
+        let _ = tokio::time::timeout(CLOSING_MAX, self.inner.shadows.wait()).await;
         self.inner.alerts.flush().await;
         self.inner.store.close().await.map_err(Error::Ledger)
     }
@@ -224,6 +260,12 @@ impl Inner {
             id if id == self.owner => Ok(()),
             id => Err(Error::Forked { opened_by: self.owner, used_by: id }),
         }
+    }
+
+    /// Reads what was learnt and seen before, once.
+    async fn read_once(&self) {
+        self.lessons.read_once(&*self.store).await;
+        self.watch.read_once(&*self.store).await;
     }
 
     fn health(&self) -> Arc<HealthBook> {
@@ -270,12 +312,20 @@ impl Inner {
                 snapshot = snapshot.with_pin(pin);
             }
         }
+        let held = self.held(settings);
         let experience = self.lessons.experience();
         let learnt = |kind, card: &ModelCard, rating| match experience.is_empty() {
             true => rating,
             false => experience.adjust(kind, &card.id, rating),
         };
-        let plan = plan::decide_learnt(request, &self.policy, &snapshot, needs, (&self.scorer, learnt), settings);
+        let plan = plan::decide_learnt(
+            request,
+            &self.policy,
+            &snapshot,
+            needs,
+            (&self.scorer, learnt),
+            held.as_ref().unwrap_or(settings),
+        );
         plan.map_err(|refused| Error::Refused(Box::new(refused)))
     }
 

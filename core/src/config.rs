@@ -13,9 +13,11 @@ use crate::time::{Span, Timeouts};
 mod apply;
 mod budgets;
 mod cascade;
+mod watch;
 
 pub use budgets::{BudgetConfig, EnforceConfig, OneOrMore, RateConfig};
 pub use cascade::{CascadeConfig, CheckName, StreamConfig};
+pub use watch::{PromiseConfig, ShadowConfig};
 
 /// The name of the file that is looked for in the working folder.
 pub const FILE_NAME: &str = "tierway.toml";
@@ -29,6 +31,12 @@ pub struct Config {
     /// Which checks of cheap answers may be planned.
     #[serde(skip_serializing_if = "CascadeConfig::is_empty")]
     pub cascade: CascadeConfig,
+    /// Which requests the better model is asked too, to compare.
+    #[serde(skip_serializing_if = "ShadowConfig::is_empty")]
+    pub shadow: ShadowConfig,
+    /// What is promised of live answers.
+    #[serde(skip_serializing_if = "PromiseConfig::is_empty")]
+    pub promise: PromiseConfig,
     /// What may go where.
     pub policy: Policy,
     /// Where the account is kept.

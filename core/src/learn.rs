@@ -6,13 +6,17 @@
 mod feedback;
 mod forest;
 mod logistic;
+mod monitor;
 mod novelty;
 mod promise;
 mod random;
+mod shadow;
 
 pub use feedback::{BadMark, Experience, Tally};
 pub use forest::{Averages, Forest, Growth, Table};
 pub use logistic::Logistic;
+pub use monitor::{Monitor, Pledge, STEPS_MAX, Source};
 pub use novelty::Novelty;
 pub use promise::{Promise, Trial, Verdict, p_value, test};
 pub use random::Seeded;
+pub use shadow::ShadowSettings;

@@ -31,6 +31,7 @@ mod field;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod order;
+mod promise;
 mod refused;
 mod screenful;
 mod settings;
@@ -38,12 +39,13 @@ mod settings;
 mod tests;
 
 pub use baseline::Baseline;
-pub use cascade::Cascade;
+pub use cascade::{Cascade, good_given};
 pub use checks::{CascadeSettings, CheckKind, PlannedCheck, Sight, StreamChecks};
 pub use explain::{
     Aim, BaselineLine, CandidateLine, CascadeLine, Explanation, Hardness, PassedOver, PlaceRefusals, RefusedModel,
     Role, Saving, Sizes, Why,
 };
+pub use promise::PromiseState;
 pub use refused::Refused;
 pub use settings::Settings;
 
@@ -157,6 +159,16 @@ impl Plan {
     /// The cascade that is followed; `None` where the choice is asked directly.
     pub fn cascade(&self) -> Option<&Cascade> {
         self.path.as_deref().filter(|path| path.is_taken).map(|path| &path.cascade)
+    }
+
+    /// The likeliest of all admitted models to be good enough, whether it is a candidate or not.
+    pub fn best(&self) -> Candidate {
+        cascade::best_candidate(&self.evidence)
+    }
+
+    /// Whether two good answers to the request look alike, so that agreement says something.
+    pub fn is_comparable(&self) -> bool {
+        cascade::is_comparable(&self.evidence.needs, self.complexity().map(Complexity::kind))
     }
 
     /// The candidates: the choice, then who stands in for it.

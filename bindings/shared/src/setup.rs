@@ -9,8 +9,8 @@ use serde_json::Value;
 use tierway::catalog::{Catalog, CatalogFile};
 use tierway::client::{Client, ClientBuilder};
 use tierway::config::{
-    BudgetConfig, CascadeConfig, CatalogConfig, Config, LedgerConfig, RateConfig, RetryConfig, RouterConfig,
-    TimeoutConfig, TransportConfig,
+    BudgetConfig, CascadeConfig, CatalogConfig, Config, LedgerConfig, PromiseConfig, RateConfig, RetryConfig,
+    RouterConfig, ShadowConfig, TimeoutConfig, TransportConfig,
 };
 use tierway::id::{DataLabel, EndpointId, ProviderId};
 use tierway::policy::{LabelRule, Policy};
@@ -33,6 +33,10 @@ pub struct Setup {
     pub router: Option<RouterConfig>,
     /// Which checks may be planned, as `[cascade]`.
     pub cascade: Option<CascadeConfig>,
+    /// Which requests the better model is asked too, as `[shadow]`.
+    pub shadow: Option<ShadowConfig>,
+    /// What is promised of live answers, as `[promise]`.
+    pub promise: Option<PromiseConfig>,
     /// What may go where, as `[policy]`.
     pub policy: Option<Policy>,
     /// Where the account is kept, as `[ledger]`: in memory where no path is said.
@@ -143,7 +147,7 @@ fn config(setup: &Setup) -> Result<Config, Failure> {
             $(if let Some(section) = &setup.$section { config.$section = section.clone(); })+
         };
     }
-    take_over!(router, cascade, policy, ledger, budgets, rates, timeouts, retry, transport, catalog);
+    take_over!(router, cascade, shadow, promise, policy, ledger, budgets, rates, timeouts, retry, transport, catalog);
     config.policy.labels.extend(setup.labels.clone());
     config.keys.extend(setup.key_env.clone());
     Ok(config)

@@ -45,8 +45,11 @@ fn same_text(request: &Request, answer: &Reply, other: &Reply) -> Verdict {
     verdict(one.agrees(&two))
 }
 
+/// A tool's name and the arguments of its call; `None` where they are no JSON.
+type ToolUse = (String, Option<Value>);
+
 /// The tool calls with their arguments; `None` where there are none.
-fn calls(reply: &Reply) -> Option<Vec<(String, Option<Value>)>> {
+fn calls(reply: &Reply) -> Option<Vec<ToolUse>> {
     let mut calls: Vec<_> = reply.tool_calls().map(|call| (call.name.clone(), call.arguments_json().ok())).collect();
     calls.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| written(&a.1).cmp(&written(&b.1))));
     (!calls.is_empty()).then_some(calls)
@@ -56,8 +59,8 @@ fn written(value: &Option<Value>) -> String {
     value.as_ref().map_or(String::new(), Value::to_string)
 }
 
-fn same_calls(one: &[(String, Option<Value>)], two: &[(String, Option<Value>)]) -> bool {
-    let same = |((name, args), (other, others)): (&(String, Option<Value>), &(String, Option<Value>))| {
+fn same_calls(one: &[ToolUse], two: &[ToolUse]) -> bool {
+    let same = |((name, args), (other, others)): (&ToolUse, &ToolUse)| {
         name == other && matches!((args, others), (Some(args), Some(others)) if same_value(args, others, 0))
     };
     one.len() == two.len() && one.iter().zip(two).all(same)

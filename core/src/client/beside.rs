@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::attempt::{Attempt, Attempts, Outcome, Tried};
 use crate::check::{self, Verdict};
-use crate::id::RequestId;
+use crate::id::{ModelId, RequestId};
 use crate::ledger::{Ending, Facts, Purpose, Reserve};
 use crate::model::Tier;
 use crate::money::Usd;
@@ -226,16 +226,16 @@ impl Beside {
 }
 
 /// What a judge is asked about.
-struct Judged<'a> {
-    request: &'a Request,
-    reply: &'a Reply,
-    judge: &'a crate::id::ModelId,
-    attempt: Attempt,
+pub(super) struct Judged<'a> {
+    pub(super) request: &'a Request,
+    pub(super) reply: &'a Reply,
+    pub(super) judge: &'a ModelId,
+    pub(super) attempt: Attempt,
 }
 
 impl Judged<'_> {
     /// Where the judge is asked: a decision of policy's on the judge's own request.
-    fn plan(&self, inner: &Inner) -> Option<Plan> {
+    pub(super) fn plan(&self, inner: &Inner) -> Option<Plan> {
         let mut draft = check::judge_request(self.request, self.reply)?.to_draft();
         draft.model = ModelChoice::Only(self.judge.clone());
         let request = Request::try_from(draft).ok()?;

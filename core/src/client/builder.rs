@@ -8,6 +8,7 @@ use crate::catalog::{Catalog, fill_address, has_places};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::id::EndpointId;
+use crate::learn::{Pledge, ShadowSettings};
 use crate::ledger::{Alert, Rules};
 use crate::model::{Auth, Endpoint};
 use crate::plan::{CascadeSettings, CheckKind, Settings};
@@ -22,6 +23,7 @@ use crate::transport::Transport;
 use super::alerts::{Alerts, Callback, Ears};
 use super::check::{Check, Wellformed};
 use super::ids::Ids;
+use super::pledge::Watch;
 use super::providers::Providers;
 use super::sessions::Sessions;
 use super::{Client, Error, Inner};
@@ -49,6 +51,8 @@ pub struct ClientBuilder {
     checks: Vec<Arc<dyn Check>>,
     named_checks: BTreeMap<String, Arc<dyn Check>>,
     cascade: Option<CascadeSettings>,
+    shadow: Option<ShadowSettings>,
+    pledge: Option<Pledge>,
     on_alert: Option<Callback>,
 }
 
@@ -172,6 +176,18 @@ impl ClientBuilder {
         self
     }
 
+    /// Asks the better model too for some requests, after the answer, and learns from the comparison.
+    pub fn shadow(mut self, shadow: ShadowSettings) -> Self {
+        self.shadow = Some(shadow);
+        self
+    }
+
+    /// Tests this promise of quality on live traffic, by shadows and marks, and aims higher where it fails.
+    pub fn promise(mut self, pledge: Pledge) -> Self {
+        self.pledge = Some(pledge);
+        self
+    }
+
     /// Gives the check of this name, which `CheckKind::Own` plans by.
     pub fn named_check(mut self, name: impl Into<String>, check: Arc<dyn Check>) -> Self {
         self.named_checks.insert(name.into(), check);
@@ -211,6 +227,9 @@ impl ClientBuilder {
         settings.cascade = self.cascade.unwrap_or(settings.cascade);
         check_models(&settings, &offers)?;
         check_cascade(&settings.cascade, &offers, &self.named_checks)?;
+        let shadow = self.shadow.unwrap_or_else(|| self.config.shadow.settings());
+        let pledge = self.pledge.or_else(|| self.config.promise.pledge());
+        check_watch(&shadow, pledge, &offers)?;
         let is_usable = |endpoint: &Endpoint| {
             own.contains(&endpoint.id)
                 || (self.assume_keys && endpoint.auth != Auth::None)
@@ -237,6 +256,9 @@ impl ClientBuilder {
             health: Mutex::new(Arc::new(HealthBook::new(self.health_rules))),
             sessions: Mutex::new(Sessions::default()),
             lessons: Default::default(),
+            shadow,
+            shadows: Default::default(),
+            watch: Watch::new(pledge),
             ids: Ids::new(),
             owner: std::process::id(),
             offers,
@@ -364,6 +386,22 @@ fn check_cascade(
         return Err(ConfigError::new(key, reason).into());
     }
     Ok(())
+}
+
+/// Checks the figures of shadows and of the promise, and that the judge is on sale.
+fn check_watch(shadow: &ShadowSettings, pledge: Option<Pledge>, offers: &Offers) -> Result<(), Error> {
+    let within = |share: f64| share > 0.0 && share < 1.0;
+    if !(0.0..=1.0).contains(&shadow.rate) {
+        return Err(ConfigError::new("shadow.rate", format!("{} is out of range: use 0 to 1", shadow.rate)).into());
+    }
+    if let Some(model) = shadow.judge.as_ref().filter(|model| offers.find(model).is_none()) {
+        let reason = format!("no model is named '{model}': see `tierway models`");
+        return Err(ConfigError::new("shadow.judge", reason).into());
+    }
+    match pledge.filter(|pledge| !within(pledge.quality) || !within(pledge.confidence)) {
+        Some(_) => Err(ConfigError::new("promise", "quality and confidence lie between 0 and 1, such as 0.95").into()),
+        None => Ok(()),
+    }
 }
 
 #[cfg(feature = "http")]

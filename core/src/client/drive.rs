@@ -23,7 +23,7 @@ use crate::wire::Mode;
 use super::account::{Meter, Open, Prices};
 use super::beside::Beside;
 use super::response::{Response, Timing};
-use super::{Client, Course, Error, Inner, hedge};
+use super::{Client, Course, Error, Inner, hedge, shadow};
 
 /// An answer and its account.
 pub(super) struct Answer {
@@ -44,6 +44,7 @@ pub(super) async fn send(client: &Client, request: &Request) -> Result<Response,
     let plan = attempts.plan();
     let card = attempts.candidate(answer.attempt).card();
     inner.lessons.note(attempts.request(), plan.complexity(), card);
+    shadow::after(client, &mut attempts, answer.attempt, &answer.reply);
     Ok(deliver(&attempts, answer, &run, &beside, began.elapsed(), decided_in))
 }
 

@@ -110,11 +110,7 @@ impl Lessons {
         // Taken out first, so that of two marks at once one counts.
         let found = self.answered().by_id.remove(id);
         let (complexity, card) = found.ok_or_else(|| FeedbackError::Unknown { id: id.clone() })?;
-        let expected = complexity.rating(&card).p_good;
-        let teach = |mut experience: Experience| {
-            experience.mark(complexity.kind(), &card.id, expected, mark).map(|()| experience)
-        };
-        let kept = self.change(store, teach).await;
+        let kept = self.learn(store, &complexity, &card, mark).await;
         if kept.is_err() {
             let mut answered = self.answered();
             answered.by_id.insert(id.clone(), (complexity, card));
@@ -122,6 +118,21 @@ impl Lessons {
             self.answered().order.retain(|one| one != id);
         }
         kept
+    }
+
+    /// Learns a mark that nobody gave: a comparison told it.
+    pub(super) async fn learn(
+        &self,
+        store: &dyn Store,
+        complexity: &Complexity,
+        card: &ModelCard,
+        mark: f64,
+    ) -> Result<(), FeedbackError> {
+        let expected = complexity.rating(card).p_good;
+        let teach = |mut experience: Experience| {
+            experience.mark(complexity.kind(), &card.id, expected, mark).map(|()| experience)
+        };
+        self.change(store, teach).await
     }
 
     /// Puts another experience in place of what was learnt.

@@ -177,11 +177,11 @@ struct Look {
 fn looks(first: &Seat, seats: &[Seat], kind: &CheckKind, sight: Sight, facts: &Facts<'_>) -> Vec<Look> {
     let card = facts.offers.rows()[first.row as usize].card();
     match kind {
-        CheckKind::Agreement if is_comparable(facts) => {
+        CheckKind::Agreement if is_comparable(facts.needs, facts.kind) => {
             let others = seats.iter().filter(|other| other.row != first.row);
             others.map(|other| agreement(first, other, TOGETHER, SAME_MISTAKE)).collect()
         }
-        CheckKind::Sample if is_comparable(facts) => {
+        CheckKind::Sample if is_comparable(facts.needs, facts.kind) => {
             vec![agreement(first, first, TOGETHER_SAME, SAME_MISTAKE_SAME)]
         }
         CheckKind::Agreement | CheckKind::Sample => Vec::new(),
@@ -195,17 +195,38 @@ fn looks(first: &Seat, seats: &[Seat], kind: &CheckKind, sight: Sight, facts: &F
 }
 
 /// Whether two good answers to the request look alike: a number, a choice, a fact, JSON of a shape; not prose or programs.
-fn is_comparable(facts: &Facts<'_>) -> bool {
+pub(super) fn is_comparable(needs: &Needs, kind: Option<TaskKind>) -> bool {
     use TaskKind::{Classification, Extraction, Knowledge, Mathematics, Reasoning};
     let closed = |kind| matches!(kind, Classification | Extraction | Knowledge | Mathematics | Reasoning);
-    facts.needs.capabilities.has(Capability::JsonSchema) || facts.kind.is_none_or(closed)
+    needs.capabilities.has(Capability::JsonSchema) || kind.is_none_or(closed)
 }
 
-fn agreement(first: &Seat, other: &Seat, together: f64, same_mistake: f64) -> Look {
-    let (a, b) = (first.p_good, other.p_good);
+/// The chance that both of two answers are good, and that they say the same.
+fn together(a: f64, b: f64, together: f64, same_mistake: f64) -> (f64, f64) {
     let both = (a * b + together * (a * (1.0 - a) * b * (1.0 - b)).sqrt()).min(a.min(b));
     let neither = (1.0 - a - b + both).max(0.0);
-    let p_pass = both + same_mistake * neither;
+    (both, both + same_mistake * neither)
+}
+
+/// How likely an answer of chance `a` is good after another of chance `b` said the same, or something else.
+pub fn good_given(agrees: bool, a: f64, b: f64) -> f64 {
+    let (both, same) = together(a, b, TOGETHER, SAME_MISTAKE);
+    let (good, all) = if agrees { (both, same) } else { (a - both, 1.0 - same) };
+    (good / all.max(1e-9)).clamp(0.0, 1.0)
+}
+
+/// The place of the admitted model with the best chance, the first by id of equals.
+pub(super) fn best_candidate(evidence: &Evidence) -> Candidate {
+    let field = &evidence.field;
+    let best = field.entrants.iter().position(|entrant| entrant.p_good == field.best).unwrap_or(0);
+    let nobody = Pick { place: u32::MAX, is_good_enough: true };
+    let of_best = || field.places.iter().position(|place| place.entrant as usize == best);
+    let place = place_of(field, best, nobody).or_else(of_best).unwrap_or(0);
+    evidence.candidate(Pick { place: place as u32, is_good_enough: true })
+}
+
+fn agreement(first: &Seat, other: &Seat, correlation: f64, same_mistake: f64) -> Look {
+    let (both, p_pass) = together(first.p_good, other.p_good, correlation, same_mistake);
     Look { opinion: Some(other.place), cost: other.cost, p_pass, p_good_passes: both }
 }
 

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 use super::cascade::Weighed;
 use super::evidence::Evidence;
 use super::field::Entrant;
-use super::{Candidate, Plan};
+use super::{Candidate, Plan, PromiseState};
 
 /// A whole decision. `Display` fits one terminal screen; JSON holds all of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +27,9 @@ pub struct Explanation {
     pub hardness: Option<Hardness>,
     /// What it aimed at.
     pub aim: Aim,
+    /// Where the promise of quality stands, where one was made: each time it failed the aim was raised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promise: Option<PromiseState>,
     /// The best way to ask a cheap model first and check its answer, where checks may be planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cascade: Option<CascadeLine>,
@@ -282,6 +285,7 @@ pub(super) fn explain(plan: &Plan, evidence: &Evidence) -> Explanation {
             expected_output: complexity.expected_output(),
         }),
         aim: aim(evidence),
+        promise: evidence.settings.promise,
         cascade: plan.path.as_deref().map(Weighed::line),
         candidates: plan.candidates().iter().enumerate().map(|(at, candidate)| line(plan, at, candidate)).collect(),
         passed_over: passed_over(plan, evidence),

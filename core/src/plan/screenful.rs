@@ -24,6 +24,9 @@ impl fmt::Display for Explanation {
             write_hardness(f, hardness)?;
         }
         write_aim(f, &self.aim)?;
+        if let Some(promise) = &self.promise {
+            writeln!(f, "promise   {}", cut(&promise.to_string(), 90))?;
+        }
         if let Some(cascade) = &self.cascade {
             write_cascade(f, cascade)?;
         }

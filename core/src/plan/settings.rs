@@ -5,6 +5,7 @@ use crate::money::Usd;
 use crate::time::Span;
 
 use super::checks::CascadeSettings;
+use super::promise::PromiseState;
 
 /// What the user wants of a decision. By default: 95 % of the best admitted model's quality, at the least cost.
 ///
@@ -31,6 +32,8 @@ pub struct Settings {
     pub fallback_below_aim: bool,
     /// Whether cheap answers may be checked and replaced, and how.
     pub cascade: CascadeSettings,
+    /// Where the promise of quality stands that raised the aim, or let it be; for the explanation.
+    pub promise: Option<PromiseState>,
 }
 
 impl Default for Settings {
@@ -45,6 +48,7 @@ impl Default for Settings {
             fallbacks_max: 4,
             fallback_below_aim: true,
             cascade: CascadeSettings::default(),
+            promise: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::policy::Needs;
 use crate::reply::Delta;
 
 use super::super::drive::{Answer, Run, deliver, saved};
-use super::super::{Client, Error, Response, beside::Beside};
+use super::super::{Client, Error, Response, beside::Beside, shadow};
 use super::{ResponseStream, Rest, first_piece};
 
 pub(super) type Checking = Pin<Box<dyn Future<Output = Result<Checked, Error>> + Send>>;
@@ -69,12 +69,20 @@ impl ResponseStream {
             self.ready.push_back(delta);
         }
         self.response = Some(Box::new(response));
+        self.shadow();
+    }
+
+    /// The answer stands: it may get a shadow.
+    fn shadow(&mut self) {
+        let Some(response) = &self.response else { return };
+        shadow::after(&self.client, &mut self.attempts, self.attempt, &response.reply);
     }
 
     /// Begins the check of an answer that was shown, where it is to be checked.
     pub(super) fn begin_check(&mut self) {
         let is_shown = self.client.inner.stream_checks() == StreamChecks::Replace;
         if !is_shown || !self.attempts.is_checked(self.attempt) {
+            self.shadow();
             return;
         }
         let Some(mut came) = self.response.take() else { return };
@@ -93,6 +101,7 @@ impl ResponseStream {
             came.reply = self.beside.as_asked(&self.attempts, came.reply);
             came.saved = saved(came.baseline_cost, came.cost);
             self.response = Some(came);
+            self.shadow();
             return Ok(());
         };
         (self.attempts, self.attempt, self.cost_before) = (attempts, attempt, cost);

@@ -379,7 +379,7 @@ pub(super) fn refused(evidence: &Evidence) -> Vec<RefusedModel> {
     for (at, row) in offers.rows().iter().enumerate() {
         let places: Vec<PlaceRefusals> = row
             .offers()
-            .filter(|offer| !screening.verdict(*offer).is_empty())
+            .filter(|offer| !screening.admits(*offer))
             .map(|offer| PlaceRefusals {
                 endpoint: offers.endpoint_of(offers.offers()[offer]).id.clone(),
                 refusals: screening.refusals(offer, &evidence.policy, &evidence.snapshot, &evidence.needs),

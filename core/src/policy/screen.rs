@@ -77,6 +77,11 @@ impl Screening {
         self.admitted.iter().map(|offer| *offer as usize)
     }
 
+    /// Whether policy lets the request through to an offer, by its position.
+    pub fn admits(&self, offer: usize) -> bool {
+        self.verdict(offer).is_empty()
+    }
+
     /// The rules that refuse an offer: all of them after `complete`, those of its endpoint at least before.
     pub fn verdict(&self, offer: usize) -> RuleSet {
         let offer = self.offers.offers()[offer];
@@ -98,7 +103,7 @@ impl Screening {
     /// The proof for an offer; `None` where a rule refuses it.
     pub fn admission(&self, offer: usize) -> Option<Admission> {
         let listed = *self.offers.offers().get(offer)?;
-        if !self.verdict(offer).is_empty() {
+        if !self.admits(offer) {
             return None;
         }
         let offer = listed;

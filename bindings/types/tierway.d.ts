@@ -39,7 +39,7 @@ export type AttemptLine = {
   model: ModelId;
   /** Where. */
   endpoint: EndpointId;
-  /** `first`, `retry`, `fallback`, `escalation`, `hedge` or `continuation`. */
+  /** `first`, `retry`, `fallback`, `escalation`, `hedge`, `continuation` or `check`. */
   aim: string;
   /** `answered`, `over_budget`, `fell_short`, `outrun` (an attempt beside it was faster), or the error's kind. */
   outcome: string;
@@ -75,7 +75,7 @@ export type CandidateLine = {
   /** The model's tier. */
   tier: Tier;
   /** What it is for. */
-  role: CandidateRole;
+  role: Role;
   /** How likely its answer is good enough. */
   p_good: number;
   /** Expected tokens of output, reasoning included. */
@@ -88,8 +88,29 @@ export type CandidateLine = {
   rests_until: Timestamp | null;
 };
 
-/** What a candidate is for. */
-export type CandidateRole = "choice" | "fallback" | "last_resort";
+/** A cheap answer first, checked, and a better one where it falls short. */
+export type CascadeLine = {
+  /** Whether it is followed; else asking directly is expected to be as good for less, or nearly. */
+  is_taken: boolean;
+  /** Who is asked first. */
+  first: ModelId;
+  /** How the answer is checked: `wellformed`, `agreement`, `sample`, `confidence`, `judge` or `own`. */
+  check: string;
+  /** Who is asked besides, where the check asks a model. */
+  with: ModelId | null;
+  /** Who answers where the first answer falls short. */
+  target: ModelId;
+  /** How likely the first answer falls short. */
+  p_short: number;
+  /** How likely the answer that is delivered is good enough. */
+  p_good: number;
+  /** What the check is expected to cost. */
+  check_cost: Usd;
+  /** What the whole path is expected to cost. */
+  expected_cost: Usd;
+  /** What asking directly is expected to cost. */
+  direct_cost: Usd;
+};
 
 /** One line of a charge: so many units of a class and what they cost. */
 export type ChargeLine = {
@@ -184,6 +205,10 @@ export type Delta = {
   /** The model. */
   model: ModelId;
 } | {
+  type: "replaced";
+  /** The model that writes it. */
+  model: ModelId;
+} | {
   type: "stop";
   /** Why. */
   reason: StopReason;
@@ -215,6 +240,10 @@ export type Explanation = {
   hardness?: Hardness | null;
   /** What it aimed at. */
   aim: Aim;
+  /** Where the promise of quality stands, where one was made: each time it failed the aim was raised. */
+  promise?: PromiseState | null;
+  /** The best way to ask a cheap model first and check its answer, where checks may be planned. */
+  cascade?: CascadeLine | null;
   /** Who is asked, in order. */
   candidates: Array<CandidateLine>;
   /** Who may be asked and is not, the likeliest to be good enough first. */
@@ -325,6 +354,26 @@ export type PlaceRefusals = {
   endpoint: EndpointId;
   /** Every reason, in the order of the rules. */
   refusals: Array<Refusal>;
+};
+
+/** Where a promise stands, since it was made or last failed. */
+export type PromiseState = {
+  /** The share of the better model's quality that was promised. */
+  quality: number;
+  /** How sure an alarm is. */
+  confidence: number;
+  /** How often it failed; each time the aim was raised by a step. */
+  steps: number;
+  /** The evidence against it: 1 is none, and it fails at 1 / (1 - confidence). */
+  evidence: number;
+  /** How many comparisons were made. */
+  comparisons: number;
+  /** How many marks came. */
+  marks: number;
+  /** The least mean loss that the comparisons leave possible, with that confidence, at any time. */
+  loss_min: number;
+  /** The greatest. */
+  loss_max: number;
 };
 
 /** How much the model should think before it answers. */
@@ -474,7 +523,7 @@ export type Route = {
   tier: Tier;
   /** The model against which savings are counted. */
   baseline: ModelId | null;
-  /** Every attempt, the last one the one that answered. */
+  /** Every attempt, the last one the one that answered; where checks asked models, in the order of their numbers. */
   attempts: Array<AttemptLine>;
   /** Why its answer was delivered although it fell short of a check, where that is so. */
   fell_short: string | null;

@@ -53,7 +53,7 @@ class AttemptLine(TypedDict):
     model: "ModelId"
     #: Where.
     endpoint: "EndpointId"
-    #: `first`, `retry`, `fallback`, `escalation`, `hedge` or `continuation`.
+    #: `first`, `retry`, `fallback`, `escalation`, `hedge`, `continuation` or `check`.
     aim: str
     #: `answered`, `over_budget`, `fell_short`, `outrun` (an attempt beside it was faster), or the error's kind.
     outcome: str
@@ -97,6 +97,9 @@ class CandidateLine(TypedDict):
     reserve: "Usd"
     #: When its endpoint may be called again, where it rests.
     rests_until: Union["Timestamp", None]
+
+
+CascadeLine = TypedDict('CascadeLine', {'is_taken': 'bool', 'first': 'ModelId', 'check': 'str', 'with': 'Union[ModelId, None]', 'target': 'ModelId', 'p_short': 'float', 'p_good': 'float', 'check_cost': 'Usd', 'expected_cost': 'Usd', 'direct_cost': 'Usd'})
 
 
 ChargeLine = TypedDict('ChargeLine', {'class': 'str', 'quantity': 'int', 'cost': 'Usd'})
@@ -207,6 +210,13 @@ class DeltaContinued(TypedDict):
     model: "ModelId"
 
 
+class DeltaReplaced(TypedDict):
+    """What came so far fell short of a check and is void: another answer takes its place from here on."""
+    type: Literal['replaced']
+    #: The model that writes it.
+    model: "ModelId"
+
+
 class DeltaStop(TypedDict):
     """The answer ended."""
     type: Literal['stop']
@@ -240,6 +250,10 @@ class Explanation(TypedDict):
     hardness: NotRequired[Union["Hardness", None]]
     #: What it aimed at.
     aim: "Aim"
+    #: Where the promise of quality stands, where one was made: each time it failed the aim was raised.
+    promise: NotRequired[Union["PromiseState", None]]
+    #: The best way to ask a cheap model first and check its answer, where checks may be planned.
+    cascade: NotRequired[Union["CascadeLine", None]]
     #: Who is asked, in order.
     candidates: List["CandidateLine"]
     #: Who may be asked and is not, the likeliest to be good enough first.
@@ -430,6 +444,26 @@ class PlaceRefusals(TypedDict):
     refusals: List["Refusal"]
 
 
+class PromiseState(TypedDict):
+    """Where a promise stands, since it was made or last failed."""
+    #: The share of the better model's quality that was promised.
+    quality: float
+    #: How sure an alarm is.
+    confidence: float
+    #: How often it failed; each time the aim was raised by a step.
+    steps: int
+    #: The evidence against it: 1 is none, and it fails at 1 / (1 - confidence).
+    evidence: float
+    #: How many comparisons were made.
+    comparisons: int
+    #: How many marks came.
+    marks: int
+    #: The least mean loss that the comparisons leave possible, with that confidence, at any time.
+    loss_min: float
+    #: The greatest.
+    loss_max: float
+
+
 class ReasoningAsk(TypedDict):
     """How much the model should think before it answers."""
     #: In words.
@@ -571,7 +605,8 @@ class Route(TypedDict):
     tier: "Tier"
     #: The model against which savings are counted.
     baseline: Union["ModelId", None]
-    #: Every attempt, the last one the one that answered.
+    #: Every attempt, the last one the one that answered; where checks asked models, in the order of their
+    #: numbers.
     attempts: List["AttemptLine"]
     #: Why its answer was delivered although it fell short of a check, where that is so.
     fell_short: Union[str, None]
@@ -748,7 +783,7 @@ Aim = Union["AimQuality", "AimWorth", "AimSpend"]
 CacheHint = Union[Literal['5m'], Literal['1h']]
 CandidateRole = Union[Literal['choice'], Literal['fallback'], Literal['last_resort']]
 DataLabel = str
-Delta = Union["DeltaStart", "DeltaText", "DeltaReasoning", "DeltaRefusal", "DeltaToolCall", "DeltaArguments", "DeltaPart", "DeltaPartVendor", "DeltaLogprobs", "DeltaUsage", "DeltaContinued", "DeltaStop", "DeltaVendor", "DeltaAlternative"]
+Delta = Union["DeltaStart", "DeltaText", "DeltaReasoning", "DeltaRefusal", "DeltaToolCall", "DeltaArguments", "DeltaPart", "DeltaPartVendor", "DeltaLogprobs", "DeltaUsage", "DeltaContinued", "DeltaReplaced", "DeltaStop", "DeltaVendor", "DeltaAlternative"]
 Effort = Union[Literal['none'], Literal['minimal'], Literal['low'], Literal['medium'], Literal['high'], Literal['xhigh'], Literal['max']]
 EndpointId = str
 ModelChoice = Union[Literal['auto'], "ModelChoiceOnly", "ModelChoiceAny_of"]

@@ -40,7 +40,9 @@ async fn a_shadow_asks_the_better_model_after_the_answer_and_teaches() {
     for (better, is_up) in [("The answer is 6.", true), ("The answer is 7.", false)] {
         let world = trio((vec![], says("So it is 6.\nThe answer is 6."), says(better)), shadowed("1"));
         let before = world.client.route(&problem()).unwrap().choice().p_good;
-        let response = world.client.send(&problem()).await.unwrap();
+        let mut draft = problem().to_draft();
+        draft.tags.insert("team".to_owned(), "search".to_owned());
+        let response = world.client.send(&draft.try_into().unwrap()).await.unwrap();
         assert_eq!(response.text(), "So it is 6.\nThe answer is 6.", "the answer is never another");
         world.client.settle_shadows().await;
         assert_eq!(world.purposes().await, ["other/tiny first", "dear/grand shadow"]);

@@ -9,7 +9,6 @@ use crate::attempt::{Attempt, Attempts, Outcome, Tried};
 use crate::check::{self, Verdict};
 use crate::id::{ModelId, RequestId};
 use crate::ledger::{Ending, Facts, Purpose, Reserve};
-use crate::model::Tier;
 use crate::money::Usd;
 use crate::plan::{Candidate, CheckKind, Plan};
 use crate::policy::Needs;
@@ -43,7 +42,11 @@ impl Side {
     fn entry(&self, at: Timestamp) -> Reserve {
         let candidate = &self.candidate;
         let (card, endpoint, terms) = (candidate.card(), candidate.endpoint(), candidate.terms);
-        let tier: Tier = card.tier;
+        // A shadow draws on no budget of the request's own.
+        let tags = match self.purpose {
+            Purpose::Shadow => Default::default(),
+            _ => Arc::new(candidate.admission.request().tags.clone()),
+        };
         Reserve {
             attempt: self.request.attempt(self.number),
             request: self.request.clone(),
@@ -52,10 +55,10 @@ impl Side {
                 model: card.id.clone(),
                 vendor: endpoint.vendor.clone(),
                 endpoint: endpoint.id.clone(),
-                tier,
+                tier: card.tier,
                 purpose: self.purpose,
                 key: None,
-                tags: Arc::new(candidate.admission.request().tags.clone()),
+                tags,
             },
             amount: terms.reserve,
             tokens_max: terms.input_tokens_max.saturating_add(terms.max_tokens),

@@ -11,14 +11,14 @@ use tokio::sync::Notify;
 
 use crate::attempt::{Attempt, Attempts};
 use crate::check::{self, Verdict};
-use crate::id::{ModelId, RequestId};
+use crate::id::RequestId;
 use crate::learn::Source;
 use crate::ledger::{Purpose, Rollup, Scope};
 use crate::money::Usd;
 use crate::plan::{self, Candidate, Plan};
 use crate::reply::Reply;
 use crate::store::Stretch;
-use crate::time::{Timeouts, Timestamp};
+use crate::time::Timestamp;
 
 use super::beside::{Judged, Side};
 use super::{Client, Error, Inner};
@@ -43,7 +43,7 @@ struct Shadow {
     answered: Candidate,
     reply: Reply,
     request: RequestId,
-    numbers: (u32, u32),
+    number: u32,
     attempt: Attempt,
 }
 
@@ -60,47 +60,61 @@ pub(super) fn after(client: &Client, attempts: &mut Attempts, attempt: Attempt, 
     let better = plan.best();
     if better.p_good <= answered.p_good || better.model() == answered.model() {
         // The best model's answer loses nothing: such requests are a part of the traffic too.
-        inner.shadows.begin();
-        let client = client.clone();
-        runtime.spawn(async move {
-            client.inner.pledged(Source::Shadow, 0.0).await;
-            client.inner.shadows.end();
-        });
+        if inner.watch.monitor().is_some() {
+            let under_way = UnderWay::new(client);
+            runtime.spawn(async move { under_way.inner().pledged(Source::Shadow, 0.0).await });
+        }
         return;
     }
     if wanted.judge.is_none() && !plan.is_comparable() {
         return;
     }
-    let (Some(one), Some(two)) = (attempts.claim(), attempts.claim()) else { return };
+    let Some(number) = attempts.claim() else { return };
     let (plan, request) = (attempts.plan().clone(), attempts.request().clone());
-    let shadow = Shadow { plan, better, answered, reply: reply.clone(), request, numbers: (one, two), attempt };
-    inner.shadows.begin();
-    let client = client.clone();
+    let shadow = Shadow { plan, better, answered, reply: reply.clone(), request, number, attempt };
+    let under_way = UnderWay::new(client);
     runtime.spawn(async move {
-        if let Err(error) = shadow.run(&client.inner).await {
+        if let Err(error) = shadow.run(under_way.inner()).await {
             tracing::warn!(%error, "a shadow could not be made");
         }
-        client.inner.shadows.end();
     });
+}
+
+/// A shadow that has not ended; dropped with its runtime, it has.
+struct UnderWay(Client);
+
+impl UnderWay {
+    fn new(client: &Client) -> UnderWay {
+        client.inner.shadows.count.fetch_add(1, Ordering::SeqCst);
+        UnderWay(client.clone())
+    }
+
+    fn inner(&self) -> &Arc<Inner> {
+        &self.0.inner
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let shadows = &self.0.inner.shadows;
+        if shadows.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            shadows.ended.notify_waiters();
+        }
+    }
 }
 
 impl Shadow {
     async fn run(self, inner: &Arc<Inner>) -> Result<(), Error> {
-        let bound = self.better.terms.reserve;
-        if !inner.may_shadow(bound).await? {
-            return Ok(());
-        }
-        let heard = match &inner.shadow.judge {
-            Some(judge) => self.judged(inner, judge).await,
-            None => self.compared(inner).await,
-        };
-        inner.shadows.give_back(bound);
-        let Some(is_good) = heard? else { return Ok(()) };
+        let Some(side) = self.side(inner) else { return Ok(()) };
+        let Some(_held) = inner.hold_for_shadow(side.candidate.terms.reserve).await? else { return Ok(()) };
+        let Ok(said) = side.ask(inner).await?.reply else { return Ok(()) };
         let (a, b) = (self.answered.p_good, self.better.p_good);
-        let mark = match inner.shadow.judge {
-            Some(_) => f64::from(u8::from(is_good)),
-            None => plan::good_given(is_good, a, b),
+        let (verdict, is_judged) = match &inner.shadow.judge {
+            Some(_) => (check::judge_verdict(&said), true),
+            None => (check::agreement(self.plan.request(), &self.reply, &said), false),
         };
+        let is_good = verdict == Verdict::Pass;
+        let mark = if is_judged { f64::from(u8::from(is_good)) } else { plan::good_given(is_good, a, b) };
         if let Some(complexity) = self.plan.complexity() {
             let learnt = inner.lessons.learn(&*inner.store, complexity, self.answered.card(), mark).await;
             if let Err(error) = learnt {
@@ -111,54 +125,50 @@ impl Shadow {
         Ok(())
     }
 
-    /// Whether the better model says the same; `None` where it did not answer.
-    async fn compared(&self, inner: &Arc<Inner>) -> Result<Option<bool>, Error> {
-        let side = self.side(self.better.clone(), *self.plan.needs(), self.numbers.0);
-        let heard = side.ask(inner).await?;
-        let same = |other: Reply| check::agreement(self.plan.request(), &self.reply, &other) == Verdict::Pass;
-        Ok(heard.reply.ok().map(same))
+    /// Who is asked: the better model, or the judge; `None` where policy does not let the judge see it.
+    fn side(&self, inner: &Arc<Inner>) -> Option<Side> {
+        let (candidate, needs) = match &inner.shadow.judge {
+            None => (self.better.clone(), *self.plan.needs()),
+            Some(judge) => {
+                let ask = Judged { request: self.plan.request(), reply: &self.reply, judge, attempt: self.attempt };
+                let plan = ask.plan(inner)?;
+                (plan.choice().clone(), *plan.needs())
+            }
+        };
+        let (request, timeouts) = (self.request.clone(), self.attempt.timeouts);
+        Some(Side { candidate, request, number: self.number, needs, purpose: Purpose::Shadow, timeouts })
     }
+}
 
-    /// Whether the judge finds it good; `None` where there was no verdict to be had.
-    async fn judged(&self, inner: &Arc<Inner>, judge: &ModelId) -> Result<Option<bool>, Error> {
-        let ask = Judged { request: self.plan.request(), reply: &self.reply, judge, attempt: self.attempt };
-        let Some(plan) = ask.plan(inner) else { return Ok(None) };
-        let side = self.side(plan.choice().clone(), *plan.needs(), self.numbers.1);
-        let heard = side.ask(inner).await?;
-        Ok(heard.reply.ok().map(|said| check::judge_verdict(&said) == Verdict::Pass))
-    }
+/// What a shadow under way may still cost.
+struct Held<'a> {
+    shadows: &'a Shadows,
+    bound: Usd,
+}
 
-    fn side(&self, candidate: Candidate, needs: crate::policy::Needs, number: u32) -> Side {
-        let timeouts: Timeouts = self.attempt.timeouts;
-        Side { candidate, request: self.request.clone(), number, needs, purpose: Purpose::Shadow, timeouts }
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut held = self.shadows.held.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = held.checked_sub(self.bound).unwrap_or(Usd::ZERO);
     }
 }
 
 impl Inner {
-    /// Whether a shadow of this bound fits the day's budget; then it is held until it is given back.
-    async fn may_shadow(&self, bound: Usd) -> Result<bool, Error> {
+    /// Holds a shadow's bound where it fits the day's budget.
+    async fn hold_for_shadow(&self, bound: Usd) -> Result<Option<Held<'_>>, Error> {
         let now = self.clock.now();
         let standing = self.store.standing(&Scope::default(), now);
         let wanted = Usd::from_pico(bound.pico().saturating_mul(HEADROOM));
         if standing.headroom.iter().any(|budget| budget.left < wanted) {
-            return Ok(false);
+            return Ok(None);
         }
         // Held before the account is read: of two at once, one sees the other.
-        let held = self.shadows.hold(bound);
+        let (held, all) = self.shadows.hold(bound);
         let since = Timestamp::from_ms(now.ms().div_euclid(DAY_MS) * DAY_MS);
         let stretch = Stretch { since: Some(since), ..Stretch::default() };
-        let spent = match self.store.rollup(stretch).await {
-            Ok(rollup) => spent(&rollup),
-            Err(error) => {
-                self.shadows.give_back(bound);
-                return Err(Error::Ledger(error));
-            }
-        };
-        let fits = spent + i128::from(held.pico()) <= i128::from(self.shadow.daily_max.pico());
-        if !fits {
-            self.shadows.give_back(bound);
-        }
-        Ok(fits)
+        let rollup = self.store.rollup(stretch).await.map_err(Error::Ledger)?;
+        let fits = spent(&rollup) + i128::from(all.pico()) <= i128::from(self.shadow.daily_max.pico());
+        Ok(fits.then_some(held))
     }
 }
 
@@ -169,25 +179,11 @@ fn spent(rollup: &Rollup) -> i128 {
 }
 
 impl Shadows {
-    fn begin(&self) {
-        self.count.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn end(&self) {
-        if self.count.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.ended.notify_waiters();
-        }
-    }
-
-    fn hold(&self, bound: Usd) -> Usd {
+    /// Holds a bound; what all under way may still cost.
+    fn hold(&self, bound: Usd) -> (Held<'_>, Usd) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         *held = held.saturating_add(bound);
-        *held
-    }
-
-    fn give_back(&self, bound: Usd) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        *held = held.checked_sub(bound).unwrap_or(Usd::ZERO);
+        (Held { shadows: self, bound }, *held)
     }
 
     /// Waits until none is under way.

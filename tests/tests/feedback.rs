@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use tierway::client::{Client, FeedbackError};
 use tierway::learn::Experience;
 use tierway::store::MemoryStore;
 use tierway::{Error, Response};
+use tierway_bindings::{Handle, Host};
 
 #[path = "support/acme.rs"]
 mod acme;
@@ -87,4 +89,36 @@ async fn a_mark_is_taken_once_and_only_for_an_answer() {
     }
     let id = stream.response().unwrap().id.clone();
     client.feedback(&id, 0.5).await.unwrap();
+}
+
+/// The face that all bindings call: marks, what was learnt, and refusals as codes.
+#[tokio::test]
+async fn marks_go_through_the_face_of_the_bindings() {
+    let rows = json!({"vendor": "house",
+        "endpoints": [{"id": "house", "api": "chat_completions", "base_url": "http://localhost/v1", "region": "us", "auth": "bearer"}],
+        "models": [{"id": "house/small", "family": "small", "tier": "economy", "context_window": 65_536, "max_output": 4_096,
+            "source": "made up", "date": "2026-01-01", "prices": [{"rates": {"input": "1", "output": "4"}}]}]});
+    let settings = json!({"keys": {"house": "sk-x"}, "catalog": {"only_files": true}, "rows": [rows],
+        "testing": {"providers": {"house": [{"answer": {"text": "Paris.", "usage": {"input": 9, "output": 2}}}]}}});
+    let handle = Handle::new(&settings.to_string(), Host::default()).unwrap();
+    let body = json!({"messages": [{"role": "user", "content": "What is the capital of France?"}], "max_tokens": 50});
+    let answer: Value = serde_json::from_str(&handle.chat(&body.to_string()).await.unwrap()).unwrap();
+    let mark = |id: &Value, mark: Value| json!({"id": id, "mark": mark}).to_string();
+    let id = &answer["tierway"]["id"];
+    for (wrong, field) in [(json!(1.5), "mark"), (json!(-1), "mark"), (json!("good"), "feedback")] {
+        let refused = handle.feedback(&mark(id, wrong)).await.unwrap_err();
+        assert_eq!((refused.code.as_str(), refused.field.as_deref()), ("invalid_request", Some(field)));
+    }
+    handle.feedback(&mark(id, json!(1))).await.unwrap();
+    assert_eq!(handle.feedback(&mark(id, json!(1))).await.unwrap_err().code, "unknown_answer");
+    assert_eq!(handle.feedback(&mark(&json!("n o n e"), json!(1))).await.unwrap_err().field.as_deref(), Some("id"));
+    let learnt = handle.experience().await;
+    assert!(learnt.contains("house/small") && !learnt.contains("Paris"), "{learnt}");
+    handle.set_experience("null").await.unwrap();
+    assert!(!handle.experience().await.contains("house/small"));
+    handle.set_experience(&learnt).await.unwrap();
+    // A number that is read and written again may move its last digit.
+    let marks = |text: &str| serde_json::from_str::<Value>(text).unwrap()["overall"]["house/small"]["marks"].clone();
+    assert_eq!(marks(&handle.experience().await), marks(&learnt));
+    assert_eq!(handle.set_experience("[]").await.unwrap_err().code, "invalid_request");
 }

@@ -6,6 +6,7 @@ use std::ops::{Deref, DerefMut};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tierway::attempt::{Exhausted, Setback};
+use tierway::client::FeedbackError;
 use tierway::config::ConfigError;
 use tierway::{Error, ProviderError, Reply, RequestError, Retry};
 
@@ -150,6 +151,22 @@ impl From<Error> for Failure {
 impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Failure {
         Error::from(error).into()
+    }
+}
+
+impl From<FeedbackError> for Failure {
+    fn from(error: FeedbackError) -> Failure {
+        let (code, field) = match &error {
+            FeedbackError::BadMark(_) => ("invalid_request", Some("mark")),
+            FeedbackError::Unknown { .. } => ("unknown_answer", Some("id")),
+            FeedbackError::Busy => ("busy", None),
+            _ => ("ledger", None),
+        };
+        let failure = Failure::new(code, error.to_string());
+        match field {
+            Some(field) => failure.with_field(field),
+            None => failure,
+        }
     }
 }
 

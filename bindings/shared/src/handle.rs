@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tierway::catalog::Catalog;
+use tierway::learn::Experience;
 use tierway::plan::Plan;
 use tierway::{Client, Request, RequestDraft};
 
@@ -133,6 +134,33 @@ impl Handle {
         report::attempts(self.client.store(), query).await
     }
 
+    /// Marks an answer, as `{"id": "...", "mark": n}`: the response's own id (in a completion `tierway.id`), and from 0,
+    /// useless, to 1, right. Later decisions go by what was learnt.
+    ///
+    /// # Errors
+    /// `invalid_request` where it is no mark, `unknown_answer` where none awaits it, `busy` or `ledger` where it could not
+    /// be kept.
+    pub async fn feedback(&self, marked: &str) -> Result<(), Failure> {
+        let Marked { id, mark } = json::read(marked, "feedback", "invalid_request")?;
+        let id =
+            id.parse().map_err(|error| Failure::new("invalid_request", format!("id: {error}")).with_field("id"))?;
+        Ok(self.client.feedback(&id, mark).await?)
+    }
+
+    /// What was learnt from marks, as JSON: to look at, or to take elsewhere.
+    pub async fn experience(&self) -> String {
+        json::write(&*self.client.experience().await)
+    }
+
+    /// Puts another experience in place of what was learnt; `null` forgets.
+    ///
+    /// # Errors
+    /// `invalid_request` where the text is none; `busy` or `ledger` where it could not be kept.
+    pub async fn set_experience(&self, experience: &str) -> Result<(), Failure> {
+        let learnt: Option<Experience> = json::read(experience, "experience", "invalid_request")?;
+        Ok(self.client.set_experience(learnt.unwrap_or_default()).await?)
+    }
+
     /// The models on sale: `[{"id", "vendor", "tier", "context_window", "max_output", "callable"}]`.
     pub fn models(&self) -> String {
         let callable = |card: &tierway::ModelCard| {
@@ -165,6 +193,14 @@ impl Handle {
         let plan: Plan = self.client.route(request)?;
         Ok(json::write(&plan.explain()))
     }
+}
+
+/// A mark of an answer.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Marked {
+    id: String,
+    mark: f64,
 }
 
 fn read(request: &str) -> Result<Request, Failure> {

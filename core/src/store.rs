@@ -114,8 +114,9 @@ pub trait Store: Debug + Send + Sync {
         None
     }
 
-    /// Whom to tell of budgets that a detached ending brought to a mark; the answers of other entries carry theirs.
-    fn listen(&self, _listener: Listener) {}
+    /// Whom to tell of budgets that an ending brought to a mark whose answer nobody waits for: one from a destructor, or
+    /// one that was kept while the store was out of reach. The answers of other entries carry theirs. The first stays.
+    fn listen(&self, listener: Listener);
 
     /// Writes what is queued and lets go. Reservations that are open stay open.
     ///

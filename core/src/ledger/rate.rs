@@ -102,9 +102,13 @@ fn cost_ns(count: u64, rate: u64) -> i128 {
     (i128::from(count) * MINUTE_NS + i128::from(rate) - 1) / i128::from(rate)
 }
 
-/// When the bucket would be full after this many are taken.
+/// When the bucket would be full after this many are taken. An empty one fills within its room: where it seems to need
+/// a minute longer than that, the clock was set back since, and it is taken for full, or all would wait for the time that
+/// was set back. Less is what entries that wait for each other differ by.
 fn step(full_ns: i64, count: u64, rate: u64, now: i128, room: i128) -> i128 {
-    i128::from(full_ns).max(now) + cost_ns(count, rate).min(room)
+    let full = i128::from(full_ns).max(now);
+    let full = if full > now + room + MINUTE_NS { now } else { full };
+    full + cost_ns(count, rate).min(room)
 }
 
 fn narrow(ns: i128) -> i64 {
@@ -157,6 +161,22 @@ mod tests {
         assert_eq!(rate.take(state, 0, at).unwrap_err().wait, Span::from_secs(1));
         assert!(rate.take(state, 0, at.after(Span::from_secs(1))).is_ok());
         assert!(rate.take(rate.give_back(state, 1, 0), 0, at).is_ok());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_hold_up_calls_for_that_time() {
+        let rate = rate(Some(60), None, Some(10));
+        let at = Timestamp::from_ms(1_700_000_000_000);
+        let mut state = rate.take(RateState::default(), 0, at.after(Span::from_secs(3_600))).unwrap();
+        let mut sent = 0;
+        while let Ok(next) = rate.take(state, 0, at) {
+            (state, sent) = (next, sent + 1);
+        }
+        assert_eq!(
+            (sent, rate.take(state, 0, at).unwrap_err().wait),
+            (10, Span::from_secs(1)),
+            "a bucket, and no more"
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use tokio_postgres::types::Type;
 
 use super::tally::Tally;
-use super::{Only, Page, Shelf, Store, Stretch, same_process};
+use super::{Listener, Only, Page, Shelf, Store, Stretch, same_process};
 use crate::id::AttemptId;
 use crate::ledger::{
     Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing, Void,
@@ -121,6 +121,7 @@ pub struct PostgresStore {
     queue: Queue,
     handle: Handle,
     standing: Arc<Mutex<Tally>>,
+    listener: Arc<OnceLock<Listener>>,
     opened_by: u32,
 }
 
@@ -150,11 +151,14 @@ impl PostgresStore {
         let tls = tls::Tls::new(&address)?;
         let answer_max = options.answer_max;
         let server = Server { address, tls, answer_max, schema: String::new(), must_sync: false };
-        let standing = Arc::new(Mutex::new(Tally::new(rules.clone())));
-        let shipped = Arc::new(AtomicU64::new(0));
-        let started = start::start(server, rules, options, standing.clone(), shipped)?;
-        let start::Started { server, handle, queue } = started;
-        Ok(PostgresStore { server, queue, handle, standing, opened_by: std::process::id() })
+        let shared = start::Shared {
+            standing: Arc::new(Mutex::new(Tally::new(rules.clone()))),
+            shipped: Arc::new(AtomicU64::new(0)),
+            listener: Arc::new(OnceLock::new()),
+        };
+        let start::Started { server, handle, queue } = start::start(server, rules, options, shared.clone())?;
+        let start::Shared { standing, listener, .. } = shared;
+        Ok(PostgresStore { server, queue, handle, standing, listener, opened_by: std::process::id() })
     }
 
     /// The server, the database and the schema; without user and password.
@@ -197,15 +201,19 @@ impl PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
+    // What may not be written at all never comes to the server, which knows no text with a NUL in it.
     async fn reserve(&self, entry: Reserve) -> Result<Posted, LedgerError> {
+        entry.check()?;
         self.write(Work::Reserve(Arc::new(entry))).await
     }
 
     async fn settle(&self, entry: Settle) -> Result<Posted, LedgerError> {
+        entry.check()?;
         self.write(Work::End(End::Settle(Box::new(entry)))).await
     }
 
     async fn void(&self, entry: Void) -> Result<Posted, LedgerError> {
+        entry.check()?;
         self.write(Work::End(End::Void(entry))).await
     }
 
@@ -252,6 +260,11 @@ impl Store for PostgresStore {
 
     fn shelf(&self) -> Option<&dyn Shelf> {
         Some(self)
+    }
+
+    fn listen(&self, listener: Listener) {
+        // The first stays: clients that share a store share its budgets, and each tells of its own entries.
+        let _ = self.listener.set(listener);
     }
 
     async fn close(&self) -> Result<(), LedgerError> {

@@ -112,9 +112,8 @@ impl Tally {
 
     /// Takes rates by the clock of a store that is shared, which is so far ahead of this process's.
     #[cfg(feature = "postgres")]
-    pub(super) fn by_clock(mut self, ahead_ms: i64) -> Tally {
+    pub(super) fn set_clock(&mut self, ahead_ms: i64) {
         self.ahead_ms = ahead_ms;
-        self
     }
 
     /// Puts a balance in, in place of the one that is there.

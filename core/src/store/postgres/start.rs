@@ -1,7 +1,7 @@
 //! Starts a store: a thread with a runtime of its own for the connection, and another for leases where there are any.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -16,7 +16,17 @@ use super::writer::{Command, Writer};
 use super::{PostgresOptions, Queue, open, tend};
 use crate::error::one_line;
 use crate::ledger::{LedgerError, Rules};
+use crate::store::Listener;
 use crate::store::tally::Tally;
+
+/// What the store and its threads share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) standing: Arc<Mutex<Tally>>,
+    /// How many of the entries that nobody waits for are on the server.
+    pub(super) shipped: Arc<AtomicU64>,
+    pub(super) listener: Arc<OnceLock<Listener>>,
+}
 
 /// A store that runs.
 pub(super) struct Started {
@@ -42,14 +52,13 @@ pub(super) fn start(
     server: Server,
     rules: Rules,
     options: PostgresOptions,
-    standing: Arc<Mutex<Tally>>,
-    shipped: Arc<AtomicU64>,
+    shared: Shared,
 ) -> Result<Started, LedgerError> {
     let place = server.address.place.clone();
     let (commands, waiting) = unbounded_channel();
     let (ready, told) = mpsc::channel();
-    let writer_shipped = shipped.clone();
-    let work = move || connection(server, rules, &options, standing, writer_shipped, waiting, &ready);
+    let shipped = shared.shipped.clone();
+    let work = move || connection(server, rules, &options, shared, waiting, &ready);
     std::thread::Builder::new()
         .name("tierway-ledger".to_owned())
         .spawn(work)
@@ -72,8 +81,7 @@ fn connection(
     server: Server,
     rules: Rules,
     options: &PostgresOptions,
-    standing: Arc<Mutex<Tally>>,
-    shipped: Arc<AtomicU64>,
+    shared: Shared,
     commands: UnboundedReceiver<Command>,
     ready: &mpsc::Sender<Result<Ready, LedgerError>>,
 ) {
@@ -82,7 +90,7 @@ fn connection(
         Err(error) => return drop(ready.send(Err(system(&server.address.place, &error)))),
     };
     runtime.block_on(async {
-        match prepare(server, rules, options, standing, shipped).await {
+        match prepare(server, rules, options, shared).await {
             Err(error) => drop(ready.send(Err(error))),
             Ok((writer, spool)) => {
                 let (server, leases) = (writer.server.clone(), writer.leases.clone());
@@ -98,8 +106,7 @@ async fn prepare(
     mut server: Server,
     rules: Rules,
     options: &PostgresOptions,
-    standing: Arc<Mutex<Tally>>,
-    shipped: Arc<AtomicU64>,
+    shared: Shared,
 ) -> Result<(Writer, Option<Spool>), LedgerError> {
     let host = std::env::var("HOSTNAME").unwrap_or_default();
     let mut known = Known {
@@ -136,9 +143,8 @@ async fn prepare(
         link: Some(link),
         known,
         leases,
-        standing,
         standing_size: 0,
-        shipped,
+        shared,
         patience: options.patience,
         kept: Default::default(),
         failed,

@@ -16,8 +16,6 @@ use crate::ledger::{Balance, LedgerError};
 use crate::time::Timestamp;
 
 const DOING: &str = "tending the ledger";
-/// The most that clocks may differ without being corrected: what a network can hide.
-const CLOCK_MS_MAX: i64 = 1_000;
 
 /// Shows that this store lives, marks what dead ones left open, returns leases that nobody draws on, and reads how the
 /// budgets stand. At the end it returns all, and no longer lives. What fails is tried again the next time.
@@ -133,7 +131,7 @@ async fn lower(link: &Link, owner: i64, sums: &BTreeMap<Key, i128>) -> Result<()
     link.execute(DOING, "DELETE FROM leases WHERE owner = $1 AND units = 0", &[(&owner, Type::INT8)]).await.map(drop)
 }
 
-/// Reads how the budgets that keep one balance stand now, and how the server's clock differs.
+/// Reads how the budgets that keep one balance stand now.
 pub(super) async fn look(writer: &mut Writer) -> Result<(), Trouble> {
     let now = SystemClock.now();
     let (mut ids, mut firsts, mut places) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -152,19 +150,14 @@ pub(super) async fn look(writer: &mut Writer) -> Result<(), Trouble> {
          WHERE a.scope = '' GROUP BY a.budget, a.scope, a.bucket_ms, a.posted, a.held, a.base";
     let work = async {
         link.simple(DOING, &server.begin_read()).await?;
-        let clock = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint";
-        let clock = link.query(DOING, clock, &[]).await?;
         let rows = link
             .query(DOING, sql, &[(&ids, Type::INT8_ARRAY), (&firsts, Type::INT8_ARRAY), (&own, Type::INT8)])
             .await?;
         link.commit(DOING).await?;
-        Ok((clock, rows))
+        Ok(rows)
     };
-    let (clock, rows) = server.within(DOING, work).await?;
-    let shown: i64 = clock.first().map_or(Ok(0), |row| field(row, 0)).map_err(|reason| server.corrupt(reason))?;
-    let ahead = shown - SystemClock.now().ms();
-    writer.known.ahead_ms = if ahead.abs() > CLOCK_MS_MAX { ahead } else { 0 };
-    let mut tally = writer.standing.lock().unwrap_or_else(PoisonError::into_inner);
+    let rows = server.within(DOING, work).await?;
+    let mut tally = writer.shared.standing.lock().unwrap_or_else(PoisonError::into_inner);
     for row in &rows {
         let read = || -> Result<(i64, i64, Balance), String> {
             let balance = Balance { posted: sum(row, 2)?, held: sum(row, 3)?, base: sum(row, 4)? };

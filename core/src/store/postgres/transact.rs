@@ -17,12 +17,15 @@ use super::failure::Trouble;
 use super::lease::{Key, Leases, grant};
 use super::link::{Link, Server};
 use super::write;
+use crate::clock::{Clock, SystemClock};
 use crate::id::AttemptId;
 use crate::ledger::{Balance, Fate, LedgerError, Posted, RateState, Reserve, Rules};
 use crate::store::tally::Tally;
 use crate::time::Timestamp;
 
 const DOING: &str = "reading what entries draw on";
+/// The most that clocks may differ without being corrected: what a network can hide.
+const CLOCK_MS_MAX: i64 = 1_000;
 
 /// What the writer knows of the tables between transactions.
 #[derive(Default)]
@@ -46,7 +49,6 @@ pub(super) struct Known {
     pub(super) must_look: bool,
     /// What each of this store's leases must be on the server: left and in flight.
     pub(super) leased: HashMap<Key, i128>,
-    pub(super) ahead_ms: i64,
     /// The part of a limit that is leased at a time, in thousandths; none where the server judges all.
     pub(super) lease_part: Option<u16>,
 }
@@ -82,7 +84,7 @@ pub(super) async fn transact(
     leases: &Leases,
     works: &[Work],
 ) -> Result<(Vec<Result<Posted, LedgerError>>, Vec<(usize, Key, Balance)>), Trouble> {
-    let mut batch = Batch::new(Tally::new(known.rules.clone()).by_clock(known.ahead_ms), known.budget_ids.clone());
+    let mut batch = Batch::new(Tally::new(known.rules.clone()), known.budget_ids.clone());
     batch.own.clone_from(&known.own);
     let (asked, foreign) = look_ups(known, works, &mut batch);
     let begin = server.begin_write();
@@ -272,8 +274,9 @@ async fn lock_rates(link: &Link, keys: &[(&str, &str)]) -> Result<Vec<PgRow>, Tr
         return Ok(Vec::new());
     }
     let (names, scopes): (Vec<&str>, Vec<&str>) = keys.iter().copied().unzip();
-    let sql = "SELECT r.name, r.scope, r.requests_full_ns, r.tokens_full_ns FROM rates r
-         WHERE (r.name, r.scope) IN (SELECT * FROM unnest($1, $2)) ORDER BY r.name, r.scope FOR UPDATE OF r";
+    let sql = "SELECT r.name, r.scope, r.requests_full_ns, r.tokens_full_ns,
+             (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint
+         FROM rates r WHERE (r.name, r.scope) IN (SELECT * FROM unnest($1, $2)) ORDER BY r.name, r.scope FOR UPDATE OF r";
     link.query(DOING, sql, &[(&names, Type::TEXT_ARRAY), (&scopes, Type::TEXT_ARRAY)]).await
 }
 
@@ -339,8 +342,16 @@ fn load(batch: &mut Batch, known: &Known, needs: &Needs, read: &Read<'_>) -> Res
         let state = RateState { requests_full_ns: field(row, 2)?, tokens_full_ns: field(row, 3)? };
         let at = *needs.rates.get(&(name, scope.clone())).ok_or("a rate that was not asked for")?;
         batch.tally.load_rate(at, &scope, state);
+        batch.tally.set_clock(ahead_ms(field(row, 4)?));
     }
     Ok(())
+}
+
+/// How far the server's clock is ahead of this process's, where they differ by more than a network can hide. It is read
+/// with the rates each time, since a clock may be set at any time.
+fn ahead_ms(server_ms: i64) -> i64 {
+    let ahead = server_ms - SystemClock.now().ms();
+    if ahead.abs() > CLOCK_MS_MAX { ahead } else { 0 }
 }
 
 /// What to lease after this batch: of the balances on which it judged reservations.

@@ -1,8 +1,8 @@
 //! The task that writes: all entries that wait, in one transaction, on one connection that it makes again when it is lost.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -13,6 +13,7 @@ use super::batch::Work;
 use super::failure::Trouble;
 use super::lease::Leases;
 use super::link::{Link, Server};
+use super::start::Shared;
 use super::transact::{Known, transact};
 use super::{notes, open, tend};
 use crate::ledger::{LedgerError, Posted, Rules};
@@ -48,9 +49,8 @@ pub(super) struct Writer {
     pub(super) link: Option<Link>,
     pub(super) known: Known,
     pub(super) leases: Arc<Leases>,
-    pub(super) standing: Arc<Mutex<Tally>>,
     pub(super) standing_size: usize,
-    pub(super) shipped: Arc<AtomicU64>,
+    pub(super) shared: Shared,
     /// How long those who wait are kept waiting for a server that does not answer.
     pub(super) patience: Duration,
     /// Entries that nobody waits for and that could not be written yet.
@@ -133,7 +133,7 @@ impl Writer {
             trouble.into_error()
         })?;
         self.leases.begin(rules.clone(), ids.clone());
-        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Tally::new(rules.clone());
+        *self.shared.standing.lock().unwrap_or_else(PoisonError::into_inner) = Tally::new(rules.clone());
         self.known.adopt(rules, ids);
         tend::look(self).await.map_err(Trouble::into_error)
     }
@@ -203,9 +203,12 @@ impl Writer {
             // Who asked may have gone away: the entry stands all the same.
             (Some(answer), result) => drop(answer.send(result)),
             (None, result) => {
-                self.shipped.fetch_add(1, Ordering::Release);
-                if let Err(error) = result {
-                    self.failed.get_or_insert(error);
+                self.shared.shipped.fetch_add(1, Ordering::Release);
+                match result {
+                    Ok(posted) => {
+                        self.shared.listener.get().into_iter().for_each(|told| told.tell(posted.alerts.clone()))
+                    }
+                    Err(error) => drop(self.failed.get_or_insert(error)),
                 }
             }
         }
@@ -219,7 +222,7 @@ impl Writer {
                 (work, answer) => {
                     if let Some(answer) = answer {
                         // It is written later without an answer, and so counts as shipped then: not twice.
-                        self.shipped.fetch_sub(1, Ordering::Release);
+                        self.shared.shipped.fetch_sub(1, Ordering::Release);
                         drop(answer.send(Err(error.clone())));
                     }
                     self.kept.push_back(work);
@@ -266,7 +269,7 @@ impl Writer {
         let link = link.as_ref().expect("it was just made");
         let (results, standing) =
             server.within("writing entries", transact(server, link, known, leases, works)).await?;
-        let mut tally = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tally = self.shared.standing.lock().unwrap_or_else(PoisonError::into_inner);
         self.standing_size += standing.len();
         if self.standing_size > REMEMBERED_MAX {
             *tally = Tally::new(tally.rules().clone());

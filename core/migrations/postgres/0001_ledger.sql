@@ -225,11 +225,13 @@ SELECT ledger_day(hour_ms) AS day, (SUM(baseline) / 1e12)::float8 AS baseline_us
        ((SUM(baseline) - SUM(cost)) / 1e12)::float8 AS saved_usd
 FROM hours WHERE ending <> 'voided' GROUP BY 1;
 
+-- A line's end in a definition says that it was set aside: only stores that started before go by it.
 CREATE VIEW budget_balances AS
 SELECT b.name AS budget, split_part(b.definition, ' ', 1) AS unit, a.scope, ledger_time(a.bucket_ms) AS window_start,
        (CASE WHEN b.definition LIKE 'money %' THEN a.posted / 1e12 ELSE a.posted END)::float8 AS posted,
        (CASE WHEN b.definition LIKE 'money %' THEN a.held / 1e12 ELSE a.held END)::float8 AS held
-FROM balances a JOIN budgets b ON b.id = a.budget;
+FROM balances a JOIN budgets b ON b.id = a.budget
+WHERE strpos(b.definition, chr(10)) = 0;
 
 -- Parts of budgets that stores hold; `is_alive` says whether the store gives signs of life.
 CREATE VIEW budget_leases AS

@@ -136,8 +136,14 @@ impl Dimension {
     }
 }
 
+/// The name that `Dimension::named` reads: a tag that is named like something else has `tag:` before it.
 impl fmt::Display for Dimension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Dimension::Tag(name) = self
+            && Dimension::named(name) != *self
+        {
+            f.write_str("tag:")?;
+        }
         f.write_str(match self {
             Dimension::Model => "model",
             Dimension::Vendor => "vendor",
@@ -159,12 +165,18 @@ pub(crate) fn scope_text<'a>(values: impl Iterator<Item = (&'a Dimension, &'a st
         }
         text.push_str(&dimension.to_string());
         text.push('=');
-        for c in value.chars() {
-            if matches!(c, ',' | '=' | '\\') {
-                text.push('\\');
-            }
-            text.push(c);
+        text.push_str(&escaped(value));
+    }
+    text
+}
+
+fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for c in value.chars() {
+        if matches!(c, ',' | '=' | '\\') {
+            text.push('\\');
         }
+        text.push(c);
     }
     text
 }
@@ -398,7 +410,7 @@ impl Budget {
             Limit::Share(_) => "share",
         };
         let only = serde_json::to_string(&self.only).expect("a selector is plain data");
-        let per: Vec<String> = self.per.iter().map(Dimension::to_string).collect();
+        let per: Vec<String> = self.per.iter().map(|part| escaped(&part.to_string())).collect();
         format!("{unit} {} {} {only} {}", self.window.frame(), self.window.zone(), per.join(","))
     }
 }
@@ -455,6 +467,10 @@ impl Rules {
             }
         }
         for budget in &budgets {
+            let is_plain = |part: &Dimension| !part.to_string().chars().any(char::is_control);
+            if !budget.per.iter().all(is_plain) {
+                return refuse(&budget.name, "a tag in `per` has no control characters");
+            }
             match budget.limit {
                 Limit::Money(limit) if limit.is_negative() => return refuse(&budget.name, "its limit is below zero"),
                 Limit::Share(Thousandths(share)) if share > 1_000 => {

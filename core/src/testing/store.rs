@@ -19,6 +19,7 @@ mod cases;
 mod history;
 mod hostile;
 mod races;
+mod shared;
 
 pub use history::{History, Op};
 pub use hostile::HostileCount;
@@ -63,6 +64,24 @@ pub fn budget_holds(make: Make<'_>, threads: usize, rounds: usize) {
 /// Where there are two.
 pub fn one_effect(make: Make<'_>, threads: usize, ids: usize) {
     races::one_effect(make, threads, ids);
+}
+
+/// Entries of `ids` attempts that are written again after the store was closed and opened anew have no effect, and others
+/// of the same ids are refused. `open` opens the same store each time.
+///
+/// # Panics
+/// Where one has an effect.
+pub fn replayed(open: Make<'_>, ids: usize) {
+    shared::replayed(open, ids);
+}
+
+/// Stores that are open at once under different definitions of a budget are each held to theirs, and those with the same
+/// one share it. `open` opens the same store each time.
+///
+/// # Panics
+/// Where they are not.
+pub fn definitions(open: Make<'_>) {
+    shared::definitions(open);
 }
 
 /// A random history of `ops` entries from `seed` under these rules, answer by answer against the reference book.

@@ -12,12 +12,14 @@ use super::link::{Link, Server};
 use super::spool::Orphan;
 use super::transact::{Known, transact};
 use super::{migrate, tend, write};
-use crate::ledger::{LedgerError, Rules};
+use crate::ledger::{Budget, LedgerError, Rules};
 use crate::store::tally::Tally;
 
 const DOING: &str = "opening the ledger";
 /// Stores that put budgets in force take turns, so that each is counted once.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8391162081604727)";
+/// What follows on a definition that other stores may still go by, though it is not kept up by those with the new one.
+const SET_ASIDE: &str = "\nset aside";
 /// Most entries of a dead store in one transaction.
 const REPLAY_MAX: usize = 512;
 
@@ -44,21 +46,13 @@ pub(super) async fn adopt(server: &Server, link: &Link, rules: &Rules) -> Result
     let mut ids = Vec::new();
     let mut fresh = Vec::new();
     for budget in rules.budgets() {
-        let definition = budget.definition();
-        let named = [(&budget.name as _, Type::TEXT), (&definition as _, Type::TEXT)];
-        let find = "SELECT id FROM budgets WHERE name = $1 AND definition = $2";
-        let mut rows = link.query(doing, find, &named).await?;
-        if rows.is_empty() {
-            let put = "INSERT INTO budgets (name, definition) VALUES ($1, $2) RETURNING id";
-            rows = link.query(doing, put, &named).await?;
+        let (id, is_fresh) = row_of(link, budget).await?;
+        ids.push(id);
+        if is_fresh {
             fresh.push(budget.clone());
         }
-        let id = rows.first().map_or(Err("a budget has no row".to_owned()), |row| field::<i64>(row, 0));
-        ids.push(id.map_err(|reason| link.corrupt(reason))?);
     }
-    if !rules.budgets().is_empty() {
-        drop_others(link, rules, &ids).await?;
-    }
+    set_others_aside(link, rules, &ids).await?;
     if !fresh.is_empty() {
         recount(link, rules, &ids, fresh).await?;
     }
@@ -66,19 +60,45 @@ pub(super) async fn adopt(server: &Server, link: &Link, rules: &Rules) -> Result
     Ok(ids)
 }
 
-/// Balances under another definition are no longer kept up, so they must be counted again if it comes back.
-async fn drop_others(link: &Link, rules: &Rules, ids: &[i64]) -> Result<(), Trouble> {
+/// A budget's row, and whether it must be counted: it is new, or was set aside since it was counted last. One that was set
+/// aside keeps its number, so that it is shared with processes that have gone by it all the while; what they are writing
+/// is awaited before it is counted.
+async fn row_of(link: &Link, budget: &Budget) -> Result<(i64, bool), Trouble> {
     let doing = "putting budgets in force";
-    let names: Vec<&str> = rules.budgets().iter().map(|budget| budget.name.as_str()).collect();
-    for table in ["balances WHERE budget", "leases WHERE budget", "scopes WHERE budget", "budgets WHERE id"] {
-        let sql =
-            format!("DELETE FROM {table} IN (SELECT id FROM budgets WHERE name = ANY($1) AND NOT (id = ANY($2)))");
-        link.execute(doing, &sql, &[(&names, Type::TEXT_ARRAY), (&ids, Type::INT8_ARRAY)]).await?;
+    let definition = budget.definition();
+    let aside = format!("{definition}{SET_ASIDE}");
+    let named = [(&budget.name as _, Type::TEXT), (&definition as _, Type::TEXT), (&aside as _, Type::TEXT)];
+    let find = "SELECT id, definition <> $2 FROM budgets WHERE name = $1 AND definition IN ($2, $3)";
+    let mut rows = link.query(doing, find, &named).await?;
+    let mut is_fresh = rows.is_empty();
+    if is_fresh {
+        let put = "INSERT INTO budgets (name, definition) VALUES ($1, $2) RETURNING id, FALSE";
+        rows = link.query(doing, put, &named[..2]).await?;
     }
-    Ok(())
+    let row = rows.first().ok_or_else(|| link.corrupt("a budget has no row"))?;
+    let read = || -> Result<(i64, bool), String> { Ok((field(row, 0)?, field(row, 1)?)) };
+    let (id, is_aside) = read().map_err(|reason| link.corrupt(reason))?;
+    if is_aside {
+        is_fresh = true;
+        link.simple(doing, "LOCK TABLE balances IN SHARE ROW EXCLUSIVE MODE").await?;
+        link.execute(doing, "DELETE FROM balances WHERE budget = $1", &[(&id, Type::INT8)]).await?;
+        let sql = "UPDATE budgets SET definition = $2 WHERE id = $1";
+        link.execute(doing, sql, &[(&id, Type::INT8), (&definition, Type::TEXT)]).await?;
+    }
+    Ok((id, is_fresh))
 }
 
-async fn recount(link: &Link, rules: &Rules, ids: &[i64], fresh: Vec<crate::ledger::Budget>) -> Result<(), Trouble> {
+/// Balances under another definition are no longer kept up, so they must be counted again if it comes back. They stay for
+/// those who go by them, whose limits hold on.
+async fn set_others_aside(link: &Link, rules: &Rules, ids: &[i64]) -> Result<(), Trouble> {
+    let names: Vec<&str> = rules.budgets().iter().map(|budget| budget.name.as_str()).collect();
+    let sql = "UPDATE budgets SET definition = definition || $3
+         WHERE name = ANY($1) AND NOT (id = ANY($2)) AND strpos(definition, chr(10)) = 0";
+    let params = [(&names as _, Type::TEXT_ARRAY), (&ids as _, Type::INT8_ARRAY), (&SET_ASIDE as _, Type::TEXT)];
+    link.execute("putting budgets in force", sql, &params).await.map(drop)
+}
+
+async fn recount(link: &Link, rules: &Rules, ids: &[i64], fresh: Vec<Budget>) -> Result<(), Trouble> {
     let doing = "counting the journal for a new budget";
     let fresh = Rules::new(fresh, Vec::new()).expect("a part of checked rules passes the check");
     let mut tally = Tally::new(fresh);

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::batch::{self, Known};
 use super::owner::{self, Owner};
 use super::{Durability, codec, failure};
-use crate::ledger::{LedgerError, Rules};
+use crate::ledger::{Budget, LedgerError, Rules};
 use crate::store::tally::Tally;
 use crate::time::Timestamp;
 
@@ -118,6 +118,9 @@ pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<i64> {
     )
 }
 
+/// What follows on a definition that other processes may still go by, though it is not kept up by those with the new one.
+const SET_ASIDE: &str = "\nset aside";
+
 /// Finds the budgets' rows; budgets that are new count what the journal holds, which reads all of it once.
 pub(super) fn adopt(connection: &Connection, rules: &Rules) -> rusqlite::Result<Vec<i64>> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -130,39 +133,58 @@ fn adopt_within(connection: &Connection, rules: &Rules) -> rusqlite::Result<Vec<
     let mut ids = Vec::new();
     let mut fresh = Vec::new();
     for budget in rules.budgets() {
-        let definition = budget.definition();
-        let written = connection.execute(
-            "INSERT INTO budgets (name, definition) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            [&budget.name, &definition],
-        )?;
-        let find = "SELECT id FROM budgets WHERE name = ?1 AND definition = ?2";
-        ids.push(connection.query_row(find, [&budget.name, &definition], |row| row.get::<_, i64>(0))?);
-        if written == 1 {
+        let (id, is_fresh) = row_of(connection, budget)?;
+        ids.push(id);
+        if is_fresh {
             fresh.push(budget.clone());
         }
     }
-    // Balances under another definition are no longer kept up, so they must be counted again if it comes back.
-    let kept = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-    let names = rules.budgets().iter().map(|budget| budget.name.as_str()).collect::<Vec<_>>();
-    let names = serde_json::to_string(&names).expect("names are text");
-    for table in
-        ["DELETE FROM balances WHERE budget IN (SELECT id FROM", "DELETE FROM budgets WHERE id IN (SELECT id FROM"]
-    {
-        let sql = format!("{table} budgets WHERE id NOT IN ({kept}) AND name IN (SELECT value FROM json_each(?1)))");
-        connection.execute(&sql, [&names])?;
-    }
+    set_others_aside(connection, rules, &ids)?;
     if !fresh.is_empty() {
         recount(connection, rules, &ids, fresh)?;
     }
     Ok(ids)
 }
 
-fn recount(
-    connection: &Connection,
-    rules: &Rules,
-    ids: &[i64],
-    fresh: Vec<crate::ledger::Budget>,
-) -> rusqlite::Result<()> {
+/// A budget's row, and whether it must be counted: it is new, or was set aside since it was counted last. One that was set
+/// aside keeps its number, so that it is shared with processes that have gone by it all the while.
+fn row_of(connection: &Connection, budget: &Budget) -> rusqlite::Result<(i64, bool)> {
+    let (name, definition) = (&budget.name, budget.definition());
+    let find = "SELECT id FROM budgets WHERE name = ?1 AND definition = ?2";
+    let found =
+        |definition: &str| connection.query_row(find, [name, definition], |row| row.get::<_, i64>(0)).optional();
+    if let Some(id) = found(&definition)? {
+        return Ok((id, false));
+    }
+    if let Some(id) = found(&format!("{definition}{SET_ASIDE}"))? {
+        connection.execute("DELETE FROM balances WHERE budget = ?1", [id])?;
+        connection.execute("UPDATE budgets SET definition = ?2 WHERE id = ?1", params![id, definition])?;
+        return Ok((id, true));
+    }
+    connection.execute("INSERT INTO budgets (name, definition) VALUES (?1, ?2)", [name, &definition])?;
+    Ok((connection.last_insert_rowid(), true))
+}
+
+/// Balances under another definition are no longer kept up, so they must be counted again if it comes back. They go where
+/// no other process is there; else they stay for those who go by them, whose limits hold on.
+fn set_others_aside(connection: &Connection, rules: &Rules, ids: &[i64]) -> rusqlite::Result<()> {
+    let kept = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    let names = rules.budgets().iter().map(|budget| budget.name.as_str()).collect::<Vec<_>>();
+    let names = serde_json::to_string(&names).expect("names are text");
+    let others = format!("id NOT IN ({kept}) AND name IN (SELECT value FROM json_each(?1))");
+    let owners: i64 = connection.query_row("SELECT COUNT(*) FROM owners", [], |row| row.get(0))?;
+    if owners > 1 {
+        let sql = format!(
+            "UPDATE budgets SET definition = definition || ?2 WHERE {others} AND instr(definition, char(10)) = 0"
+        );
+        return connection.execute(&sql, [&names, SET_ASIDE]).map(drop);
+    }
+    connection
+        .execute(&format!("DELETE FROM balances WHERE budget IN (SELECT id FROM budgets WHERE {others})"), [&names])?;
+    connection.execute(&format!("DELETE FROM budgets WHERE {others}"), [&names]).map(drop)
+}
+
+fn recount(connection: &Connection, rules: &Rules, ids: &[i64], fresh: Vec<Budget>) -> rusqlite::Result<()> {
     let fresh = Rules::new(fresh, Vec::new()).expect("a part of checked rules passes the check");
     let mut tally = Tally::new(fresh);
     let mut select = connection.prepare(&(codec::select_rows() + "ORDER BY r.seq"))?;

@@ -1,5 +1,7 @@
 //! The tables of sums by hour: written with each batch, read for reports.
 
+use std::sync::LazyLock;
+
 use rusqlite::{Connection, params};
 
 use super::codec::{join, split};
@@ -18,15 +20,20 @@ const ADD: &str = "attempts = attempts + excluded.attempts,
 const SUMS: &str =
     "attempts, cost_hi, cost_lo, baseline_hi, baseline_lo, input, cached, output, reasoning, overruns, failed";
 
+static ADD_HOUR: LazyLock<String> = LazyLock::new(|| {
+    let values = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19";
+    format!("INSERT INTO hours VALUES ({values}) ON CONFLICT DO UPDATE SET {ADD}")
+});
+static ADD_TAG_HOUR: LazyLock<String> = LazyLock::new(|| {
+    let values = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14";
+    format!("INSERT INTO tag_hours VALUES ({values}) ON CONFLICT DO UPDATE SET {ADD}")
+});
+
 /// Adds what a batch settled.
 pub(super) fn write(c: &Connection, rollup: &Rollup) -> rusqlite::Result<()> {
     for (key, sums) in &rollup.cells {
         let (cost, baseline) = (split(sums.cost), split(sums.baseline));
-        c.prepare_cached(&format!(
-            "INSERT INTO hours VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
-             ON CONFLICT DO UPDATE SET {ADD}"
-        ))?
-        .execute(params![
+        c.prepare_cached(&ADD_HOUR)?.execute(params![
             key.hour.ms(),
             key.model,
             key.vendor,
@@ -50,11 +57,7 @@ pub(super) fn write(c: &Connection, rollup: &Rollup) -> rusqlite::Result<()> {
     }
     for (key, sums) in &rollup.tags {
         let (cost, baseline) = (split(sums.cost), split(sums.baseline));
-        c.prepare_cached(&format!(
-            "INSERT INTO tag_hours VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-             ON CONFLICT DO UPDATE SET {ADD}"
-        ))?
-        .execute(params![
+        c.prepare_cached(&ADD_TAG_HOUR)?.execute(params![
             key.name,
             key.hour.ms(),
             key.value,

@@ -28,6 +28,8 @@ const REMEMBERED_MAX: usize = 100_000;
 const TURN_MAX: Duration = Duration::from_millis(4);
 /// How long a turn waits for entries that follow on those just answered: callers wake within a tenth of this.
 const LINGER: Duration = Duration::from_micros(300);
+/// How long after a disk that failed what was kept is tried again, where nothing else is written before.
+const RETRY: Duration = Duration::from_secs(1);
 
 type Answer<T> = oneshot::Sender<Result<T, LedgerError>>;
 
@@ -62,6 +64,10 @@ pub(super) struct Writer {
     turn: Option<Turn>,
     /// Whether another process wrote before this turn.
     is_shared: bool,
+    /// Endings that nobody waits for and that the disk did not take yet.
+    kept: Vec<End>,
+    /// What it said the last time.
+    refused: Option<LedgerError>,
     failed: Option<LedgerError>,
     _owner: Owner,
 }
@@ -96,6 +102,8 @@ impl Writer {
             listener,
             turn: None,
             is_shared: false,
+            kept: Vec::new(),
+            refused: None,
             failed: None,
             _owner: owner,
         })
@@ -128,7 +136,8 @@ impl Writer {
                     }
                     Command::Close(answer) => {
                         self.write(std::mem::take(&mut entries));
-                        let failed = self.failed.take();
+                        let refused = self.refused.take().filter(|_| !self.kept.is_empty());
+                        let failed = self.failed.take().or(refused);
                         // The file and its locks are let go before the answer: who closes may open again at once.
                         drop(self);
                         let _ = answer.send(failed.map_or(Ok(()), Err));
@@ -150,6 +159,13 @@ impl Writer {
             }
         }
         self.turn = None;
+        while !self.kept.is_empty() {
+            match commands.recv_timeout(RETRY) {
+                Ok(command) => return Some(command),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => self.write(Vec::new()),
+            }
+        }
         commands.recv().ok()
     }
 
@@ -166,14 +182,32 @@ impl Writer {
         done
     }
 
-    /// Writes entries in one transaction and answers them. Where it fails none is written and all are told.
+    /// Writes what was kept, and then entries. The two apart: what cannot be written is not to keep others from it.
     fn write(&mut self, entries: Vec<(Work, Option<Answer<Posted>>)>) {
-        if entries.is_empty() {
-            return;
+        let kept: Vec<_> = std::mem::take(&mut self.kept).into_iter().map(|end| (Work::End(end), None)).collect();
+        if !kept.is_empty() {
+            self.refused = None;
+            self.write_together(kept);
         }
+        if !entries.is_empty() {
+            self.write_together(entries);
+        }
+    }
+
+    /// Writes entries in one transaction and answers them. Where it fails none is written: all who wait are told, and what
+    /// nobody waits for is kept.
+    fn write_together(&mut self, entries: Vec<(Work, Option<Answer<Posted>>)>) {
+        let detached: Vec<End> = entries.iter().filter_map(detached).collect();
         let (works, answers): (Vec<Work>, Vec<_>) = entries.into_iter().unzip();
-        let count = works.len();
-        let results = self.in_turn(|writer| writer.transact(works)).unwrap_or_else(|error| vec![Err(error); count]);
+        let results = match self.in_turn(|writer| writer.transact(works)) {
+            Ok(results) => results,
+            Err(error) => {
+                self.kept.extend(detached);
+                answers.into_iter().flatten().for_each(|answer| drop(answer.send(Err(error.clone()))));
+                self.refused = Some(error);
+                return;
+            }
+        };
         for (answer, result) in answers.into_iter().zip(results) {
             match (answer, result) {
                 // Who asked may have gone away: the entry stands all the same.
@@ -190,9 +224,9 @@ impl Writer {
             let path = &path;
             move |error: rusqlite::Error| failure::sqlite(path, doing, &error)
         };
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(fail("starting to write"))?;
+        run(&self.connection, "BEGIN IMMEDIATE").map_err(fail("starting to write"))?;
         let applied = self.apply(works).and_then(|results| {
-            self.connection.execute_batch("COMMIT").map_err(fail("committing entries"))?;
+            run(&self.connection, "COMMIT").map_err(fail("committing entries"))?;
             Ok(results)
         });
         if applied.is_err() {
@@ -251,6 +285,19 @@ impl Writer {
         let mut tally = lock(&self.tally);
         *tally = Tally::new(rules);
         load_plain(&self.connection, &mut self.known, &mut tally, SystemClock.now()).map_err(fail)
+    }
+}
+
+/// Runs a statement that is prepared once, as those are by which entries are written.
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<usize> {
+    connection.prepare_cached(sql)?.execute([])
+}
+
+/// An ending that nobody waits for.
+fn detached(entry: &(Work, Option<Answer<Posted>>)) -> Option<End> {
+    match entry {
+        (Work::End(end), None) => Some(end.clone()),
+        _ => None,
     }
 }
 

@@ -14,12 +14,18 @@ use tierway::ledger::Rules;
 use tierway::store::{MemoryStore, SqliteStore, Store};
 use tierway::testing::store as suite;
 
+#[path = "support/acme.rs"]
+mod acme;
 #[path = "ledger/crash.rs"]
 mod crash;
 #[path = "ledger/fault.rs"]
 mod fault;
 #[path = "ledger/hostile.rs"]
 mod hostile;
+#[path = "support/preload.rs"]
+mod preload;
+#[path = "ledger/unsent.rs"]
+mod unsent;
 #[path = "ledger/windows.rs"]
 mod windows;
 
@@ -123,4 +129,18 @@ fn ten_thousand_ids_from_sixteen_threads_have_one_effect_each() {
     suite::one_effect(&memory, 16, 10_000);
     let folder = Folder::new();
     suite::one_effect(&sqlite(&folder), 16, cases(1_000, 10_000));
+}
+
+#[test]
+fn ids_that_are_replayed_after_a_restart_have_no_effect() {
+    let folder = Folder::new();
+    let open =
+        |rules: Rules| -> Arc<dyn Store> { Arc::new(SqliteStore::open(folder.file("again.db"), rules).unwrap()) };
+    suite::replayed(&open, cases(500, 5_000));
+}
+
+#[test]
+fn budgets_that_change_hold_for_those_who_go_by_the_old_ones() {
+    let folder = Folder::new();
+    suite::definitions(&|rules| Arc::new(SqliteStore::open(folder.file("changed.db"), rules).unwrap()));
 }

@@ -12,11 +12,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tierway::ledger::Rules;
-use tierway::store::{LeaseOptions, PostgresOptions, PostgresStore, Store};
+use tierway::store::{LeaseOptions, MemoryStore, PostgresOptions, PostgresStore, Store};
 use tierway::testing::store as suite;
 
 #[path = "postgres/crash.rs"]
 mod crash;
+#[path = "postgres/pooler.rs"]
+mod pooler;
+#[path = "support/preload.rs"]
+mod preload;
+#[path = "postgres/processes.rs"]
+mod processes;
 #[path = "postgres/race.rs"]
 mod race;
 #[path = "postgres/schema.rs"]
@@ -61,7 +67,7 @@ impl Drop for Folder {
     }
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let seed = std::env::var("TIERWAY_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_124);
     println!("seed {seed}");
     seed
@@ -115,4 +121,29 @@ fn an_id_from_sixteen_threads_has_one_effect() {
         Arc::new(PostgresStore::open_with(&fresh(&server), rules, leased(&folder.0)).unwrap())
     };
     suite::one_effect(&leasing, 16, 100);
+}
+
+#[test]
+fn ids_that_are_replayed_after_a_restart_have_no_effect() {
+    let Some(server) = server("replayed ids", 400) else { return };
+    let (direct, leasing, folder) = (fresh(&server), fresh(&server), Folder::new());
+    suite::replayed(&|rules| Arc::new(PostgresStore::open(&direct, rules).unwrap()), 200);
+    suite::replayed(&|rules| Arc::new(PostgresStore::open_with(&leasing, rules, leased(&folder.0)).unwrap()), 200);
+}
+
+#[test]
+fn hostile_entries_are_refused_or_inert_as_in_memory() {
+    let Some(server) = server("hostile entries", 2_000) else { return };
+    let make = |rules: Rules| -> Arc<dyn Store> { Arc::new(PostgresStore::open(&fresh(&server), rules).unwrap()) };
+    let memory = |rules: Rules| -> Arc<dyn Store> { Arc::new(MemoryStore::keeping(1_000_000, rules)) };
+    let count = suite::hostile(&make, seed(), 2_000);
+    println!("{count:?}");
+    assert_eq!(count, suite::hostile(&memory, seed(), 2_000), "both stores refuse the same");
+}
+
+#[test]
+fn budgets_that_change_hold_for_those_who_go_by_the_old_ones() {
+    let Some(server) = server("budgets that change", 1) else { return };
+    let url = fresh(&server);
+    suite::definitions(&|rules| Arc::new(PostgresStore::open(&url, rules).unwrap()));
 }

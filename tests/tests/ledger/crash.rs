@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use tierway::ledger::{Book, Budget, Fate, Frame, LedgerError, Limit, Rules, Window};
+use tierway::ledger::{Basis, Book, Budget, End, Ending, Fate, Frame, LedgerError, Limit, Rules, Settle, Window};
 use tierway::store::{Durability, Only, Page, SqliteStore, Store};
 use tierway::testing::store::{History, Op, wait};
 
@@ -48,6 +48,8 @@ fn child() {
             }
         }
         Some(("few", seed)) => few(&file, seed),
+        Some(("pairs", round)) => pairs(&file, round),
+        Some(("client", _)) => crate::unsent::child(&file),
         Some(("race", name)) => {
             let store = SqliteStore::open(file, race_rules()).unwrap();
             let (mut spent, mut history) = (0, History::new(name.len() as u64));
@@ -92,6 +94,35 @@ fn few(file: &str, seed: &str) {
     }
 }
 
+/// Calls as one caller makes them: each is settled before the next is reserved, so that one is in flight.
+fn pairs(file: &str, round: &str) {
+    let mut out = std::io::stdout();
+    let store = SqliteStore::open(file, Rules::default()).unwrap();
+    let mut history = History::new(round.parse().unwrap());
+    for number in 0..100_000 {
+        let Op::Reserve(mut reserve) = history_reserve(&mut history) else { unreachable!() };
+        reserve.attempt = format!("pair{round}.{number}").parse().unwrap();
+        let settle = Settle {
+            attempt: reserve.attempt.clone(),
+            at: reserve.at,
+            cost: reserve.amount,
+            lines: Vec::new(),
+            usage: tierway::Usage::of(10, 20),
+            basis: Basis::Reported,
+            ending: Ending::Answered,
+            latency: tierway::time::Span::from_ms(900),
+            first_token: None,
+            baseline_cost: None,
+        };
+        for op in [Op::Reserve(reserve), Op::End(End::Settle(Box::new(settle)))] {
+            let text = entry_text(&op);
+            if write(&store, op).is_ok() {
+                writeln!(out, "ok {text}").unwrap();
+            }
+        }
+    }
+}
+
 fn history_reserve(history: &mut History) -> Op {
     loop {
         if let op @ Op::Reserve(_) = history.step() {
@@ -101,7 +132,6 @@ fn history_reserve(history: &mut History) -> Op {
 }
 
 fn renamed(mut op: Op, prefix: &str) -> Op {
-    use tierway::ledger::End;
     let id = match &mut op {
         Op::Reserve(entry) => &mut entry.attempt,
         Op::End(End::Settle(entry)) => &mut entry.attempt,
@@ -112,7 +142,6 @@ fn renamed(mut op: Op, prefix: &str) -> Op {
 }
 
 fn entry_text(op: &Op) -> String {
-    use tierway::ledger::End;
     match op {
         Op::Reserve(entry) => format!("reserve {}", entry.attempt),
         Op::End(End::Settle(entry)) => format!("settle {}", entry.attempt),
@@ -121,7 +150,6 @@ fn entry_text(op: &Op) -> String {
 }
 
 fn write(store: &dyn Store, op: Op) -> Result<tierway::ledger::Posted, LedgerError> {
-    use tierway::ledger::End;
     match op {
         Op::Reserve(entry) => wait(store.reserve(entry)),
         Op::End(End::Settle(entry)) => wait(store.settle(*entry)),
@@ -199,7 +227,9 @@ fn killed_at_random_nothing_acknowledged_is_lost() {
     let mut told: Vec<String> = Vec::new();
     let mut random = History::new(crate::seed());
     for round in 0..crate::cases(100, 1_000) {
-        let mut child = start(&format!("history:{round}"), &file);
+        // Histories leave reservations open for long; callers have one in flight.
+        let mode = if round % 2 == 0 { "history" } else { "pairs" };
+        let mut child = start(&format!("{mode}:{round}"), &file);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let enough = 1 + random.below(60);
         for _ in 0..enough {
@@ -229,8 +259,20 @@ fn killed_at_random_nothing_acknowledged_is_lost() {
     let replayed = Book::replay(History::rules(), &journal).unwrap();
     assert_eq!(wait(store.balances()).unwrap(), replayed.balances());
     let unknown = wait(store.rows(Page { limit: usize::MAX, only: Only::Unknown, ..Page::default() })).unwrap();
-    println!("{} entries told, {} rows, {} unknown", told.len(), rows.len(), unknown.len());
-    assert!(!unknown.is_empty() && told.len() > 1_000);
+    let mut in_flight = std::collections::HashMap::new();
+    for row in unknown.iter().filter(|row| row.reserve.attempt.as_str().starts_with("pair")) {
+        let (child, _) = row.reserve.attempt.as_str().split_once('.').unwrap();
+        *in_flight.entry(child.to_owned()).or_insert(0) += 1;
+    }
+    assert!(in_flight.values().all(|count| *count == 1), "one call was in flight: {in_flight:?}");
+    println!(
+        "{} entries told, {} rows, {} unknown, of callers {}",
+        told.len(),
+        rows.len(),
+        unknown.len(),
+        in_flight.len()
+    );
+    assert!(!unknown.is_empty() && !in_flight.is_empty() && told.len() > 1_000);
 }
 
 #[test]

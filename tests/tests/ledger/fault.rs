@@ -11,27 +11,19 @@ use tierway::ledger::{Book, Entry, Fate};
 use tierway::store::{Page, SqliteStore, Store};
 use tierway::testing::store::{History, wait};
 
-use crate::Folder;
+use crate::{Folder, preload};
 
-/// Compiles the library, or says that it cannot.
-fn library(folder: &Folder, cases: usize) -> Option<PathBuf> {
-    let library = folder.file("libfault.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ledger/fault.c");
-    let built =
-        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").status();
-    if cfg!(target_os = "linux") && built.is_ok_and(|status| status.success()) {
-        return Some(library);
-    }
-    println!("skipped: faults of disks, which want Linux and a C compiler ({cases} cases)");
-    None
+/// The library, or that it cannot be made.
+pub(crate) fn library(folder: &Folder, cases: usize) -> Option<PathBuf> {
+    preload::compiled("ledger/fault.c", &folder.0, "faults of disks", cases)
 }
 
-/// Runs a child of a few entries with these settings, and returns what it was told of each.
-fn run(library: &Path, file: &Path, seed: u64, settings: &[(&str, String)]) -> Vec<String> {
+/// Runs a child in this mode with these settings, and returns what it was told of each entry.
+pub(crate) fn run(library: &Path, file: &Path, mode: &str, settings: &[(&str, String)]) -> Vec<String> {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "crash::child", "--nocapture", "--test-threads=1"])
-        .env("TIERWAY_LEDGER_CHILD", format!("few:{seed}"))
+        .env("TIERWAY_LEDGER_CHILD", mode)
         .env("TIERWAY_LEDGER_FILE", file)
         .env("LD_PRELOAD", library)
         .env("FAULT_FILE", file.file_name().unwrap());
@@ -76,7 +68,7 @@ fn a_failing_disk_is_a_typed_error_and_loses_nothing() {
             ("FAULT_COUNT", if case % 4 < 2 { 1 } else { 1_000_000 }.to_string()),
             ("FAULT_ERRNO", errno.to_string()),
         ];
-        let told = run(&library, &file, case, &settings);
+        let told = run(&library, &file, &format!("few:{case}"), &settings);
         for line in told.iter().filter(|line| line.starts_with("error ")) {
             refused += 1;
             let is_typed = line.contains("no space left") || line.contains("I/O") || line.contains("unable to open");
@@ -161,7 +153,7 @@ impl Recording {
         let place = log.display().to_string();
         let mut settings = vec![("FAULT_LOG", place.clone()), ("FEW_SIZES", place)];
         settings.extend(is_normal.then(|| ("FEW_NORMAL", "1".to_owned())));
-        let told = run(library, &file, history, &settings);
+        let told = run(library, &file, &format!("few:{history}"), &settings);
         let told: Vec<(usize, String)> = told
             .iter()
             .filter_map(|line| {

@@ -61,7 +61,7 @@ pub(crate) fn rules(limit: &str) -> Rules {
 }
 
 /// As many stores as there are race for each round's dollar, three times each: a tenth is asked for, half of it spent.
-fn race(stores: &[PostgresStore], rounds: usize) {
+pub(crate) fn race(stores: &[PostgresStore], rounds: usize) {
     let admitted: Vec<AtomicU64> = (0..rounds).map(|_| AtomicU64::new(0)).collect();
     std::thread::scope(|scope| {
         for (at, store) in stores.iter().enumerate() {
@@ -90,7 +90,7 @@ fn race(stores: &[PostgresStore], rounds: usize) {
     assert!(all > 0, "nobody got anything");
 }
 
-fn check(url: &str, rounds: usize, least: i128) {
+pub(crate) fn check(url: &str, rounds: usize, least: i128) {
     let store = PostgresStore::open(url, rules("1")).unwrap();
     let balances = wait(store.balances()).unwrap();
     assert_eq!(balances.len(), rounds);

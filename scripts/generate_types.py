@@ -1,6 +1,7 @@
-"""Makes TypeScript types and Python TypedDicts from the core's JSON Schema.
+"""Makes TypeScript types, Python TypedDicts, Kotlin data classes and Swift structs from the core's JSON Schema.
 
-    python3 scripts/generate_types.py            writes bindings/types/{schema.json,tierway.d.ts,tierway_types.py}
+    python3 scripts/generate_types.py            writes bindings/types/{schema.json,tierway.d.ts,tierway_types.py}, and the
+                                                 types of the Kotlin and Swift libraries where these keep them
     python3 scripts/generate_types.py --check    fails where they are not what the core's types give
 
 It builds the command `tierway` and reads `tierway schema`. Only what the core's types use of JSON Schema is understood;
@@ -15,17 +16,19 @@ import subprocess
 import sys
 import textwrap
 
+import types_kotlin
+import types_swift
+from types_model import declarations, name_of
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "bindings" / "types"
+FOLDER = "bindings/types"
+KOTLIN = "bindings/mobile/kotlin/src/main/kotlin/io/github/tierway/Types.kt"
+SWIFT = "bindings/mobile/swift/Sources/Tierway/Types.swift"
 
 
 def schema() -> dict:
     command = ["cargo", "run", "-q", "-p", "tierway-cli", "--", "schema"]
     return json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
-
-
-def name_of(node: dict) -> str:
-    return node["$ref"].rsplit("/", 1)[1]
 
 
 def is_anything(node) -> bool:
@@ -212,10 +215,13 @@ class Python:
 def files() -> dict:
     document = schema()
     types = document["$defs"]
+    declared = declarations(types)
     return {
-        "schema.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
-        "tierway.d.ts": TypeScript().file(types),
-        "tierway_types.py": Python(types).file(),
+        f"{FOLDER}/schema.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        f"{FOLDER}/tierway.d.ts": TypeScript().file(types),
+        f"{FOLDER}/tierway_types.py": Python(types).file(),
+        KOTLIN: types_kotlin.file(declared),
+        SWIFT: types_swift.file(declared),
     }
 
 
@@ -223,7 +229,7 @@ def main() -> None:
     check = "--check" in sys.argv[1:]
     stale = []
     for name, text in files().items():
-        path = FOLDER / name
+        path = ROOT / name
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(name)
@@ -231,8 +237,8 @@ def main() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     if check and stale:
-        sys.exit(f"{', '.join(stale)} in bindings/types are not what the core's types give: run scripts/generate_types.py")
-    print(f"bindings/types: {'up to date' if not stale else 'written ' + ', '.join(stale)}")
+        sys.exit(f"{', '.join(stale)} are not what the core's types give: run scripts/generate_types.py")
+    print(f"types of other languages: {'up to date' if not stale else 'written ' + ', '.join(stale)}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,21 @@
-# The library for phones: its Python side is generated from it and runs the shared cases.
+# The library for phones: what is generated from it runs the shared cases in Python, Kotlin and Swift.
 mobile_suites() {
-    local made=$root/target/mobile-python
-    if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+    local mobile=$root/bindings/mobile made=$root/target/mobile
+    if python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+        suite mobile-build "$mobile/generate" python "$made-python"
+        suite mobile-python python3 "$mobile/python/run_cases.py" "$made-python/generated"
+    else
         missing mobile-python "Python 3.9 or later is not here (210 cases)"
-        return
     fi
-    mobile_ready() {
-        local library=libtierway_mobile.so
-        [ "$(uname)" = Darwin ] && library=libtierway_mobile.dylib
-        # The formats are asked over HTTP on loopback.
-        cargo build -q -p tierway-mobile --features http,testing || return
-        cargo run -q -p tierway-mobile-bindgen -- generate --library "$root/target/debug/$library" --language python \
-            --out-dir "$made" --no-format || return
-        cp "$root/target/debug/$library" "$made/"
-    }
-    suite mobile-build mobile_ready
-    suite mobile-python python3 "$root/bindings/mobile/python/run_cases.py" "$made"
+    if command -v mvn >/dev/null && mvn -v 2>/dev/null | grep -qE 'Java version: (1[1-9]|[2-9][0-9])'; then
+        suite mobile-kotlin mvn -B -ntp -f "$mobile/kotlin/pom.xml" test
+    else
+        missing mobile-kotlin "Maven and a JDK of 11 or later are not here (210 cases and the library's tests)"
+    fi
+    if command -v swift >/dev/null; then
+        suite mobile-swift "$mobile/swift/test.sh"
+    else
+        missing mobile-swift "Swift is not here (210 cases and the package's tests)"
+    fi
 }
 mobile_suites

@@ -2,7 +2,7 @@
 cases_suites() {
     suite cases-files python3 "$root/tests/cases/make.py" --check
     local languages=() language
-    for language in python python-async node kotlin uniffi-python; do
+    for language in python python-async node kotlin swift uniffi-python; do
         if [ -r "$root/target/cases/$language.jsonl" ]; then
             languages+=("$language")
         else

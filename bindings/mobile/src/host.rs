@@ -14,8 +14,9 @@ pub trait HostProvider: Send + Sync {
     /// Asks for a whole answer.
     async fn chat(&self, call: String) -> Result<String, HostFault>;
 
-    /// Starts to answer piece by piece and returns the stream's number.
-    async fn open(&self, call: String) -> Result<u64, HostFault>;
+    /// Starts to answer piece by piece and returns the stream's number. (`open` is a word of Swift's own: the C header that
+    /// is made for it does not compile with a function of that name.)
+    async fn begin(&self, call: String) -> Result<u64, HostFault>;
 
     /// The next piece of a stream; nothing after the last.
     async fn next(&self, stream: u64) -> Result<Option<String>, HostFault>;
@@ -95,7 +96,7 @@ impl ForeignProvider for Bridge<dyn HostProvider> {
     }
 
     async fn open(&self, call: String) -> Result<u64, String> {
-        self.0.open(call).await.map_err(HostFault::into_facts)
+        self.0.begin(call).await.map_err(HostFault::into_facts)
     }
 
     async fn next(&self, stream: u64) -> Result<Option<String>, String> {

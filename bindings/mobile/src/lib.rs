@@ -1,7 +1,7 @@
 //! Tierway for phones and the JVM: the narrow face from which the Kotlin, Swift and Python sides are generated.
 //!
-//! What crosses the border is JSON text, as in every binding, so a new field of the core costs no code here. Libraries that
-//! give it the looks of Kotlin and Swift are still to come.
+//! What crosses the border is JSON text, as in every binding, so a new field of the core costs no code here. The libraries
+//! in `kotlin/` and `swift/` give it the looks of their languages.
 //!
 //! - `Core` is the client, `CoreStream` an answer piece by piece, `Stopper` what cancels a call from outside.
 //! - `HostProvider`, `HostCheck` and `HostTransport` are what the host implements.
@@ -25,5 +25,11 @@ pub use host::{HostCheck, HostHeader, HostProvider, HostRequest, HostResponse, H
 pub use offline::{OfflineMode, OfflinePlan, Submitted};
 pub use outbox::{Letter, LetterState};
 pub use work::Stopper;
+
+/// Whether the library holds HTTP of its own. Where it does not, a client needs a transport of the host's.
+#[uniffi::export]
+pub fn has_http() -> bool {
+    cfg!(feature = "http")
+}
 
 uniffi::setup_scaffolding!("tierway_mobile");

@@ -29,7 +29,7 @@ impl HostProvider for House {
         if self.is_up.load(Ordering::Relaxed) { Ok(answer.to_string()) } else { Err(no_route()) }
     }
 
-    async fn open(&self, _: String) -> Result<u64, HostFault> {
+    async fn begin(&self, _: String) -> Result<u64, HostFault> {
         Err(no_route())
     }
 

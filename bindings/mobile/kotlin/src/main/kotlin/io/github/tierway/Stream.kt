@@ -1,0 +1,45 @@
+// An answer piece by piece.
+package io.github.tierway
+
+import io.github.tierway.core.CoreStream
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.flow
+
+/**
+ * An answer piece by piece: [next] until it brings nothing, or [pieces] as a flow. Closing it at any time, from any
+ * thread, cancels the call and settles what was delivered.
+ */
+class AnswerStream<out P : Any, out W : Any> internal constructor(
+    private val core: CoreStream,
+    private val piece: (String) -> P,
+    private val whole: (String) -> W,
+) : AutoCloseable {
+    /** Who answers. */
+    val route: Route = json.decodeFromString(Route.serializer(), core.route())
+
+    /** The whole answer, after the last piece. */
+    @Volatile
+    var response: @UnsafeVariance W? = null
+        private set
+
+    /** The next piece; nothing after the last one and after [close]. */
+    suspend fun next(): P? {
+        if (core.uniffiIsDestroyed) return null
+        val text = typed { core.next() }
+        if (text == null && response == null && !core.uniffiIsDestroyed) {
+            response = typed { core.response() }?.let(whole)
+        }
+        return text?.let(piece)
+    }
+
+    /** The pieces. Whoever stops collecting, by `first`, an exception or cancellation, closes the stream. */
+    fun pieces(): Flow<P> = flow {
+        use { while (true) emit(next() ?: break) }
+    }
+
+    override fun close() {
+        if (core.uniffiIsDestroyed) return
+        core.end()
+        core.close()
+    }
+}

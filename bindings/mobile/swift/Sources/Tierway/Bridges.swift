@@ -1,0 +1,133 @@
+// How the library calls what an app brings: text in, text out, and no error that it would not expect.
+import Foundation
+import TierwayCore
+
+/// Things by number. Numbers are not used twice.
+private final class Numbered<T>: @unchecked Sendable {
+    private let lock = NSLock()
+    private var last: UInt64 = 0
+    private var held: [UInt64: T] = [:]
+
+    func add(_ value: T) -> UInt64 {
+        lock.withLock {
+            last += 1
+            held[last] = value
+            return last
+        }
+    }
+
+    subscript(number: UInt64) -> T? { lock.withLock { held[number] } }
+
+    @discardableResult
+    func remove(_ number: UInt64) -> T? { lock.withLock { held.removeValue(forKey: number) } }
+}
+
+/// A stream that begins with its first piece. Its pieces are asked for one after the other.
+private final class Pull: @unchecked Sendable {
+    private let begin: @Sendable () -> AsyncThrowingStream<Delta, Error>
+    private var pieces: AsyncThrowingStream<Delta, Error>.Iterator?
+
+    init(_ begin: @escaping @Sendable () -> AsyncThrowingStream<Delta, Error>) {
+        self.begin = begin
+    }
+
+    func next() async throws -> Delta? {
+        var reader = pieces ?? begin().makeAsyncIterator()
+        defer { pieces = reader }
+        return try await reader.next()
+    }
+}
+
+final class ProviderBridge: HostProvider {
+    private let provider: any Provider
+    private let streams = Numbered<Pull>()
+
+    init(_ provider: any Provider) {
+        self.provider = provider
+    }
+
+    func chat(call: String) async throws -> String {
+        try await guarded { try written(try await provider.chat(try read(ProviderCall.self, call))) }
+    }
+
+    func begin(call: String) async throws -> UInt64 {
+        try await guarded {
+            let asked = try read(ProviderCall.self, call)
+            return streams.add(Pull { [provider] in provider.stream(asked) })
+        }
+    }
+
+    func next(stream: UInt64) async throws -> String? {
+        try await guarded {
+            guard let piece = try await streams[stream]?.next() else { return nil }
+            return try written(piece)
+        }
+    }
+
+    func end(stream: UInt64) {
+        streams.remove(stream)
+    }
+}
+
+final class CheckBridge: HostCheck {
+    private let check: any Check
+
+    init(_ check: any Check) {
+        self.check = check
+    }
+
+    func judge(request: String, reply: String) async throws -> String? {
+        try await guarded {
+            try await check.judge(request: try read(RequestDraft.self, request), reply: try read(Reply.self, reply))
+        }
+    }
+}
+
+final class TransportBridge: HostTransport {
+    private let transport: any Transport
+    private let bodies = Numbered<any TransportBody>()
+
+    init(_ transport: any Transport) {
+        self.transport = transport
+    }
+
+    func begin(request: HostRequest) async throws -> HostResponse {
+        try await guarded {
+            let asked = TransportRequest(
+                method: request.method,
+                url: request.url,
+                headers: request.headers.map { ($0.name, $0.value) },
+                body: request.body,
+                connectMs: Int(clamping: request.connectMs),
+                firstByteMs: Int(clamping: request.firstByteMs),
+                idleMs: Int(clamping: request.idleMs)
+            )
+            let answer = try await transport.send(asked)
+            let headers = answer.headers.map { HostHeader(name: $0.0, value: $0.1) }
+            return HostResponse(status: UInt16(clamping: answer.status), headers: headers, body: bodies.add(answer.body))
+        }
+    }
+
+    func read(body: UInt64) async throws -> Data? {
+        try await guarded { try await bodies[body]?.read() }
+    }
+
+    func end(body: UInt64) {
+        bodies.remove(body)?.close()
+    }
+}
+
+/// What an unknown error says may quote the prompt: its type alone is told.
+private func guarded<T>(_ work: () async throws -> T) async throws -> T {
+    do {
+        return try await work()
+    } catch let fault as Fault {
+        throw HostFault.Failed(facts: (try? written(fault)) ?? fault.message)
+    } catch is CancellationError {
+        let fault = Fault(.cancelled, "the call was given up", retry: .never)
+        throw HostFault.Failed(facts: (try? written(fault)) ?? fault.message)
+    } catch {
+        let told = ["message": "the app's code threw \(type(of: error))"]
+        throw HostFault.Failed(facts: (try? written(told)) ?? "the app's code threw an error")
+    }
+}

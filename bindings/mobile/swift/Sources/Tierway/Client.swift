@@ -1,0 +1,174 @@
+// The client.
+import TierwayCore
+
+/// Sends each request to the cheapest model that is good enough. All functions may be called at once from any task;
+/// cancelling a task cancels its call, and what was delivered until then is settled.
+///
+/// Every function throws a `TierwayError` where it brings nothing, and `CancellationError` where its task was cancelled.
+public final class Client: Sendable {
+    private let core: Core
+
+    /// A client of these settings.
+    ///
+    /// - Parameters:
+    ///   - providers: what answers in Swift, by the endpoint of the catalogue that it answers for
+    ///   - checks: what judges answers, in order
+    ///   - transport: what moves the bytes; left out, the library's own HTTP where it was built with it, else
+    ///     `URLSessionTransport`
+    public convenience init(
+        _ settings: Settings = Settings(),
+        providers: [EndpointId: any Provider] = [:],
+        checks: [any Check] = [],
+        transport: (any Transport)? = nil,
+        offline: Offline = .attempt
+    ) throws {
+        let text = try written(settings)
+        try self.init(json: JSON(text: text), providers: providers, checks: checks, transport: transport, offline: offline)
+    }
+
+    /// A client of settings as JSON, for what `Settings` has no names for.
+    public init(
+        json settings: JSON,
+        providers: [EndpointId: any Provider] = [:],
+        checks: [any Check] = [],
+        transport: (any Transport)? = nil,
+        offline: Offline = .attempt
+    ) throws {
+        let carrier: (any Transport)? = transport ?? (hasHttp() ? nil : URLSessionTransport())
+        core = try typing {
+            try Core(
+                settings: try written(settings),
+                providers: providers.mapValues(ProviderBridge.init),
+                checks: checks.map(CheckBridge.init),
+                transport: carrier.map(TransportBridge.init),
+                offline: offline.plan
+            )
+        }
+    }
+
+    /// Asks for a whole answer.
+    public func send(_ request: RequestDraft) async throws -> Response {
+        try await send(text: written(request))
+    }
+
+    /// Asks a question.
+    public func send(_ question: String) async throws -> Response {
+        try await send(RequestDraft.ask(question))
+    }
+
+    /// Asks for a whole answer to a request as JSON.
+    public func send(json request: JSON) async throws -> Response {
+        try await send(text: written(request))
+    }
+
+    private func send(text: String) async throws -> Response {
+        try read(Response.self, try await stopping { [core] in try await core.send(request: text, stop: $0) })
+    }
+
+    /// Asks for an answer piece by piece.
+    public func stream(_ request: RequestDraft) async throws -> AnswerStream<Delta, Response> {
+        try await stream(text: written(request))
+    }
+
+    public func stream(json request: JSON) async throws -> AnswerStream<Delta, Response> {
+        try await stream(text: written(request))
+    }
+
+    private func stream(text: String) async throws -> AnswerStream<Delta, Response> {
+        let opened = try await stopping { [core] in try await core.stream(request: text, stop: $0) }
+        return try AnswerStream(opened, piece: { try read(Delta.self, $0) }, whole: { try read(Response.self, $0) })
+    }
+
+    /// Asks for a whole answer to a body of OpenAI's chat completions.
+    public func chat(_ body: JSON) async throws -> ChatCompletion {
+        let text = try written(body)
+        return ChatCompletion(json: try JSON(text: try await stopping { [core] in try await core.chat(body: text, stop: $0) }))
+    }
+
+    /// The same piece by piece.
+    public func chatStream(_ body: JSON) async throws -> AnswerStream<ChatChunk, ChatCompletion> {
+        let text = try written(body)
+        let opened = try await stopping { [core] in try await core.chatStream(body: text, stop: $0) }
+        return try AnswerStream(
+            opened,
+            piece: { ChatChunk(json: try JSON(text: $0)) },
+            whole: { ChatCompletion(json: try JSON(text: $0)) }
+        )
+    }
+
+    /// Decides who would answer, without a call.
+    public func route(_ request: RequestDraft) throws -> Explanation {
+        try read(Explanation.self, typing { try core.route(request: written(request)) })
+    }
+
+    public func route(json request: JSON) throws -> Explanation {
+        try read(Explanation.self, typing { try core.route(request: written(request)) })
+    }
+
+    /// As `route`, for a body of OpenAI's chat completions.
+    public func routeChat(_ body: JSON) throws -> Explanation {
+        try read(Explanation.self, typing { try core.routeChat(body: written(body)) })
+    }
+
+    /// The models on sale.
+    public func models() throws -> [ModelLine] {
+        try read([ModelLine].self, core.models())
+    }
+
+    private struct ReportQuery: Encodable {
+        let by: [String]
+        let since_ms: Timestamp?
+        let until_ms: Timestamp?
+    }
+
+    /// What was spent, by `model`, `vendor`, `endpoint`, `tier`, `purpose`, `ending`, `day` or `tag:NAME`.
+    public func report(by: [String] = [], sinceMs: Timestamp? = nil, untilMs: Timestamp? = nil) async throws -> Report {
+        let query = try written(ReportQuery(by: by, since_ms: sinceMs, until_ms: untilMs))
+        return try read(Report.self, try await stopping { [core] _ in try await core.report(query: query) })
+    }
+
+    /// The account's attempts, oldest first.
+    public func attempts(after: Int = 0, limit: Int = 1000) async throws -> [Attempt] {
+        let query = try written(["after": after, "limit": limit])
+        return try read([Attempt].self, try await stopping { [core] _ in try await core.attempts(query: query) })
+    }
+
+    /// Tells whether there is a network: the app knows.
+    public func setOnline(_ isOnline: Bool) {
+        core.setOnline(isOnline: isOnline)
+    }
+
+    /// Asks for a whole answer, or keeps the request where there is no network and the mode is `Offline.queue`.
+    public func submit(_ request: RequestDraft) async throws -> Submitted {
+        let text = try written(request)
+        switch try await stopping({ [core] in try await core.submit(request: text, stop: $0) }) {
+        case .answered(let response): return .answered(try read(Response.self, response))
+        case .queued(let id): return .queued(id: id)
+        }
+    }
+
+    /// Sends what waits in the outbox, in order. Brings what was answered or failed just now; it is kept until forgotten.
+    public func deliver() async throws -> [Letter] {
+        try await stopping { [core] in try await core.deliver(stop: $0) }.map { try Letter($0) }
+    }
+
+    /// What the outbox holds, oldest first.
+    public func letters() throws -> [Letter] {
+        try typing { try core.letters() }.map { try Letter($0) }
+    }
+
+    /// Drops a kept request, or an answer that was fetched.
+    public func forget(_ id: UInt64) throws {
+        try typing { try core.forget(id: id) }
+    }
+
+    /// Lets a request be sent again whose fate is not known, or that failed.
+    public func retry(_ id: UInt64) throws {
+        try typing { try core.retry(id: id) }
+    }
+
+    /// Writes what is queued to the ledger and closes it. Letting go of a client without it writes the rest in its own time.
+    public func close() async throws {
+        try await stopping { [core] _ in try await core.shut() }
+    }
+}

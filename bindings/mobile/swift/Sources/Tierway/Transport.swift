@@ -1,0 +1,50 @@
+// HTTP by the app: where the library holds none of its own, or the app's has what it must keep to.
+import Foundation
+
+/// A request to be sent as it is: no redirect followed, no compression asked for. Its headers hold the key.
+public struct TransportRequest: Sendable, CustomStringConvertible, CustomReflectable {
+    /// `POST` or `GET`.
+    public var method: String
+    public var url: String
+    public var headers: [(String, String)]
+    /// Empty for `GET`.
+    public var body: Data
+    /// To a connection, TLS included.
+    public var connectMs: Int
+    /// From there to the first byte of an answer.
+    public var firstByteMs: Int
+    /// Between two pieces of an answer.
+    public var idleMs: Int
+
+    /// Shows neither the key nor the prompt.
+    public var description: String { "TransportRequest(\(method), \(body.count) bytes)" }
+    public var customMirror: Mirror { Mirror(self, children: ["method": method]) }
+}
+
+/// The bytes of an answer.
+public protocol TransportBody: Sendable {
+    /// The next bytes; nothing after the last.
+    func read() async throws -> Data?
+
+    /// Lets go of the connection. Called once, from any thread, perhaps while `read` waits; it must not block.
+    func close()
+}
+
+/// An answer whose head has come.
+public struct TransportResponse: Sendable {
+    public var status: Int
+    public var headers: [(String, String)]
+    public var body: any TransportBody
+
+    public init(status: Int, headers: [(String, String)], body: any TransportBody) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// Moves bytes. It says how it failed by a `Fault` of kind `connect`, `tls`, `timeout` or `network`.
+public protocol Transport: Sendable {
+    /// Sends a request and returns as soon as the answer's head is there. Cancelled where nobody waits any more.
+    func send(_ request: TransportRequest) async throws -> TransportResponse
+}

@@ -1,0 +1,143 @@
+// The client as an app uses it, against scripted vendors inside the client.
+import Foundation
+import XCTest
+
+@testable import Tierway
+
+final class ClientTests: XCTestCase {
+    func testAReplyCostsWhatThePricesSay() async throws {
+        let client = try Client(json: settings())
+        let response = try await client.send(question)
+        XCTAssertEqual(response.text, text)
+        XCTAssertEqual(response.cost, cost)
+        XCTAssertEqual(response.route.model, "house/small")
+        let report = try await client.report(by: ["model"])
+        XCTAssertEqual(report.groups.first?.values, ["model": "house/small"])
+        XCTAssertEqual(report.groups.first?.sums.cost, cost)
+        let attempts = try await client.attempts()
+        XCTAssertEqual(attempts.map(\.cost), [cost])
+        XCTAssertEqual(try client.models().map(\.callable), [true, true])
+        let completion = try await client.chat(body)
+        XCTAssertEqual(completion.text, text)
+        XCTAssertEqual(try completion.account().cost, cost)
+        try await client.close()
+    }
+
+    func testPiecesAddUp() async throws {
+        let client = try Client(json: settings())
+        let stream = try await client.stream(question)
+        XCTAssertEqual(stream.route.endpoint, "house")
+        var words = ""
+        for try await piece in stream { words += piece.words }
+        XCTAssertEqual(words, text)
+        XCTAssertEqual(try stream.response()?.cost, cost)
+        words = ""
+        for try await chunk in try await client.chatStream(body) { words += chunk.text }
+        XCTAssertEqual(words, text)
+        try await balanced(client, 2)
+    }
+
+    func testLeavingALoopEndsTheCall() async throws {
+        let client = try Client(json: settings(slow))
+        let stream = try await client.stream(question)
+        for try await piece in stream where !piece.words.isEmpty { break }
+        let after = try await stream.next()
+        XCTAssertNil(after)
+        try await balanced(client, 1)
+    }
+
+    func testCancellingATaskEndsItsCall() async throws {
+        let client = try Client(json: settings(#"{"fault": {"kind": "no_head"}}"#))
+        let asked = Task { try await client.send(question) }
+        try await underWay(client)
+        asked.cancel()
+        do {
+            _ = try await asked.value
+            XCTFail("it was answered")
+        } catch is CancellationError {}
+        try await balanced(client, 1)
+
+        let paced = try Client(json: settings(slow))
+        let read = Task {
+            for try await _ in try await paced.stream(question) {}
+        }
+        try await underWay(paced)
+        read.cancel()
+        do {
+            try await read.value
+            XCTFail("it was read to its end")
+        } catch is CancellationError {}
+        try await balanced(paced, 1)
+    }
+
+    func testErrorsHaveKindsAndFactsAndHoldNoKey() async throws {
+        let client = try Client(json: settings(#"{"fault": {"kind": "status", "status": 401}}"#))
+        do {
+            _ = try await client.send(question)
+            XCTFail("it was answered")
+        } catch let error as TierwayError {
+            XCTAssertEqual(error.kind, .authentication)
+            XCTAssertEqual(error.status, 401)
+            XCTAssertEqual(error.provider, "house")
+            var dumped = ""
+            dump(error, to: &dumped)
+            for shown in ["\(error)", String(reflecting: error), dumped, error.localizedDescription] {
+                XCTAssertFalse(shown.contains("canary") || shown.contains("sky"), shown)
+            }
+        }
+        XCTAssertThrowsError(try Client(Settings(keys: ["nobody": "sk-canary"]))) { error in
+            XCTAssertEqual((error as? TierwayError)?.kind, .config)
+            XCTAssertEqual((error as? TierwayError)?.field, "keys.nobody")
+            XCTAssertFalse("\(error)".contains("canary"))
+        }
+        XCTAssertFalse("\(Settings(keys: ["openai": "sk-canary"]))".contains("canary"))
+        XCTAssertThrowsError(try client.routeChat(["model": "house/other", "messages": [["role": "user", "content": "x"]]]))
+    }
+
+    func testRouteDecidesWithoutACall() async throws {
+        let client = try Client(json: settings())
+        let explanation = try client.route(question)
+        XCTAssertEqual(explanation.candidates.map(\.model), ["house/small"])
+        XCTAssertEqual(explanation.candidates.map(\.role), [.choice])
+        XCTAssertEqual(try client.routeChat(body).candidates.count, 1)
+        let attempts = try await client.report().total.attempts
+        XCTAssertEqual(attempts, 0)
+    }
+
+    func testManyCallsAtOnce() async throws {
+        let client = try Client(json: settings())
+        let costs = try await withThrowingTaskGroup(of: Usd.self) { group in
+            for _ in 0..<50 { group.addTask { try await client.send(question).cost } }
+            return try await group.reduce(into: [Usd]()) { $0.append($1) }
+        }
+        XCTAssertEqual(costs, Array(repeating: cost, count: 50))
+        try await balanced(client, 50)
+    }
+
+    func testJSONKeepsTheOrderOfKeysAndRefusesWhatIsNone() throws {
+        let value = try JSON(text: #" {"z": [1, -2.5, 1e3, true, null], "a": {"q\u00e9\ud83d\ude00": "\"\\\n\/"}, "b": ""}"#)
+        XCTAssertEqual(try value.text(), #"{"z":[1,-2.5,1000.0,true,null],"a":{"qé😀":"\"\\\u000a/"},"b":""}"#)
+        XCTAssertEqual(value["z"]?[0], 1)
+        let deep = String(repeating: "[", count: 1000)
+        for wrong in ["", "{", "[1,]", #"{"a":}"#, "{a:1}", "1x", "+1", "nul", #""\ud800""#, "\"\n\"", "1 2", deep] {
+            XCTAssertThrowsError(try JSON(text: wrong), wrong) {
+                XCTAssertEqual(($0 as? TierwayError)?.kind, .invalidRequest)
+            }
+        }
+        XCTAssertThrowsError(try JSON.double(.nan).text())
+    }
+
+    func testWordsAndChoicesKeepTheirMeaning() throws {
+        let draft = #"""
+            {"model": {"any_of": ["a/b"]}, "messages": [{"role": "user", "parts": [
+            {"type": "text", "text": "x", "cache": "5m"}, {"type": "image", "source": {"from": "url", "url": "u"}}]}],
+            "tool_choice": {"named": "t"}, "format": {"type": "json_schema", "name": "n", "schema": {"a": [1, null]}},
+            "labels": ["pii"]}
+            """#
+        let read: RequestDraft = try Tierway.read(RequestDraft.self, draft)
+        XCTAssertEqual(read.model, .anyOf(["a/b"]))
+        XCTAssertEqual(read.messages.first?.parts.first?.cache, .for5m)
+        let again = try written(read)
+        XCTAssertTrue(isSame(try JSON(text: draft), try JSON(text: again)), again)
+    }
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# test.sh: makes the package's generated half and runs its tests and the shared cases, where Swift is installed.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+made=$root/target/mobile-swift
+if ! command -v swift >/dev/null; then
+    echo "skipped: Swift is not installed here (210 cases)"
+    exit 0
+fi
+# MADE=1 says that they are there: a machine with Swift may have no Rust.
+[ -n "${MADE:-}" ] || "$here/../generate" swift "$made"
+cp "$made/generated/TierwayCore.swift" "$here/Sources/TierwayCore/"
+cp "$made/generated/TierwayFFI.h" "$here/Sources/TierwayFFI/"
+export LD_LIBRARY_PATH=$made/native${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} DYLD_LIBRARY_PATH=$made/native
+status=0
+swift test --package-path "$here" --scratch-path "$made/build" -Xlinker "-L$made/native" 2>&1 | tee "$made/log" || status=$?
+# The runner's own last line, in words that are counted.
+awk '/Executed [0-9]+ tests?, with [0-9]+ failures?/ { tests = $2; bad = $5 } END { print tests - bad " passed, " bad + 0 " failed" }' "$made/log"
+exit "$status"

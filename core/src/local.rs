@@ -23,6 +23,7 @@ use crate::provider::{Call, Provider, ReplyStream};
 use crate::reply::{Assembler, Reply};
 
 mod ask;
+mod calls;
 mod find;
 mod tell;
 
@@ -124,8 +125,9 @@ impl LocalProvider {
         let cell = self.loaded.lock().await.entry(wire_name.to_owned()).or_default().clone();
         let load = || async {
             let Some(path) = self.find(wire_name) else {
-                let text =
-                    format!("no model '{wire_name}' on this machine: put it into a folder that TIERWAY_MODELS names");
+                let text = format!(
+                    "no model '{wire_name}' on this machine: fetch it with `tierway models pull`, or put it into a folder that TIERWAY_MODELS names"
+                );
                 return Err(ProviderError::new(Kind::NotFound, Retry::Elsewhere, text).unsent());
             };
             let options = self.options.clone();

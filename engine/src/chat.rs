@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value as Json};
 
@@ -9,8 +10,9 @@ use crate::error::EngineError;
 use crate::limits::{CONFIG_BYTES_MAX, TEMPLATE_BYTES_MAX, TOKENIZER_BYTES_MAX};
 use crate::model::Source;
 use crate::model::read_text;
+use crate::shape::{Shape, Shapes};
 use crate::template::Template;
-use crate::tokenizer::{self, Tokenizer};
+use crate::tokenizer::Tokenizer;
 use crate::weights::gguf::{Metadata, Value};
 use crate::writer::Thinking;
 
@@ -33,6 +35,8 @@ pub struct Chat {
     template: Option<Template>,
     stop_tokens: BTreeSet<u32>,
     thinks: bool,
+    /// Made when an answer is first held to a schema.
+    shapes: OnceLock<Result<Shapes, String>>,
 }
 
 /// A conversation as tokens.
@@ -61,7 +65,7 @@ impl Chat {
         stop_tokens.extend(tokenizer.find(&end));
         let thinks = template.as_ref().is_some_and(|source| source.contains("<think>"));
         let template = template.map(|source| Template::new(&source, &begin, &end)).transpose()?;
-        Ok(Chat { tokenizer, template, stop_tokens, thinks })
+        Ok(Chat { tokenizer, template, stop_tokens, thinks, shapes: OnceLock::new() })
     }
 
     /// The tokenizer.
@@ -79,21 +83,26 @@ impl Chat {
         self.template.is_some()
     }
 
+    /// Whether the chat template writes the tools that a conversation offers, and has calls written in `<tool_call>` marks.
+    pub fn takes_tools(&self) -> bool {
+        self.template.as_ref().is_some_and(Template::takes_tools)
+    }
+
     /// Whether the model thinks aloud before it answers.
     pub fn thinks(&self) -> bool {
         self.thinks
     }
 
-    /// A conversation as the model wants it: messages with `role` and `content`. Special tokens that a user wrote are read
-    /// as mere text.
+    /// A conversation as the model wants it: messages with `role` and `content`, and tools in the common JSON form, or
+    /// null. Special tokens that a user wrote are read as mere text.
     ///
     /// # Errors
     /// `Template` where there is none or it fails, `Request` or `Tokenizer` where the text can't be encoded.
-    pub fn prompt(&self, messages: &Json, options: &Map<String, Json>) -> Result<Prompt, EngineError> {
+    pub fn prompt(&self, messages: &Json, tools: &Json, options: &Map<String, Json>) -> Result<Prompt, EngineError> {
         let Some(template) = &self.template else {
             return Err(EngineError::Template { what: "the model has none: give it plain text to go on from".into() });
         };
-        let text = template.render(&self.guarded(messages), &Json::Null, options)?;
+        let text = template.render(&self.guarded(messages), &self.guarded(tools), options)?;
         let tail = text.trim_end();
         let thinking = match self.thinks {
             false => Thinking::Never,
@@ -113,14 +122,29 @@ impl Chat {
         Ok(Prompt { tokens, thinking: Thinking::Never })
     }
 
-    fn guarded(&self, messages: &Json) -> Json {
-        let mut messages = messages.clone();
-        for message in messages.as_array_mut().into_iter().flatten() {
-            if let Some(Json::String(text)) = message.get_mut("content") {
-                *text = self.tokenizer.guard(text);
-            }
+    /// What holds an answer to a JSON Schema; `{"type": "object"}` is any object.
+    ///
+    /// # Errors
+    /// `Request` where the schema is too large or asks for what cannot be held to; `Unsupported` where the vocabulary
+    /// cannot be used for it.
+    pub fn shape(&self, schema: &Json) -> Result<Shape, EngineError> {
+        let make = || Shapes::new(&self.tokenizer, &self.stop_tokens).map_err(|error| error.to_string());
+        match self.shapes.get_or_init(make) {
+            Ok(shapes) => shapes.shape(schema),
+            Err(what) => Err(EngineError::unsupported(what.clone())),
         }
-        messages
+    }
+
+    /// The same with every text guarded; names of fields are the caller's own.
+    fn guarded(&self, value: &Json) -> Json {
+        match value {
+            Json::String(text) => Json::String(self.tokenizer.guard(text)),
+            Json::Array(list) => list.iter().map(|inner| self.guarded(inner)).collect(),
+            Json::Object(fields) => {
+                Json::Object(fields.iter().map(|(name, inner)| (name.clone(), self.guarded(inner))).collect())
+            }
+            other => other.clone(),
+        }
     }
 }
 
@@ -128,7 +152,7 @@ impl Chat {
 type Parts = (Tokenizer, Option<String>, [String; 2]);
 
 fn of_gguf(metadata: &Metadata) -> Result<Parts, EngineError> {
-    let tokenizer = tokenizer::from_gguf(metadata)?;
+    let tokenizer = Tokenizer::from_gguf(metadata)?;
     let text = |name: &str| match metadata.get(&format!("tokenizer.ggml.{name}")) {
         Some(Value::Whole(id)) => {
             let id = u32::try_from(*id).unwrap_or(u32::MAX);
@@ -145,7 +169,7 @@ fn of_gguf(metadata: &Metadata) -> Result<Parts, EngineError> {
 }
 
 fn of_folder(folder: &Path, stop_tokens: &mut BTreeSet<u32>) -> Result<Parts, EngineError> {
-    let tokenizer = tokenizer::from_json(&read_text(&folder.join("tokenizer.json"), TOKENIZER_BYTES_MAX)?)?;
+    let tokenizer = Tokenizer::from_json(&read_text(&folder.join("tokenizer.json"), TOKENIZER_BYTES_MAX)?)?;
     let config = optional_json(&folder.join("tokenizer_config.json"))?;
     // A token is a text, or an object with its text.
     let text = |name: &str| {
@@ -181,5 +205,5 @@ fn optional_json(path: &Path) -> Result<Json, EngineError> {
         return Ok(Json::Null);
     }
     let text = read_text(path, 16 * CONFIG_BYTES_MAX)?;
-    serde_json::from_str(&text).map_err(|error| EngineError::malformed(path, "JSON", error.to_string()))
+    crate::json::tree(&text).map_err(|what| EngineError::malformed(path, "JSON", what))
 }

@@ -6,13 +6,13 @@
 
 use crate::error::EngineError;
 use crate::limits::{CONTEXT_MAX, EXPERTS_MAX, HEADS_MAX, LAYERS_MAX, VOCABULARY_MAX, WIDTH_MAX};
+use crate::weights::gguf::Gguf;
 
 mod fields;
 mod gguf;
 mod hf;
 mod rope;
 
-pub(crate) use gguf::from_gguf;
 pub use rope::{Pairing, Rope, Scaling, Yarn};
 
 /// Everything that the equations need to know about a model.
@@ -159,6 +159,14 @@ impl ModelConfig {
         let config = hf::read(text)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Reads a GGUF file's metadata.
+    ///
+    /// # Errors
+    /// As `from_json`.
+    pub fn from_gguf(file: &Gguf) -> Result<ModelConfig, EngineError> {
+        gguf::from_gguf(file)
     }
 
     /// Layers.

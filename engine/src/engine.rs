@@ -16,6 +16,7 @@ use crate::limits::QUEUE_MAX;
 use crate::model::Model;
 use crate::sampler::Sampling;
 use crate::scheduler::Limits;
+use crate::shape::Shape;
 use crate::writer::{Thinking, Writer};
 
 mod active;
@@ -38,6 +39,8 @@ pub struct Request {
     pub stop_tokens: BTreeSet<u32>,
     /// Where thinking stands at the prompt's end.
     pub thinking: Thinking,
+    /// What the answer is held to; its thinking is not.
+    pub shape: Option<Shape>,
 }
 
 /// What comes back, piece by piece.
@@ -176,13 +179,14 @@ impl Engine {
     /// Starts an engine for a model. `spell` gives a token's bytes as they are shown.
     ///
     /// # Errors
-    /// `File` where no thread can be had.
+    /// `CacheMemory` where the machine cannot hold the cache, `File` where no thread can be had.
     pub fn start(model: Model, spell: Speller, options: Options) -> Result<Engine, EngineError> {
         let wanted =
             if options.cache_tokens == 0 { model.config().context_max.min(8_192) } else { options.cache_tokens };
         let pages = wanted.div_ceil(PAGE).max(1);
         let limits =
             Limits { tokens: options.pass_tokens.max(1), sequences: options.sequences.max(1), waiting: QUEUE_MAX };
+        model.check_cache(pages)?;
         let (model, shared) = (Arc::new(model), Arc::new(Shared::default()));
         let strips_first_space = spell.strips_first_space;
         let mut worker = Worker::new(model.clone(), spell, shared.clone(), pages, limits);

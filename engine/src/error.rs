@@ -109,6 +109,14 @@ pub enum EngineError {
         /// Bytes of the activations.
         activations: usize,
     },
+    /// The cache that a description asks for cannot be had.
+    #[error("a cache of {tokens} tokens takes {bytes} bytes, which this machine does not have: take a smaller cache")]
+    CacheMemory {
+        /// Tokens of the cache.
+        tokens: usize,
+        /// Bytes that they take.
+        bytes: usize,
+    },
     /// The engine's thread has ended.
     #[error("the engine has stopped: load the model again")]
     Stopped,

@@ -11,6 +11,7 @@
 //! - `tokenizer`, `template`: text to tokens and back, and conversations to text, by the model's own files;
 //! - `pages`, `scheduler`: whose the cache's pages are and what the next pass computes, pure;
 //! - `sampler`, `writer`: logits to tokens, and tokens to text that may be shown, pure;
+//! - `shape`: which tokens keep an answer to a JSON Schema;
 //! - `chat`, `engine`: a model with its own way to read and write, answering many requests at the same time;
 //! - `check`: the whole against recorded outputs of a reference implementation.
 //!
@@ -26,11 +27,13 @@ pub mod config;
 pub mod cuda;
 pub mod engine;
 mod error;
+mod json;
 pub mod limits;
 pub mod model;
 pub mod pages;
 pub mod sampler;
 pub mod scheduler;
+pub mod shape;
 pub mod template;
 #[cfg(test)]
 mod testing;

@@ -16,6 +16,8 @@ pub const GGUF_KEYS_MAX: usize = 4_096;
 pub const GGUF_TEXT_BYTES_MAX: u64 = 1 << 20;
 /// Entries of one list in a GGUF file; the longest is a vocabulary or its merges.
 pub const GGUF_LIST_MAX: u64 = 2_000_000;
+/// Entries of all lists of a GGUF file together; the largest published have two million.
+pub const GGUF_ENTRIES_MAX: u64 = 8_000_000;
 /// Bytes of all metadata of a GGUF file; the largest published have 20 MB.
 pub const GGUF_HEADER_BYTES_MAX: usize = 128 << 20;
 /// Tokens of a vocabulary; the largest published have 262,144.
@@ -32,12 +34,34 @@ pub const EXPERTS_MAX: usize = 8_192;
 pub const CONTEXT_MAX: usize = 1 << 24;
 /// Bytes of a `tokenizer.json`; the largest published have 34 MB.
 pub const TOKENIZER_BYTES_MAX: u64 = 128 << 20;
+/// Values of a JSON file that is read as a tree; the largest published tokenizers have two million.
+pub const JSON_VALUES_MAX: usize = 4_000_000;
+/// Steps by which a tokenizer normalises or cuts a text; published ones have up to six.
+pub const TOKENIZER_STEPS_MAX: usize = 16;
+/// Bytes of a pattern that words are cut by; the longest published have 300.
+pub const PATTERN_BYTES_MAX: usize = 16 << 10;
+/// Bytes that a text may grow to while it is normalised.
+pub const NORMALISED_BYTES_MAX: usize = 4 * PROMPT_BYTES_MAX;
 /// Bytes of a chat template; the longest published have 20 kB.
 pub const TEMPLATE_BYTES_MAX: usize = 256 << 10;
-/// Steps that a chat template may take: a conversation of a thousand messages takes about 100,000.
-pub const TEMPLATE_FUEL: u64 = 5_000_000;
+/// Steps that a chat template may take: a conversation of a thousand messages takes about 300,000, guards included.
+pub const TEMPLATE_FUEL: u64 = 8_000_000;
+/// Bytes of texts and lists that a chat template may make or walk in one render: eight times the largest prompt.
+pub const TEMPLATE_WORK_BYTES: usize = 128 << 20;
+/// How deep values of a chat template nest; JSON that comes in nests 128 deep at most.
+pub const TEMPLATE_DEPTH_MAX: usize = 160;
+/// Words of one tag of a chat template; its compiler recurses over them. The longest published have about 200.
+pub const TEMPLATE_TAG_TOKENS_MAX: usize = 1_024;
+/// Branches by `elif` in a chat template; its compiler recurses over them, too. Published ones have under 50.
+pub const TEMPLATE_ELIFS_MAX: usize = 512;
+/// Bytes that the constants of a chat template may come to when they are multiplied.
+pub const TEMPLATE_CONSTANT_BYTES_MAX: usize = 4 << 20;
+/// Stack of the thread that runs a chat template; untouched pages take no memory.
+pub const TEMPLATE_STACK_BYTES: usize = 64 << 20;
 /// Bytes that a chat template may write: four times the largest prompt that is let in.
 pub const PROMPT_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a JSON Schema that an answer is held to; vendors take up to 120 kB.
+pub const SCHEMA_BYTES_MAX: usize = 256 << 10;
 /// Threads of the CPU backend.
 pub const THREADS_MAX: usize = 256;
 /// Requests that wait or run at the same time.

@@ -111,6 +111,17 @@ impl Model {
         }
     }
 
+    /// Checks that a cache of so many pages can be had: a small file may describe a model whose cache has no bounds.
+    ///
+    /// # Errors
+    /// `CacheMemory` where it cannot.
+    pub(crate) fn check_cache(&self, pages: usize) -> Result<(), EngineError> {
+        let (tokens, each) = (pages.saturating_mul(PAGE), self.cache_bytes_per_token());
+        let bytes = tokens.saturating_mul(each);
+        let can = self.device.is_some() || Vec::<u8>::new().try_reserve_exact(bytes).is_ok();
+        if can { Ok(()) } else { Err(EngineError::CacheMemory { tokens, bytes }) }
+    }
+
     /// Bytes of cache that a token takes.
     pub fn cache_bytes_per_token(&self) -> usize {
         let here = self.config.layers() * self.config.cache_width() * size_of::<f32>();

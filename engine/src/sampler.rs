@@ -94,15 +94,31 @@ impl Sampler {
 
     /// Draws from logits: `[vocabulary]`, changed in place.
     pub fn draw(&mut self, logits: &mut [f32]) -> Drawn {
+        let drawn: Result<Drawn, std::convert::Infallible> = self.draw_held(logits, |_| Ok(()));
+        match drawn {
+            Ok(drawn) => drawn,
+        }
+    }
+
+    /// The same, where `hold` takes every chance from some tokens after log-probabilities were reported.
+    ///
+    /// # Errors
+    /// What `hold` fails with.
+    pub fn draw_held<E>(
+        &mut self,
+        logits: &mut [f32],
+        hold: impl FnOnce(&mut [f32]) -> Result<(), E>,
+    ) -> Result<Drawn, E> {
         let (logprobs, top) = match self.settings.logprobs {
             Some(count) => self.report(logits, count),
             None => (None, Vec::new()),
         };
         self.punish(logits);
+        hold(logits)?;
         let token = if self.settings.temperature == 0.0 { likeliest(logits) } else { self.draw_from(logits) };
         self.count += 1;
         *self.drawn.entry(token).or_default() += 1;
-        Drawn { token, logprob: logprobs.map(|all| all[token as usize]), top }
+        Ok(Drawn { token, logprob: logprobs.map(|all| all[token as usize]), top })
     }
 
     fn report(&self, logits: &[f32], count: usize) -> (Option<Vec<f32>>, Vec<(u32, f32)>) {
@@ -143,7 +159,7 @@ impl Sampler {
             sum += f64::from(*logit);
         }
         // The likeliest has weight one, so a share of it is a weight.
-        kept.retain(|(_, weight)| *weight >= min_p);
+        kept.retain(|(_, weight)| *weight >= min_p && *weight > 0.0);
         let mut reached = 0.0f64;
         let enough = f64::from(top_p) * sum;
         let count = kept.iter().take_while(|(_, weight)| {

@@ -1,17 +1,24 @@
 //! Chat templates: how a conversation is written as one text, by the model's own Jinja template.
 //!
 //! A template comes with a model, from anywhere. It sees the conversation and nothing else: no files, no environment, no
-//! other templates, no code. Its size, its steps, its depth and what it writes are bounded.
+//! other templates, no code. Everything it may take is bounded: its size and nesting by `source` before it is read, its
+//! steps by the interpreter, the text it makes and how deep its values nest by `guard` and `allowance`, its stack by a
+//! thread of its own. What it takes at most does not depend on what it says.
 
-use std::io;
+use std::collections::BTreeMap;
 
+use minijinja::machinery::{Vm, get_compiled_template, make_string_output};
 use minijinja::value::Value;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
-use serde::Serialize;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::Value as Json;
 
 use crate::error::EngineError;
-use crate::limits::{PROMPT_BYTES_MAX, TEMPLATE_BYTES_MAX, TEMPLATE_FUEL};
+use crate::limits::{PROMPT_BYTES_MAX, TEMPLATE_BYTES_MAX, TEMPLATE_FUEL, TEMPLATE_STACK_BYTES};
+
+mod allowance;
+mod guard;
+mod json;
+mod source;
 
 /// A model's chat template.
 #[derive(Debug)]
@@ -20,34 +27,33 @@ pub struct Template {
     /// The texts of the tokens that begin and end a sequence.
     begin: String,
     end: String,
+    takes_tools: bool,
 }
 
 impl Template {
     /// From its source. `begin` and `end` are the texts of the tokens that begin and end a sequence.
     ///
     /// # Errors
-    /// `Template` where it is too long or not a template.
+    /// `Template` where it is too long, nests too deep, or is not a template.
     pub fn new(source: &str, begin: &str, end: &str) -> Result<Template, EngineError> {
         if source.len() > TEMPLATE_BYTES_MAX {
             return Err(failed(format!("it has more than {TEMPLATE_BYTES_MAX} bytes")));
         }
-        let mut environment = Environment::new();
-        environment.set_fuel(Some(TEMPLATE_FUEL));
-        environment.set_recursion_limit(64);
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.set_undefined_behavior(UndefinedBehavior::Lenient);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, message.chars().take(200).collect::<String>()))
-        });
-        environment.add_filter("tojson", to_json);
-        // A template may ask for the date. It is told none: the same conversation is the same prompt on any day.
-        environment.add_function("strftime_now", |_format: String| String::new());
-        environment
-            .add_template_owned("chat".to_owned(), source.to_owned())
-            .map_err(|error| failed(error.kind().to_string()))?;
-        Ok(Template { environment, begin: begin.to_owned(), end: end.to_owned() })
+        source::check(source).map_err(failed)?;
+        let environment = on_a_stack(|| {
+            let mut environment = environment();
+            let added = environment.add_template_owned("chat".to_owned(), source.to_owned());
+            added.map_err(|error| failed(error.kind().to_string()))?;
+            guarded(&environment, |_| ())?;
+            Ok(environment)
+        })?;
+        let takes_tools = source.contains("tools") && source.contains("<tool_call>");
+        Ok(Template { environment, begin: begin.to_owned(), end: end.to_owned(), takes_tools })
+    }
+
+    /// Whether it writes the tools that a conversation offers, and has calls written in `<tool_call>` marks.
+    pub fn takes_tools(&self) -> bool {
+        self.takes_tools
     }
 
     /// The text of a conversation, up to where the model's answer begins.
@@ -70,44 +76,63 @@ impl Template {
         names.insert("add_generation_prompt".into(), true.into());
         names.insert("bos_token".into(), self.begin.clone().into());
         names.insert("eos_token".into(), self.end.clone().into());
-        let chat = self.environment.get_template("chat").map_err(|error| failed(error.kind().to_string()))?;
-        let mut out = Bounded(Vec::new());
-        // The error's own text may quote the conversation, so only its kind is passed on.
-        chat.render_captured_to(Value::from_serialize(&names), &mut out).map_err(|error| failed(describe(&error)))?;
-        String::from_utf8(out.0).map_err(|_| failed("it wrote bytes that are no text"))
+        on_a_stack(|| {
+            guarded(&self.environment, |instructions| {
+                let mut text = String::new();
+                let blocks = BTreeMap::new();
+                let vm = Vm::new(&self.environment);
+                let mut out = make_string_output(&mut text);
+                let names = Value::from_serialize(&names);
+                // The error's own text may quote the conversation, so only its kind is passed on.
+                let ran = vm.eval(&instructions, names, &blocks, &mut out, AutoEscape::None).map(|_| ());
+                ran.map_err(|error| failed(describe(&error)))?;
+                match text.len() {
+                    0..=PROMPT_BYTES_MAX => Ok(text),
+                    more => Err(failed(format!("it wrote {more} bytes, and {PROMPT_BYTES_MAX} are the most"))),
+                }
+            })?
+        })
     }
 }
 
-/// JSON as templates are written to expect it: a space after commas and colons, nothing escaped for HTML.
-fn to_json(value: &Value, indent: Option<usize>) -> Result<String, Error> {
-    let mut out = Vec::new();
-    let written = match indent {
-        Some(width) => {
-            let width = " ".repeat(width.min(16));
-            let pretty = serde_json::ser::PrettyFormatter::with_indent(width.as_bytes());
-            value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, pretty))
-        }
-        None => value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Spaced)),
-    };
-    written.map_err(|_| Error::new(ErrorKind::BadSerialization, "a value has no JSON"))?;
-    String::from_utf8(out).map_err(|_| Error::new(ErrorKind::BadSerialization, "a value has no JSON"))
+/// What a template may call.
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_fuel(Some(TEMPLATE_FUEL));
+    environment.set_recursion_limit(64);
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+    environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
+        Err(Error::new(ErrorKind::InvalidOperation, message.chars().take(200).collect::<String>()))
+    });
+    environment.add_filter("tojson", json::to_json);
+    // A template may ask for the date. It is told none: the same conversation is the same prompt on any day.
+    environment.add_function("strftime_now", |_format: String| String::new());
+    allowance::install(&mut environment);
+    environment
 }
 
-/// A space after commas and colons.
-struct Spaced;
-
-impl serde_json::ser::Formatter for Spaced {
-    fn begin_array_value<W: io::Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { out.write_all(b", ") }
+/// Calls `then` with the template's instructions, guards put between them.
+fn guarded<R>(
+    environment: &Environment<'_>,
+    then: impl FnOnce(minijinja::machinery::Instructions<'_>) -> R,
+) -> Result<R, EngineError> {
+    let chat = environment.get_template("chat").map_err(|error| failed(error.kind().to_string()))?;
+    let compiled = get_compiled_template(&chat);
+    if !compiled.blocks.is_empty() {
+        return Err(failed("it has blocks, which no conversation needs"));
     }
+    guard::guarded(&compiled.instructions).map(then).map_err(failed)
+}
 
-    fn begin_object_key<W: io::Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { out.write_all(b", ") }
-    }
-
-    fn begin_object_value<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
-        out.write_all(b": ")
-    }
+/// Runs `work` on a stack that is large enough for any template that was let in, wherever the caller is.
+fn on_a_stack<R: Send>(work: impl FnOnce() -> Result<R, EngineError> + Send) -> Result<R, EngineError> {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().name("tierway-template".into()).stack_size(TEMPLATE_STACK_BYTES);
+        let thread = builder.spawn_scoped(scope, work).map_err(|_| failed("no thread can be had to run it"))?;
+        thread.join().unwrap_or_else(|_| Err(failed("it made its interpreter fail")))
+    })
 }
 
 fn failed(what: impl Into<String>) -> EngineError {
@@ -116,79 +141,11 @@ fn failed(what: impl Into<String>) -> EngineError {
 
 fn describe(error: &Error) -> String {
     match (error.kind(), error.line()) {
-        (ErrorKind::OutOfFuel, _) => "it takes too many steps".to_owned(),
+        (ErrorKind::OutOfFuel, _) => "it takes too many steps or makes too much text".to_owned(),
         (kind, Some(line)) => format!("{kind} in line {line}"),
         (kind, None) => kind.to_string(),
     }
 }
 
-/// Takes bytes up to a bound.
-struct Bounded(Vec<u8>);
-
-impl io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > PROMPT_BYTES_MAX {
-            return Err(io::Error::other("a template wrote too much"));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m['content'].strip() }}<|im_end|>\n{% endfor %}\
-        {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
-
-    fn render(source: &str) -> Result<String, EngineError> {
-        let messages = json!([{"role": "user", "content": " Hi "}]);
-        Template::new(source, "<s>", "</s>")?.render(&messages, &Json::Null, &serde_json::Map::new())
-    }
-
-    #[test]
-    fn a_conversation_is_written_as_the_model_wants_it() {
-        assert_eq!(render(CHATML).unwrap(), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
-        assert_eq!(render("{{ bos_token }}{{ messages[0].missing }}x").unwrap(), "<s>x");
-        assert_eq!(
-            render("{% set n = namespace(a=1) %}{% set n.a = 2 %}{{ n.a }}{{ {'k': 1} | tojson }}").unwrap(),
-            "2{\"k\": 1}"
-        );
-    }
-
-    #[test]
-    fn a_hostile_template_comes_to_nothing() {
-        let cases = [
-            ("an endless loop", "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"),
-            ("endless output", "{% for a in range(99999) %}{{ 'x' * 1000 }}{% endfor %}"),
-            ("another file", "{% include '/etc/passwd' %}"),
-            ("another template", "{% extends 'other' %}"),
-            ("the interpreter", "{{ ''.__class__.__mro__[1].__subclasses__() }}"),
-            ("the globals", "{{ cycler.__init__.__globals__.os.popen('id').read() }}"),
-            ("an import", "{{ self.__init__.__globals__['__builtins__']['__import__']('os') }}"),
-            ("its own refusal", "{{ raise_exception('no') }}"),
-            ("endless recursion", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
-            ("no template", "{% for %}"),
-        ];
-        for (what, source) in cases {
-            let rendered = render(source);
-            assert!(matches!(rendered, Err(EngineError::Template { .. })), "{what}: {rendered:?}");
-        }
-        assert!(Template::new(&"x".repeat(TEMPLATE_BYTES_MAX + 1), "", "").is_err());
-    }
-
-    #[test]
-    fn an_error_does_not_quote_the_conversation() {
-        let messages = json!([{"role": "user", "content": "my secret"}]);
-        let template = Template::new("{{ raise_exception(messages[0].content) }}", "", "").unwrap();
-        let error = template.render(&messages, &Json::Null, &serde_json::Map::new()).unwrap_err();
-        assert!(!error.to_string().contains("secret"), "{error}");
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use crate::error::EngineError;
 use crate::limits::PROMPT_BYTES_MAX;
+use crate::weights::gguf::Metadata;
 
 mod added;
 mod bytes;
@@ -18,9 +19,6 @@ mod words;
 use added::Added;
 use merge::{Merges, Vocabulary};
 use words::{Normalise, Split};
-
-pub(crate) use gguf::from_gguf;
-pub(crate) use json::from_json;
 
 /// Stands between the letters of a special token's text where a user wrote it, so that it is read as that text. It is a
 /// private-use character, and is taken out before words are made.
@@ -52,6 +50,22 @@ enum Spelling {
 }
 
 impl Tokenizer {
+    /// That of a `tokenizer.json`, from its text.
+    ///
+    /// # Errors
+    /// `Tokenizer` where it is not JSON, not byte-pair encoding, has a step that is not known, or contradicts itself.
+    pub fn from_json(text: &str) -> Result<Tokenizer, EngineError> {
+        json::from_json(text)
+    }
+
+    /// That in a GGUF file's metadata.
+    ///
+    /// # Errors
+    /// `Tokenizer` where it is missing, of another kind, or cuts words in a way that is not known.
+    pub fn from_gguf(metadata: &Metadata) -> Result<Tokenizer, EngineError> {
+        gguf::from_gguf(metadata)
+    }
+
     /// The tokens of a text. Special tokens written in the text are read as such: mark a user's with `guard`.
     ///
     /// # Errors
@@ -128,7 +142,7 @@ impl Tokenizer {
     fn encode_plain(&self, text: &str, is_first: bool, tokens: &mut Vec<u32>) -> Result<(), EngineError> {
         let mut text = text.replace(GUARD, "");
         for step in &self.normalise {
-            text = step.apply(&text);
+            text = step.apply(&text)?;
         }
         let mut pieces = vec![text];
         for split in &self.splits {
@@ -161,6 +175,14 @@ impl Tokenizer {
         }
         self.merges.encode(&self.vocabulary, &spelled, tokens)
     }
+}
+
+/// How single bytes are spelled in byte-level vocabularies, for tests.
+#[cfg(test)]
+pub(crate) fn letters() -> impl Iterator<Item = char> {
+    let mut letters: Vec<char> = bytes::table().into_keys().collect();
+    letters.sort_unstable();
+    letters.into_iter()
 }
 
 fn bad(what: impl Into<String>) -> EngineError {

@@ -75,6 +75,11 @@ impl Writer {
         self.is_stopped
     }
 
+    /// Whether what comes now is thinking.
+    pub fn is_thinking(&self) -> bool {
+        self.thinking == Thinking::Opened
+    }
+
     /// The whole characters so far; with `all` also what can't become one any more, as U+FFFD.
     fn whole_characters(&mut self, all: bool) -> String {
         let mut text = String::new();

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
 use super::Loaded;
+use super::calls::Calls;
 use crate::error::{Kind, ProviderError, Retry};
 use crate::provider::{Call, ReplyStream};
 use crate::reply::{Delta, StopReason, TokenLogprob};
@@ -19,6 +20,7 @@ use crate::usage::Usage;
 /// The numbers of a reply's parts.
 const THINKING: u32 = 0;
 const ANSWER: u32 = 1;
+const FIRST_CALL: u32 = 2;
 
 /// An engine's error as a provider's. None of the request has left this process, and none of it was billed.
 pub(super) fn error(error: &EngineError) -> ProviderError {
@@ -44,8 +46,19 @@ pub(super) fn stream(loaded: Arc<Loaded>, request: Request, call: &Call) -> Resu
     let model = Some(call.card().wire_name.clone());
     ready.push_back(Delta::Start { id: Some(call.attempt().to_string()), model });
     let end = now + timeouts.total.to_duration();
-    let telling =
-        Telling { events, _ticket: ticket, loaded, timeouts, ready, end, is_begun: false, is_over: false, empty: true };
+    let offers_tools = !call.request().tools.is_empty();
+    let telling = Telling {
+        events,
+        _ticket: ticket,
+        loaded,
+        timeouts,
+        ready,
+        end,
+        calls: offers_tools.then(|| Calls::new(format!("call-{}", call.attempt()), ANSWER, FIRST_CALL)),
+        is_begun: false,
+        is_over: false,
+        empty: true,
+    };
     let pieces = stream::unfold(telling, |mut telling| async move {
         let piece = telling.next().await?;
         Some((piece, telling))
@@ -61,6 +74,8 @@ struct Telling {
     timeouts: Timeouts,
     ready: VecDeque<Delta>,
     end: Instant,
+    /// Finds tool calls in the text, where tools are offered.
+    calls: Option<Calls>,
     is_begun: bool,
     is_over: bool,
     /// Whether no text was told yet.
@@ -96,8 +111,11 @@ impl Telling {
     fn take(&mut self, event: Event) {
         match event {
             Event::Text(text) => {
-                self.empty = false;
-                self.ready.push_back(Delta::Text { part: ANSWER, text });
+                let told = match &mut self.calls {
+                    Some(calls) => calls.push(&text),
+                    None => vec![Delta::Text { part: ANSWER, text }],
+                };
+                self.show(told);
             }
             Event::Thinking(text) => self.ready.push_back(Delta::Reasoning { part: THINKING, text }),
             Event::Logprob(token) => self.ready.push_back(Delta::Logprobs { tokens: vec![logprob(token)] }),
@@ -106,14 +124,22 @@ impl Telling {
         }
     }
 
+    fn show(&mut self, told: Vec<Delta>) {
+        self.empty &= told.is_empty();
+        self.ready.extend(told);
+    }
+
     fn finish(&mut self, summary: &Summary) {
         self.loaded.lock_speed().add(summary);
+        let rest = self.calls.as_mut().map(Calls::finish).unwrap_or_default();
+        self.show(rest);
         if self.empty {
             // An answer of no words is still an answer.
             self.ready.push_back(Delta::Text { part: ANSWER, text: String::new() });
         }
         self.ready.push_back(Delta::Usage { usage: usage(summary) });
         let reason = match summary.finish {
+            Finish::End if self.calls.as_ref().is_some_and(Calls::any) => StopReason::ToolUse,
             Finish::End => StopReason::End,
             Finish::StopText => StopReason::StopText,
             Finish::MaxTokens => StopReason::MaxTokens,

@@ -9,7 +9,7 @@ use super::*;
 use crate::message::{Content, Message, Part};
 use crate::model::{Api, Auth, Capability};
 use crate::reply::StopReason;
-use crate::request::{Request, Sampling};
+use crate::request::{Request, ResponseFormat, Sampling};
 use crate::testing::conformance::{Repeats, check_provider};
 use crate::testing::world;
 use crate::time::{Span, Timeouts};
@@ -17,11 +17,12 @@ use crate::time::{Span, Timeouts};
 const HIDDEN: usize = 32;
 
 /// Writes a model of one layer over bytes, with a chat template.
-fn write_model(folder: &Path) {
+pub(super) fn write_model(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
-    let bytes: Vec<char> = (0u32..256)
-        .map(|b| char::from_u32(if b < 33 || (127..161).contains(&b) || b == 173 { 0x400 + b } else { b }).unwrap())
-        .collect();
+    // Bytes that are no printable character are spelled by those from U+0100 on, in their order.
+    let mut spare = 0x100u32..;
+    let mut spell = |b: u32| if b < 33 || (127..161).contains(&b) || b == 173 { spare.next() } else { Some(b) };
+    let bytes: Vec<char> = (0u32..256).map(|b| spell(b).and_then(char::from_u32).unwrap()).collect();
     let vocab: serde_json::Map<String, serde_json::Value> =
         bytes.iter().enumerate().map(|(id, c)| (c.to_string(), id.into())).collect();
     let unknown = json!({"model": {"type": "BPE", "vocab": vocab, "merges": [], "unk_token": "x"},
@@ -82,7 +83,9 @@ fn call(request: &Request, max_tokens: u64) -> Call {
 fn named(request: &Request, wire_name: &str, max_tokens: u64) -> Call {
     let mut card = world::card("local/tiny").unwrap();
     card.wire_name = wire_name.to_owned();
-    card.capabilities = [Capability::Streaming, Capability::Seed, Capability::Logprobs, Capability::Tools].into();
+    card.capabilities =
+        [Capability::Streaming, Capability::Seed, Capability::Logprobs, Capability::Tools, Capability::JsonSchema]
+            .into();
     let mut endpoint = world::endpoint("local", Api::Engine, "").unwrap();
     (endpoint.self_hosted, endpoint.auth) = (true, Auth::None);
     world::call(request, card, endpoint, max_tokens).unwrap()
@@ -162,4 +165,63 @@ async fn earlier_thinking_is_left_out_of_the_prompt() {
     let (with, without) =
         (provider.send(&call(&with, 4)).await.unwrap(), provider.send(&call(&without, 4)).await.unwrap());
     assert_eq!((with.text(), with.usage.input), (without.text(), without.usage.input));
+}
+
+#[tokio::test]
+async fn an_answer_is_held_to_a_schema() {
+    let provider = provider("schema");
+    let schema = json!({"type": "object", "additionalProperties": false, "required": ["sure", "kind"],
+        "properties": {"sure": {"type": "boolean"}, "kind": {"enum": ["bird", "fish"]}}});
+    let format = ResponseFormat::JsonSchema { name: "a".into(), description: None, schema, strict: None };
+    for seed in 0..4 {
+        let sampling = Sampling { temperature: Some(1.5), seed: Some(seed), ..Sampling::default() };
+        let request =
+            Request::builder().message(Message::user("Hi")).sampling(sampling).format(format.clone()).build().unwrap();
+        let reply = provider.send(&call(&request, 64)).await.unwrap();
+        assert_eq!(reply.stop, Some(StopReason::End));
+        let value: serde_json::Value = serde_json::from_str(&reply.text()).unwrap();
+        assert!(value["sure"].is_boolean() && ["bird", "fish"].contains(&value["kind"].as_str().unwrap()));
+    }
+    let wrong =
+        ResponseFormat::JsonSchema { name: "a".into(), description: None, schema: json!({"type": "x"}), strict: None };
+    let request = Request::builder().message(Message::user("Hi")).format(wrong).build().unwrap();
+    assert_eq!(provider.send(&call(&request, 8)).await.unwrap_err().kind, Kind::Invalid);
+}
+
+#[tokio::test]
+async fn tools_reach_a_template_that_writes_them() {
+    let provider = provider("tools");
+    let folder = provider.find("tiny").unwrap();
+    let template = "{% if tools %}{{ tools | tojson }}answer in <tool_call>{% endif %}{% for m in messages %}{{ m.role }}:\
+        {{ m.content }}{% for c in m.tool_calls %}{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}\
+        <|end|>{% endfor %}assistant:";
+    let config = json!({"chat_template": template, "eos_token": "<|end|>"});
+    fs::write(folder.join("tokenizer_config.json"), config.to_string()).unwrap();
+    let tool = crate::request::Tool {
+        name: "look".into(),
+        description: Some("Looks.".into()),
+        parameters: None,
+        strict: None,
+        cache: None,
+        vendor: Default::default(),
+    };
+    let asked = async |request: Request| provider.send(&call(&request, 4)).await.unwrap().usage.input.unwrap();
+    let hi = || Request::builder().message(Message::user("Hi"));
+    let plain = asked(hi().build().unwrap()).await;
+    assert_eq!(plain, 18, "user:Hi, the end, assistant:");
+    let offered = asked(hi().tool(tool.clone()).build().unwrap()).await;
+    assert!(offered > plain + 80, "{offered}");
+    let made = crate::message::ToolCall { id: "1".into(), name: "look".into(), arguments: "{\"at\": 1}".into() };
+    let seen = crate::message::ToolResult {
+        call_id: "1".into(),
+        name: None,
+        parts: vec![Part::text("a bird")],
+        is_error: false,
+    };
+    let with = hi()
+        .message(Message::new(crate::Role::Assistant, vec![Part::new(Content::ToolCall(made))]))
+        .message(Message::new(crate::Role::Tool, vec![Part::new(Content::ToolResult(seen))]))
+        .tool(tool);
+    let answered = asked(with.build().unwrap()).await;
+    assert_eq!(answered - offered, "assistant:look{\"at\": 1}".len() as u64 + 1 + "tool:a bird".len() as u64 + 1);
 }

@@ -12,10 +12,7 @@ use crate::weights::gguf::{Gguf, Metadata, Value};
 const DICTIONARY: &str = include_str!("gguf_keys.json");
 
 /// The description in a file's metadata.
-///
-/// # Errors
-/// As `ModelConfig::from_json`.
-pub(crate) fn from_gguf(file: &Gguf) -> Result<ModelConfig, EngineError> {
+pub(super) fn from_gguf(file: &Gguf) -> Result<ModelConfig, EngineError> {
     let dictionary: Json = serde_json::from_str(DICTIONARY).expect("the dictionary is valid JSON");
     let metadata = &file.metadata;
     let Some(Value::Text(family)) = metadata.get("general.architecture") else {

@@ -5,9 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::{Arrival, Event, Finish, Logprob, Request, Sink, Speller, Summary};
+use crate::error::EngineError;
 use crate::sampler::{Drawn, Sampler};
 use crate::scheduler::SequenceId;
+use crate::shape::Shape;
 use crate::writer::{Shown, Writer};
+
+/// How a request ended.
+pub(super) enum Over {
+    Done(Summary),
+    Failed(EngineError),
+    /// Nobody listens any more.
+    Left,
+}
 
 /// A request that the scheduler knows.
 pub(super) struct Active {
@@ -53,13 +63,8 @@ impl Active {
     }
 
     /// Draws a token and shows what may be shown; returns the token, or how the answer ended.
-    pub(super) fn draw(
-        &mut self,
-        logits: &mut [f32],
-        speller: &Speller,
-        reused: usize,
-    ) -> Result<u32, Option<Summary>> {
-        let drawn = self.sampler.draw(logits);
+    pub(super) fn draw(&mut self, logits: &mut [f32], speller: &Speller, reused: usize) -> Result<u32, Over> {
+        let drawn = self.draw_token(logits).map_err(Over::Failed)?;
         self.first.get_or_insert_with(Instant::now);
         self.output += 1;
         let is_end = self.request.stop_tokens.contains(&drawn.token);
@@ -69,7 +74,8 @@ impl Active {
             self.show(shown)?;
         }
         self.thinking += usize::from(self.is_thinking);
-        let finish = if is_end {
+        let is_whole = self.request.shape.as_ref().is_some_and(Shape::is_done);
+        let finish = if is_end || is_whole {
             Finish::End
         } else if self.writer.is_stopped() {
             Finish::StopText
@@ -80,7 +86,17 @@ impl Active {
         };
         let rest = self.writer.finish();
         self.show(rest)?;
-        Err(Some(self.summary(finish, reused)))
+        Err(Over::Done(self.summary(finish, reused)))
+    }
+
+    /// Thinking is free; the answer is held to its shape.
+    fn draw_token(&mut self, logits: &mut [f32]) -> Result<Drawn, EngineError> {
+        let Some(shape) = self.request.shape.as_mut().filter(|_| !self.writer.is_thinking()) else {
+            return Ok(self.sampler.draw(logits));
+        };
+        let drawn = self.sampler.draw_held(logits, |logits| shape.hold(logits))?;
+        shape.take(drawn.token)?;
+        Ok(drawn)
     }
 
     /// Tells the last event.
@@ -101,14 +117,14 @@ impl Active {
         }
     }
 
-    fn show_logprob(&mut self, drawn: &Drawn, speller: &Speller) -> Result<(), Option<Summary>> {
+    fn show_logprob(&mut self, drawn: &Drawn, speller: &Speller) -> Result<(), Over> {
         let Some(logprob) = drawn.logprob else { return Ok(()) };
         let text = |token: u32| String::from_utf8_lossy(&(speller.shown)(token)).into_owned();
         let top = drawn.top.iter().map(|(token, logprob)| (text(*token), *logprob)).collect();
         self.tell(Event::Logprob(Logprob { text: text(drawn.token), logprob, top }))
     }
 
-    fn show(&mut self, shown: Vec<Shown>) -> Result<(), Option<Summary>> {
+    fn show(&mut self, shown: Vec<Shown>) -> Result<(), Over> {
         for piece in shown {
             self.is_thinking = matches!(piece, Shown::Thinking(_));
             self.tell(match piece {
@@ -119,7 +135,7 @@ impl Active {
         Ok(())
     }
 
-    fn tell(&mut self, event: Event) -> Result<(), Option<Summary>> {
-        if (self.sink)(event) { Ok(()) } else { Err(None) }
+    fn tell(&mut self, event: Event) -> Result<(), Over> {
+        if (self.sink)(event) { Ok(()) } else { Err(Over::Left) }
     }
 }

@@ -19,7 +19,7 @@ fn start(attention: &str, options: Options) -> Engine {
 fn request(prompt: Vec<u32>, tokens_most: usize, seed: u64) -> Request {
     let sampling = Sampling { temperature: 1.0, seed, ..Sampling::default() };
     let (stop_texts, stop_tokens) = (Vec::new(), BTreeSet::new());
-    Request { prompt, tokens_most, sampling, stop_texts, stop_tokens, thinking: Thinking::Never }
+    Request { prompt, tokens_most, sampling, stop_texts, stop_tokens, thinking: Thinking::Never, shape: None }
 }
 
 fn ask(engine: &Engine, request: Request) -> (Ticket, Receiver<Event>) {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use super::active::Active;
+use super::active::{Active, Over};
 use super::{Arrival, Event, Shared, Speller};
 use crate::cache::Cache;
 use crate::error::EngineError;
@@ -87,8 +87,10 @@ impl Worker {
                 Err(ended) => {
                     let active = self.active.swap_remove(at);
                     self.forget(work.id);
-                    if let Some(summary) = ended {
-                        active.end(Event::Done(summary));
+                    match ended {
+                        Over::Done(summary) => active.end(Event::Done(summary)),
+                        Over::Failed(error) => active.end(Event::Failed(error)),
+                        Over::Left => {}
                     }
                 }
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::layer::{Attend, ExpertWeights, Feed, GroupedWeights, LatentWeights, Layer, Linear, Query};
 use super::{ExpertUsage, Model, Turns};
 use crate::backend::{Backend, Gated};
-use crate::config::{self, Attention, Experts, FeedForward, Grouped, Latent, ModelConfig};
+use crate::config::{Attention, Experts, FeedForward, Grouped, Latent, ModelConfig};
 use crate::error::EngineError;
 use crate::limits::CONFIG_BYTES_MAX;
 use crate::weights::gguf::{self, Metadata};
@@ -51,8 +51,15 @@ impl Source {
     }
 
     fn open_gguf(path: &Path) -> Result<Source, EngineError> {
-        let file = gguf::open(path)?;
-        let config = config::from_gguf(&file)?;
+        Source::from_gguf(path, gguf::open(path)?)
+    }
+
+    /// Of a GGUF file that was read; `path` names it.
+    ///
+    /// # Errors
+    /// `Config` or `Unsupported` where it is no model for this engine.
+    pub fn from_gguf(path: &Path, file: gguf::Gguf) -> Result<Source, EngineError> {
+        let config = ModelConfig::from_gguf(&file)?;
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
         let gguf::Gguf { metadata, checkpoint } = file;
         Ok(Source { config, checkpoint, metadata: Some(metadata), folder, names: &GGUF })

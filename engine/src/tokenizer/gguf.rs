@@ -19,10 +19,7 @@ const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 
 /// The tokenizer in a file's metadata.
-///
-/// # Errors
-/// `Tokenizer` where it is missing, of another kind, or cuts words in a way that is not known.
-pub(crate) fn from_gguf(metadata: &Metadata) -> Result<Tokenizer, EngineError> {
+pub(super) fn from_gguf(metadata: &Metadata) -> Result<Tokenizer, EngineError> {
     let key = |name: &str| metadata.get(&format!("tokenizer.ggml.{name}"));
     let Some(Value::Texts(texts)) = key("tokens") else { return Err(bad("its vocabulary is missing")) };
     let tokens: HashMap<String, u32> = texts.iter().cloned().zip(0u32..).collect();

@@ -8,17 +8,15 @@ use super::merge::{Merges, Pairs, Vocabulary};
 use super::words::{Normalise, Prepend, Split};
 use super::{Added, Spelling, Tokenizer, bad, bytes};
 use crate::error::EngineError;
-use crate::limits::VOCABULARY_MAX;
+use crate::json::tree;
+use crate::limits::{TOKENIZER_STEPS_MAX, VOCABULARY_MAX};
 
 /// GPT-2's way to cut words, which a byte-level step without a pattern of its own uses.
 pub(super) const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
 /// The tokenizer of a `tokenizer.json`.
-///
-/// # Errors
-/// `Tokenizer` where it is not JSON, not byte-pair encoding, has a step that is not known, or contradicts itself.
-pub(crate) fn from_json(text: &str) -> Result<Tokenizer, EngineError> {
-    let file: Value = serde_json::from_str(text).map_err(|error| bad(format!("its file is not JSON: {error}")))?;
+pub(super) fn from_json(text: &str) -> Result<Tokenizer, EngineError> {
+    let file = tree(text).map_err(|what| bad(format!("its file is not JSON: {what}")))?;
     let model = &file["model"];
     // Older files leave the type out.
     if model["type"].as_str().unwrap_or("BPE") != "BPE" {
@@ -30,6 +28,9 @@ pub(crate) fn from_json(text: &str) -> Result<Tokenizer, EngineError> {
     read_splits(&file["pre_tokenizer"], &mut splits, &mut spelling)?;
     let mut normalise = Vec::new();
     read_normalisers(&file["normalizer"], &mut normalise)?;
+    if splits.len() > TOKENIZER_STEPS_MAX || normalise.len() > TOKENIZER_STEPS_MAX {
+        return Err(bad(format!("it has more than {TOKENIZER_STEPS_MAX} steps")));
+    }
     let added = added(&file["added_tokens"])?;
     let written = written(&tokens, &added, spelling)?;
     let unknown = model["unk_token"].as_str().and_then(|text| tokens.get(text)).copied();
@@ -142,7 +143,7 @@ fn read_normalisers(step: &Value, steps: &mut Vec<Normalise>) -> Result<(), Engi
     let text = |name: &str| step[name].as_str().map(str::to_owned).ok_or_else(|| bad("a normaliser lacks a text"));
     match step["type"].as_str().unwrap_or_default() {
         "Sequence" => {
-            for inner in step["normalizers"].as_array().into_iter().flatten().take(64) {
+            for inner in step["normalizers"].as_array().into_iter().flatten().take(TOKENIZER_STEPS_MAX + 1) {
                 read_normalisers(inner, steps)?;
             }
         }
@@ -160,13 +161,14 @@ fn read_normalisers(step: &Value, steps: &mut Vec<Normalise>) -> Result<(), Engi
 }
 
 fn read_splits(step: &Value, splits: &mut Vec<Split>, spelling: &mut Spelling) -> Result<(), EngineError> {
-    if step.is_null() {
+    // The bound is checked by the caller; beyond it no pattern is built.
+    if step.is_null() || splits.len() > TOKENIZER_STEPS_MAX {
         return Ok(());
     }
     let flag = |name: &str, default: bool| step[name].as_bool().unwrap_or(default);
     match step["type"].as_str().unwrap_or_default() {
         "Sequence" => {
-            for inner in step["pretokenizers"].as_array().into_iter().flatten().take(64) {
+            for inner in step["pretokenizers"].as_array().into_iter().flatten().take(TOKENIZER_STEPS_MAX + 1) {
                 read_splits(inner, splits, spelling)?;
             }
         }

@@ -3,6 +3,10 @@
 use super::*;
 use crate::weights::gguf::{Metadata, Value};
 
+fn from_json(text: &str) -> Result<Tokenizer, EngineError> {
+    Tokenizer::from_json(text)
+}
+
 /// Byte-level: letters, then `he`, `ll`, `hell`, `hello`, a space before `w`, and two added tokens.
 fn small() -> String {
     let mut texts: Vec<String> = "helo w".chars().map(|c| bytes::spell(c.to_string().as_bytes())).collect();
@@ -67,7 +71,7 @@ fn pieces_with_scores_merge_by_score_and_fall_back_to_bytes() {
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))
     .collect();
-    let tokenizer = from_gguf(&metadata).unwrap();
+    let tokenizer = Tokenizer::from_gguf(&metadata).unwrap();
     assert_eq!(tokenizer.encode("ab").unwrap(), [5, 3], "the higher score goes first");
     assert_eq!(tokenizer.encode("ab ab\u{e9}").unwrap(), [5, 3, 5, 3, 6 + 0xc3, 6 + 0xa9]);
     assert_eq!(tokenizer.decode(&[5, 3, 6 + 0xc3, 6 + 0xa9]), "ab\u{e9}");
@@ -86,6 +90,10 @@ fn files_that_lie_are_errors() {
         ("a merge of one", r#"{"model": {"vocab": {"a": 0}, "merges": ["a"]}}"#.to_owned()),
         ("a pattern that is none", r#"{"model": {"vocab": {"a": 0}, "merges": []}, "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated"}}"#.to_owned()),
         ("a step that is not known", r#"{"model": {"vocab": {"a": 0}, "merges": []}, "normalizer": {"type": "Precompiled"}}"#.to_owned()),
+        ("more values than any", format!("[{}0]", "0,".repeat(crate::limits::JSON_VALUES_MAX))),
+        ("more steps than any", with_steps("pre_tokenizer", "pretokenizers", &vec![r#"{"type": "Digits"}"#; 17].join(","))),
+        ("more steps in steps", with_steps("normalizer", "normalizers", &vec![r#"{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "NFC"}]}"#; 9].join(","))),
+        ("a pattern longer than any", with_steps("pre_tokenizer", "pretokenizers", &format!(r#"{{"type": "Split", "behavior": "Isolated", "pattern": {{"Regex": "{}"}}}}"#, "a".repeat(20_000)))),
     ];
     for (what, text) in cases {
         let read = from_json(&text);
@@ -107,4 +115,34 @@ fn metaspace_and_digits_cut_as_they_say() {
     assert_eq!(split.apply(vec!["a b".into()], false).unwrap(), ["a", "_b"]);
     assert_eq!(Split::Digits.apply(vec!["a12b".into()], true).unwrap(), ["a", "1", "2", "b"]);
     assert_eq!(Split::Numbers.apply(vec!["a12b".into()], true).unwrap(), ["a", "12", "b"]);
+}
+
+/// A file with steps of one kind.
+fn with_steps(field: &str, inner: &str, steps: &str) -> String {
+    format!(
+        r#"{{"model": {{"vocab": {{"a": 0}}, "merges": [], "unk_token": "a"}}, "{field}": {{"type": "Sequence", "{inner}": [{steps}]}}}}"#
+    )
+}
+
+/// The class of CVE-2025-52566: a text that comes to more tokens than a buffer or a number was made for.
+#[test]
+fn a_text_of_any_length_is_tokens_or_an_error() {
+    let tokenizer = from_json(&small()).unwrap();
+    let longest = "h".repeat(1 << 20);
+    assert_eq!(tokenizer.encode(&longest).unwrap().len(), 1 << 20, "one token for each byte");
+    let over = "h".repeat(PROMPT_BYTES_MAX + 1);
+    assert!(matches!(tokenizer.encode(&over), Err(EngineError::Request { .. })));
+}
+
+#[test]
+fn a_text_does_not_outgrow_its_bound_while_it_is_normalised() {
+    let longer = r#"{"type": "Replace", "pattern": {"String": "a"}, "content": "aaaaaaaaaaaaaaaa"}"#;
+    let tokenizer = from_json(&with_steps("normalizer", "normalizers", &[longer; 16].join(","))).unwrap();
+    assert!(matches!(tokenizer.encode("a"), Err(EngineError::Tokenizer { .. })));
+    let before = format!(r#"{{"type": "Prepend", "prepend": "{}"}}"#, "a".repeat(17 << 20));
+    let tokenizer = from_json(&with_steps("normalizer", "normalizers", &[before.as_str(); 4].join(","))).unwrap();
+    assert!(matches!(tokenizer.encode("a"), Err(EngineError::Tokenizer { .. })));
+    let tokenizer = from_json(&with_steps("normalizer", "normalizers", r#"{"type": "NFKC"}"#)).unwrap();
+    let long = "\u{fdfa}".repeat(2_200_000);
+    assert!(matches!(tokenizer.encode(&long), Err(EngineError::Tokenizer { .. })));
 }

@@ -4,6 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::bad;
 use crate::error::EngineError;
+use crate::limits::{NORMALISED_BYTES_MAX, PATTERN_BYTES_MAX};
 
 /// A change of the text.
 #[derive(Clone, Debug)]
@@ -19,15 +20,26 @@ pub(super) enum Normalise {
 }
 
 impl Normalise {
-    pub(super) fn apply(&self, text: &str) -> String {
-        match self {
-            Normalise::Nfc if text.is_ascii() => text.to_owned(),
+    /// The changed text, where it did not outgrow its bound: a step may put a long text for a short one.
+    pub(super) fn apply(&self, text: &str) -> Result<String, EngineError> {
+        let grown = match self {
+            Normalise::Replace(from, to) => text.matches(from.as_str()).count().saturating_mul(to.len()),
+            Normalise::Prepend(before) => before.len(),
+            // Counted, not bounded by the longest composition: a few long ones do not make a text long.
+            Normalise::Nfkc if !text.is_ascii() => text.nfkc().map(char::len_utf8).sum::<usize>(),
+            Normalise::Nfc | Normalise::Nfkc => 0,
+        };
+        if grown.saturating_add(text.len()) > NORMALISED_BYTES_MAX {
+            return Err(bad(format!("normalising makes more than {NORMALISED_BYTES_MAX} bytes of a text")));
+        }
+        Ok(match self {
+            Normalise::Nfc | Normalise::Nfkc if text.is_ascii() => text.to_owned(),
             Normalise::Nfc => text.nfc().collect(),
             Normalise::Nfkc => text.nfkc().collect(),
             Normalise::Prepend(_) if text.is_empty() => String::new(),
             Normalise::Prepend(before) => format!("{before}{text}"),
             Normalise::Replace(from, to) => text.replace(from, to),
-        }
+        })
     }
 }
 
@@ -58,6 +70,9 @@ pub(super) enum Prepend {
 
 impl Split {
     pub(super) fn pattern(pattern: &str) -> Result<Box<fancy_regex::Regex>, EngineError> {
+        if pattern.len() > PATTERN_BYTES_MAX {
+            return Err(bad(format!("a pattern that words are cut by has more than {PATTERN_BYTES_MAX} bytes")));
+        }
         let built =
             fancy_regex::RegexBuilder::new(pattern).delegate_size_limit(16 << 20).backtrack_limit(1_000_000).build();
         built.map(Box::new).map_err(|_| bad("a pattern that words are cut by is not a regular expression"))

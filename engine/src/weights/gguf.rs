@@ -8,7 +8,9 @@ use std::path::Path;
 
 use super::{Bytes, Checkpoint, Dtype, Tensor};
 use crate::error::EngineError;
-use crate::limits::{GGUF_HEADER_BYTES_MAX, GGUF_KEYS_MAX, GGUF_LIST_MAX, GGUF_TEXT_BYTES_MAX, TENSORS_MAX};
+use crate::limits::{
+    GGUF_ENTRIES_MAX, GGUF_HEADER_BYTES_MAX, GGUF_KEYS_MAX, GGUF_LIST_MAX, GGUF_TEXT_BYTES_MAX, TENSORS_MAX,
+};
 
 const FORMAT: &str = "GGUF";
 
@@ -57,12 +59,14 @@ pub fn open(path: &Path) -> Result<Gguf, EngineError> {
 /// # Errors
 /// `Malformed` where a claim in it does not hold.
 pub fn read(path: &Path, file: &Bytes) -> Result<Gguf, EngineError> {
-    Reader { file, at: 0 }.gguf().map_err(|what| EngineError::malformed(path, FORMAT, what))
+    Reader { file, at: 0, entries: 0 }.gguf().map_err(|what| EngineError::malformed(path, FORMAT, what))
 }
 
 struct Reader<'a> {
     file: &'a Bytes,
     at: usize,
+    /// Entries of lists so far.
+    entries: u64,
 }
 
 /// Where a tensor lies, before the place of the numbers is known.
@@ -111,6 +115,7 @@ impl Reader<'_> {
         };
         let start = self.at.next_multiple_of(alignment);
         let mut tensors = BTreeMap::new();
+        let mut places = Vec::with_capacity(entries.len());
         for entry in entries {
             let begin = usize::try_from(entry.offset).ok().and_then(|offset| start.checked_add(offset));
             let end = begin.and_then(|begin| begin.checked_add(entry.size));
@@ -118,10 +123,15 @@ impl Reader<'_> {
             if end > self.file.len() || !entry.offset.is_multiple_of(alignment as u64) {
                 return Err(format!("a tensor lies at {begin} to {end} of {} bytes", self.file.len()));
             }
+            places.push((begin, end));
             let tensor = Tensor { dtype: entry.dtype, shape: entry.shape, bytes: self.file.slice(begin..end) };
             if tensors.insert(entry.name, tensor).is_some() {
                 return Err("two tensors have one name".into());
             }
+        }
+        places.sort_unstable();
+        if places.windows(2).any(|two| two[1].0 < two[0].1) {
+            return Err("two tensors lie in one place".into());
         }
         Ok(Checkpoint::new(tensors))
     }
@@ -169,6 +179,10 @@ impl Reader<'_> {
         // The smallest element takes a byte, so a count beyond the rest of the file is a lie.
         if count > GGUF_LIST_MAX || count > (self.file.len() - self.at) as u64 {
             return Err(format!("a list claims {count} entries"));
+        }
+        self.entries += count;
+        if self.entries > GGUF_ENTRIES_MAX {
+            return Err(format!("its lists have more than {GGUF_ENTRIES_MAX} entries"));
         }
         match kind {
             6 | 12 => {

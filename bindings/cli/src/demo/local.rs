@@ -137,7 +137,7 @@ fn rows(catalog: &Catalog, card: &ModelCard, side: &LocalSide) -> String {
         };
         format!(
             "[[models]]\nid = \"{}\"\nwire_name = \"{}\"\nfamily = \"{}\"\ntier = \"local\"\ncontext_window = {}\n\
-             max_output = {}\ncapabilities = [\"logprobs\", \"streaming\", \"seed\"]\nself_hostable = true\n{mark}\
+             max_output = {}\ncapabilities = [\"logprobs\", \"streaming\", \"seed\", \"json_mode\", \"json_schema\"]\nself_hostable = true\n{mark}\
              source = \"measured on this machine\"\ndate = \"{}\"\n[[models.prices]]\n{price}\n",
             other.id, other.wire_name, other.family, other.context_window, other.max_output, other.date
         )

@@ -1,13 +1,15 @@
 //! `tierway engine run`: a prompt in, an answer out, as it is written.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use clap::Args;
 use serde_json::json;
+use tierway_engine::chat::Chat;
 use tierway_engine::engine::{Event, Options, Request, Summary};
 use tierway_engine::sampler::Sampling;
+use tierway_engine::shape::Shape;
 
 use super::{Device, failure, start};
 use crate::Failure;
@@ -47,6 +49,9 @@ pub(crate) struct RunArgs {
     /// A text that ends the answer; may be given several times.
     #[arg(long)]
     stop: Vec<String>,
+    /// A file with a JSON Schema that the answer is held to.
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
     /// Threads; 0 takes as many as there are cores.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -67,7 +72,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     } else {
         let system = args.system.iter().map(|text| json!({"role": "system", "content": text}));
         let messages: Vec<_> = system.chain([json!({"role": "user", "content": args.prompt})]).collect();
-        chat.prompt(&json!(messages), &serde_json::Map::new())
+        chat.prompt(&json!(messages), &serde_json::Value::Null, &serde_json::Map::new())
     };
     let prompt = prompt.map_err(|error| failure(&error))?;
     let sampling = Sampling {
@@ -85,6 +90,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         stop_texts: args.stop.clone(),
         stop_tokens: chat.stop_tokens().clone(),
         thinking: prompt.thinking,
+        shape: args.schema.as_deref().map(|path| shape(&chat, path)).transpose()?,
     };
     let (send, events) = mpsc::channel();
     let ticket = engine.submit(request, Box::new(move |event| send.send(event).is_ok()));
@@ -95,6 +101,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         report_experts(&engine)?;
     }
     Ok(())
+}
+
+fn shape(chat: &Chat, path: &Path) -> Result<Shape, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+    chat.shape(&serde_json::from_str(&text)?).map_err(|error| failure(&error))
 }
 
 fn print(events: &mpsc::Receiver<Event>) -> Result<Summary, Failure> {

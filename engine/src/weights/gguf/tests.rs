@@ -29,7 +29,11 @@ impl Writer {
     }
 
     fn tensor(self, sizes: &[u64], dtype: u32, offset: u64) -> Writer {
-        let start = self.text("t").u32(sizes.len() as u32);
+        self.named("t", sizes, dtype, offset)
+    }
+
+    fn named(self, name: &str, sizes: &[u64], dtype: u32, offset: u64) -> Writer {
+        let start = self.text(name).u32(sizes.len() as u32);
         sizes.iter().fold(start, |writer, size| writer.u64(*size)).u32(dtype).u64(offset)
     }
 
@@ -78,7 +82,16 @@ fn files_that_lie_are_refused() {
         ("too many dimensions", one().tensor(&[1, 1, 1, 1, 1], 0, 0).data(64)),
         ("no dimensions", one().tensor(&[], 0, 0).data(64)),
         ("an unknown type", one().tensor(&[32], 99, 0).data(64)),
-        ("one name twice", Writer::new(2, 0).tensor(&[8], 0, 0).tensor(&[8], 0, 0).data(64)),
+        ("one place twice", Writer::new(2, 0).tensor(&[8], 0, 0).named("u", &[8], 0, 0).data(64)),
+        ("more entries than any", {
+            let lists = (0..5).fold(Writer::new(0, 5), |writer, at| {
+                let mut writer = writer.text(&at.to_string()).u32(9).u32(0).u64(2_000_000);
+                writer.0.resize(writer.0.len() + 2_000_000, 0);
+                writer
+            });
+            lists.data(64)
+        }),
+        ("one name twice", Writer::new(2, 0).tensor(&[8], 0, 0).tensor(&[8], 0, 32).data(64)),
         ("one key twice", Writer::new(0, 2).text("k").u32(4).u32(1).text("k").u32(4).u32(1).data(64)),
         ("a strange alignment", Writer::new(0, 1).text("general.alignment").u32(4).u32(3).data(64)),
     ];

@@ -25,9 +25,13 @@ use crate::reply::{Assembler, Reply};
 mod ask;
 mod calls;
 mod find;
+#[cfg(feature = "http")]
+pub mod pull;
 mod tell;
 
 pub use find::model_folders;
+#[cfg(feature = "http")]
+pub use find::with_pulled;
 
 /// How models on this machine run.
 #[derive(Clone, Debug, Default)]

@@ -33,6 +33,8 @@ mod webhook;
 pub use batch::BatchPort;
 pub use embed::EmbedPort;
 pub(crate) use embed::ask_of;
+#[cfg(all(feature = "http", feature = "engine"))]
+pub(crate) use http::build as http_client;
 #[cfg(feature = "http")]
 pub use http::{HttpTransport, Proxy, TransportOptions};
 pub use vendor::HttpProvider;

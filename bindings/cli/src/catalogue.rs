@@ -30,6 +30,7 @@ impl Rows {
         };
         let config = config.map_err(|error| Failure::Input(error.to_string()))?;
         let base = config.catalog.load(Catalog::builtin()).map_err(|error| Failure::Input(error.to_string()))?;
+        let base = tierway::local::with_pulled(base, &tierway::local::model_folders());
         let mut texts = Vec::new();
         for path in &self.catalog {
             texts.push((path.display().to_string(), read(path)?));

@@ -1,4 +1,5 @@
-//! `tierway models`: what is on sale, what one model is, how several compare, and what one's own hardware costs.
+//! `tierway models`: what is on sale, what one model is, how several compare, what one's own hardware costs, and a model
+//! of one's own from a hub.
 
 use std::io::{self, Write};
 
@@ -14,6 +15,7 @@ use crate::catalogue::{Rows, or_now, when};
 use crate::table::{Side, Table};
 
 mod compare;
+mod pull;
 mod show;
 
 /// Models, their prices and where they run.
@@ -45,6 +47,8 @@ enum Action {
     Compare(compare::CompareArgs),
     /// Compute what a token costs on hardware of your own.
     Own(OwnArgs),
+    /// Bring a model onto this machine, from a hub or an address.
+    Pull(pull::PullArgs),
 }
 
 /// Which models to list.
@@ -95,7 +99,11 @@ fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
 /// Runs the command.
 pub(crate) fn run(args: ModelsArgs) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    if let Some(Action::Own(own)) = &args.action {
+    let action = match args.action {
+        Some(Action::Pull(pull)) => return pull::run(pull, &mut out),
+        other => other,
+    };
+    if let Some(Action::Own(own)) = &action {
         let hardware =
             OwnHardware { gpu_hour: own.gpu_hour, gpus: own.gpus, tokens_per_s: own.tokens_per_s, busy: own.busy };
         let rate = hardware.per_million().map_err(|error| Failure::Input(error.to_string()))?;
@@ -103,11 +111,11 @@ pub(crate) fn run(args: ModelsArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let catalog = args.rows.load()?;
-    match args.action {
+    match action {
         None => list(&catalog, &args.filter, &mut out),
         Some(Action::Show { model, json, at }) => show::run(&catalog, &model, json, or_now(at), &mut out),
         Some(Action::Compare(compare)) => compare::run(&catalog, &compare, &mut out),
-        Some(Action::Own(_)) => Ok(()),
+        Some(Action::Own(_) | Action::Pull(_)) => Ok(()),
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Setup {
     pub rows: Vec<Value>,
     /// Whether to read keys from the environment.
     pub environment: bool,
+    /// Folders that models of the native engine are looked for in, besides those of the environment.
+    pub model_folders: Vec<PathBuf>,
     /// Environment variables that hold keys, by endpoint: in place of the catalogue's names.
     pub key_env: BTreeMap<String, String>,
     /// Other addresses, by endpoint.
@@ -116,7 +118,7 @@ pub(crate) fn make(text: &str, host: Host) -> Result<Made, Failure> {
         builder = builder.base_url(endpoint.clone(), url.clone());
     }
     if setup.environment {
-        builder = builder.environment();
+        builder = builder.environment().model_folders(setup.model_folders.iter().cloned());
     }
     if setup.assume_keys {
         builder = builder.assume_keys();
@@ -159,6 +161,15 @@ fn catalog(setup: &Setup, config: &Config) -> Result<Catalog, Failure> {
         texts.push((format!("rows[{at}]"), crate::toml_text::file(rows)?));
     }
     let base = config.catalog.load(Catalog::builtin())?;
+    #[cfg(all(feature = "engine", feature = "http"))]
+    let base = match setup.environment {
+        true => {
+            let own = setup.model_folders.iter().cloned();
+            let folders: Vec<PathBuf> = own.chain(tierway::local::model_folders()).collect();
+            tierway::local::with_pulled(base, &folders)
+        }
+        false => base,
+    };
     if texts.is_empty() {
         return Ok(base);
     }

@@ -43,6 +43,8 @@ pub struct ClientBuilder {
     keyring: Keyring,
     addresses: BTreeMap<EndpointId, String>,
     read_environment: bool,
+    #[cfg_attr(not(feature = "engine"), allow(dead_code, reason = "the engine alone looks for models"))]
+    model_folders: Vec<std::path::PathBuf>,
     assume_keys: bool,
     providers: Providers,
     store: Option<Arc<dyn Store>>,
@@ -119,6 +121,13 @@ impl ClientBuilder {
     /// Reads keys from the environment's variables that the catalogue and the settings name.
     pub fn environment(mut self) -> Self {
         self.read_environment = true;
+        self
+    }
+
+    /// Looks for models of the native engine in these folders, before those that the environment names. They are looked
+    /// for where `environment` was asked for; without the engine they are not used.
+    pub fn model_folders(mut self, folders: impl IntoIterator<Item = std::path::PathBuf>) -> Self {
+        self.model_folders.extend(folders);
         self
     }
 
@@ -206,6 +215,11 @@ impl ClientBuilder {
             Some(catalog) => catalog,
             None => self.config.catalog.load(builtin)?,
         };
+        #[cfg(all(feature = "engine", feature = "http"))]
+        let catalog = match self.read_environment {
+            true => crate::local::with_pulled(catalog, &local::folders(&self.model_folders)),
+            false => catalog,
+        };
         let read = |name: &str| if self.read_environment { std::env::var(name).ok() } else { None };
         let endpoints = catalog.endpoints().iter().map(|endpoint| address(endpoint, &self.addresses, read)).collect();
         let endpoints: Vec<Arc<Endpoint>> = endpoints;
@@ -217,7 +231,10 @@ impl ClientBuilder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let mut providers = self.providers;
         #[cfg(feature = "engine")]
-        let offers = if self.read_environment { local::connect(offers, &mut providers) } else { offers };
+        let offers = match self.read_environment {
+            true => local::connect(offers, &mut providers, &self.model_folders),
+            false => offers,
+        };
         let own = |endpoint: &&Arc<Endpoint>| providers.has(&endpoint.id);
         let own: Vec<EndpointId> = offers.endpoints().iter().filter(own).map(|endpoint| endpoint.id.clone()).collect();
         if let Some(transport) = self.transport.map_or_else(|| stock_transport(&self.config), |own| Ok(Some(own)))? {

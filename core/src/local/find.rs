@@ -3,6 +3,9 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "http")]
+use crate::catalog::{Catalog, CatalogFile};
+
 /// The variable that names folders with models, separated as in `PATH`.
 const VARIABLE: &str = "TIERWAY_MODELS";
 /// A Python package that carries a small model: found where Python keeps its packages.
@@ -26,6 +29,18 @@ pub fn model_folders() -> Vec<PathBuf> {
     folders.retain(|folder| folder.is_dir());
     folders.dedup();
     folders
+}
+
+/// The catalogue with rows for models that were pulled into these folders and that it does not know.
+#[cfg(feature = "http")]
+pub fn with_pulled(catalog: Catalog, folders: &[PathBuf]) -> Catalog {
+    let rows = folders.iter().flat_map(|folder| super::pull::rows(folder));
+    rows.fold(catalog, |catalog, text| {
+        // A row that somebody broke by hand leaves the model out, and nothing else.
+        let row = CatalogFile { name: "a pulled model", text: &text };
+        let with = catalog.with_files(&[row]).ok().filter(|with| with.cards().len() > catalog.cards().len());
+        with.unwrap_or(catalog)
+    })
 }
 
 /// The package's folder in each Python under `prefix`.

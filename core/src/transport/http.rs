@@ -85,7 +85,7 @@ impl Default for HttpTransport {
     }
 }
 
-pub(super) fn build(options: &TransportOptions) -> Result<reqwest::Client, String> {
+pub(crate) fn build(options: &TransportOptions) -> Result<reqwest::Client, String> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(options)?)
         .redirect(reqwest::redirect::Policy::none())

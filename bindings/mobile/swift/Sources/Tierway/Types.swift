@@ -109,7 +109,7 @@ public struct AttemptLine: Codable, Hashable, Sendable {
     public var model: ModelId
     /// Where.
     public var endpoint: EndpointId
-    /// `first`, `retry`, `fallback`, `escalation`, `hedge` or `continuation`.
+    /// `first`, `retry`, `fallback`, `escalation`, `hedge`, `continuation` or `check`.
     public var aim: String
     /// `answered`, `over_budget`, `fell_short`, `outrun` (an attempt beside it was faster), or the error's kind.
     public var outcome: String
@@ -257,6 +257,67 @@ public enum CandidateRole: String, Codable, Hashable, Sendable, CaseIterable {
     case lastResort = "last_resort"
 }
 
+/// A cheap answer first, checked, and a better one where it falls short.
+public struct CascadeLine: Codable, Hashable, Sendable {
+    /// Whether it is followed; else asking directly is expected to be as good for less, or nearly.
+    public var isTaken: Bool
+    /// Who is asked first.
+    public var first: ModelId
+    /// How the answer is checked: `wellformed`, `agreement`, `sample`, `confidence`, `judge` or `own`.
+    public var check: String
+    /// Who is asked besides, where the check asks a model.
+    public var with: ModelId?
+    /// Who answers where the first answer falls short.
+    public var target: ModelId
+    /// How likely the first answer falls short.
+    public var pShort: Double
+    /// How likely the answer that is delivered is good enough.
+    public var pGood: Double
+    /// What the check is expected to cost.
+    public var checkCost: Usd
+    /// What the whole path is expected to cost.
+    public var expectedCost: Usd
+    /// What asking directly is expected to cost.
+    public var directCost: Usd
+
+    public init(
+        isTaken: Bool,
+        first: ModelId,
+        check: String,
+        target: ModelId,
+        pShort: Double,
+        pGood: Double,
+        checkCost: Usd,
+        expectedCost: Usd,
+        directCost: Usd,
+        with: ModelId? = nil
+    ) {
+        self.isTaken = isTaken
+        self.first = first
+        self.check = check
+        self.target = target
+        self.pShort = pShort
+        self.pGood = pGood
+        self.checkCost = checkCost
+        self.expectedCost = expectedCost
+        self.directCost = directCost
+        self.with = with
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case isTaken = "is_taken"
+        case first
+        case check
+        case with
+        case target
+        case pShort = "p_short"
+        case pGood = "p_good"
+        case checkCost = "check_cost"
+        case expectedCost = "expected_cost"
+        case directCost = "direct_cost"
+    }
+}
+
 /// One line of a charge: so many units of a class and what they cost.
 public struct ChargeLine: Codable, Hashable, Sendable {
     /// What was billed: `input`, `cached_read`, `output` ...
@@ -332,6 +393,8 @@ public indirect enum Delta: Codable, Hashable, Sendable {
     case usage(usage: Usage)
     /// The stream broke, and another model writes the rest of the answer from here on.
     case continued(part: Int, model: ModelId)
+    /// What came so far fell short of a check and is void: another answer takes its place from here on.
+    case replaced(model: ModelId)
     /// The answer ended.
     case stop(reason: StopReason)
     /// Vendor fields of the whole answer.
@@ -412,6 +475,10 @@ public indirect enum Delta: Codable, Hashable, Sendable {
                 part: try container.decode(Int.self, forKey: .part),
                 model: try container.decode(ModelId.self, forKey: .model)
             )
+        case "replaced":
+            self = .replaced(
+                model: try container.decode(ModelId.self, forKey: .model)
+            )
         case "stop":
             self = .stop(
                 reason: try container.decode(StopReason.self, forKey: .reason)
@@ -476,6 +543,9 @@ public indirect enum Delta: Codable, Hashable, Sendable {
             try container.encode("continued", forKey: .type)
             try container.encode(part, forKey: .part)
             try container.encode(model, forKey: .model)
+        case .replaced(let model):
+            try container.encode("replaced", forKey: .type)
+            try container.encode(model, forKey: .model)
         case .stop(let reason):
             try container.encode("stop", forKey: .type)
             try container.encode(reason, forKey: .reason)
@@ -521,6 +591,10 @@ public struct Explanation: Codable, Hashable, Sendable {
     public var hardness: Hardness?
     /// What it aimed at.
     public var aim: Aim
+    /// Where the promise of quality stands, where one was made: each time it failed the aim was raised.
+    public var promise: PromiseState?
+    /// The best way to ask a cheap model first and check its answer, where checks may be planned.
+    public var cascade: CascadeLine?
     /// Who is asked, in order.
     public var candidates: [CandidateLine]
     /// Who may be asked and is not, the likeliest to be good enough first.
@@ -540,6 +614,8 @@ public struct Explanation: Codable, Hashable, Sendable {
         passedOver: [PassedOver],
         refused: [RefusedModel],
         hardness: Hardness? = nil,
+        promise: PromiseState? = nil,
+        cascade: CascadeLine? = nil,
         baseline: BaselineLine? = nil,
         saving: Saving? = nil
     ) {
@@ -550,6 +626,8 @@ public struct Explanation: Codable, Hashable, Sendable {
         self.passedOver = passedOver
         self.refused = refused
         self.hardness = hardness
+        self.promise = promise
+        self.cascade = cascade
         self.baseline = baseline
         self.saving = saving
     }
@@ -559,6 +637,8 @@ public struct Explanation: Codable, Hashable, Sendable {
         case sizes
         case hardness
         case aim
+        case promise
+        case cascade
         case candidates
         case passedOver = "passed_over"
         case refused
@@ -897,6 +977,57 @@ public struct PlaceRefusals: Codable, Hashable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case endpoint
         case refusals
+    }
+}
+
+/// Where a promise stands, since it was made or last failed.
+public struct PromiseState: Codable, Hashable, Sendable {
+    /// The share of the better model's quality that was promised.
+    public var quality: Double
+    /// How sure an alarm is.
+    public var confidence: Double
+    /// How often it failed; each time the aim was raised by a step.
+    public var steps: Int
+    /// The evidence against it: 1 is none, and it fails at 1 / (1 - confidence).
+    public var evidence: Double
+    /// How many comparisons were made.
+    public var comparisons: Int
+    /// How many marks came.
+    public var marks: Int
+    /// The least mean loss that the comparisons leave possible, with that confidence, at any time.
+    public var lossMin: Double
+    /// The greatest.
+    public var lossMax: Double
+
+    public init(
+        quality: Double,
+        confidence: Double,
+        steps: Int,
+        evidence: Double,
+        comparisons: Int,
+        marks: Int,
+        lossMin: Double,
+        lossMax: Double
+    ) {
+        self.quality = quality
+        self.confidence = confidence
+        self.steps = steps
+        self.evidence = evidence
+        self.comparisons = comparisons
+        self.marks = marks
+        self.lossMin = lossMin
+        self.lossMax = lossMax
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case quality
+        case confidence
+        case steps
+        case evidence
+        case comparisons
+        case marks
+        case lossMin = "loss_min"
+        case lossMax = "loss_max"
     }
 }
 
@@ -1315,7 +1446,7 @@ public struct Route: Codable, Hashable, Sendable {
     public var tier: Tier
     /// The model against which savings are counted.
     public var baseline: ModelId?
-    /// Every attempt, the last one the one that answered.
+    /// Every attempt, the last one the one that answered; where checks asked models, in the order of their numbers.
     public var attempts: [AttemptLine]
     /// Why its answer was delivered although it fell short of a check, where that is so.
     public var fellShort: String?

@@ -66,7 +66,7 @@ data class AttemptLine(
     val model: ModelId,
     /** Where. */
     val endpoint: EndpointId,
-    /** `first`, `retry`, `fallback`, `escalation`, `hedge` or `continuation`. */
+    /** `first`, `retry`, `fallback`, `escalation`, `hedge`, `continuation` or `check`. */
     val aim: String,
     /** `answered`, `over_budget`, `fell_short`, `outrun` (an attempt beside it was faster), or the error's kind. */
     val outcome: String,
@@ -133,6 +133,31 @@ enum class CandidateRole {
     /** It stands in, below the aim, where all better ones fail. */
     @SerialName("last_resort") LAST_RESORT,
 }
+
+/** A cheap answer first, checked, and a better one where it falls short. */
+@Serializable
+data class CascadeLine(
+    /** Whether it is followed; else asking directly is expected to be as good for less, or nearly. */
+    @SerialName("is_taken") val isTaken: Boolean,
+    /** Who is asked first. */
+    val first: ModelId,
+    /** How the answer is checked: `wellformed`, `agreement`, `sample`, `confidence`, `judge` or `own`. */
+    val check: String,
+    /** Who answers where the first answer falls short. */
+    val target: ModelId,
+    /** How likely the first answer falls short. */
+    @SerialName("p_short") val pShort: Double,
+    /** How likely the answer that is delivered is good enough. */
+    @SerialName("p_good") val pGood: Double,
+    /** What the check is expected to cost. */
+    @SerialName("check_cost") val checkCost: Usd,
+    /** What the whole path is expected to cost. */
+    @SerialName("expected_cost") val expectedCost: Usd,
+    /** What asking directly is expected to cost. */
+    @SerialName("direct_cost") val directCost: Usd,
+    /** Who is asked besides, where the check asks a model. */
+    val with: ModelId? = null,
+)
 
 /** One line of a charge: so many units of a class and what they cost. */
 @Serializable
@@ -272,6 +297,14 @@ sealed interface Delta {
         val model: ModelId,
     ) : Delta
 
+    /** What came so far fell short of a check and is void: another answer takes its place from here on. */
+    @Serializable
+    @SerialName("replaced")
+    data class Replaced(
+        /** The model that writes it. */
+        val model: ModelId,
+    ) : Delta
+
     /** The answer ended. */
     @Serializable
     @SerialName("stop")
@@ -338,6 +371,10 @@ data class Explanation(
     val refused: List<RefusedModel>,
     /** How hard it was found to be; absent where the caller brought its own ratings. */
     val hardness: Hardness? = null,
+    /** Where the promise of quality stands, where one was made: each time it failed the aim was raised. */
+    val promise: PromiseState? = null,
+    /** The best way to ask a cheap model first and check its answer, where checks may be planned. */
+    val cascade: CascadeLine? = null,
     /** What savings are counted against. */
     val baseline: BaselineLine? = null,
     /** What the choice saves. */
@@ -542,6 +579,27 @@ data class PlaceRefusals(
     val refusals: List<Refusal>,
 )
 
+/** Where a promise stands, since it was made or last failed. */
+@Serializable
+data class PromiseState(
+    /** The share of the better model's quality that was promised. */
+    val quality: Double,
+    /** How sure an alarm is. */
+    val confidence: Double,
+    /** How often it failed; each time the aim was raised by a step. */
+    val steps: Long,
+    /** The evidence against it: 1 is none, and it fails at 1 / (1 - confidence). */
+    val evidence: Double,
+    /** How many comparisons were made. */
+    val comparisons: Long,
+    /** How many marks came. */
+    val marks: Long,
+    /** The least mean loss that the comparisons leave possible, with that confidence, at any time. */
+    @SerialName("loss_min") val lossMin: Double,
+    /** The greatest. */
+    @SerialName("loss_max") val lossMax: Double,
+)
+
 /** How much the model should think before it answers. */
 @Serializable
 data class ReasoningAsk(
@@ -715,7 +773,7 @@ data class Route(
     val region: Region,
     /** The model's tier. */
     val tier: Tier,
-    /** Every attempt, the last one the one that answered. */
+    /** Every attempt, the last one the one that answered; where checks asked models, in the order of their numbers. */
     val attempts: List<AttemptLine>,
     /** The model against which savings are counted. */
     val baseline: ModelId? = null,

@@ -119,7 +119,7 @@ fn rules(random: &mut History) -> Rules {
     let mut user = Budget::new("user", Limit::Tokens(u64::MAX), Window::utc(Frame::Day));
     user.enforce = Enforce::Alert;
     user.per = vec![Dimension::named("user"), Dimension::named(&text(random))];
-    let budgets = vec![all, user, Budget::new(text(random), Limit::Requests(u64::MAX), Window::utc(Frame::Hour))];
+    let budgets = [all, user, Budget::new(text(random), Limit::Requests(u64::MAX), Window::utc(Frame::Hour))];
     let safe = |budgets: Vec<Budget>| Rules::new(budgets, Vec::new());
     // A name that is refused is refused by name; the others are put in force.
     let fewer = (1..=budgets.len()).rev().find_map(|count| safe(budgets[..count].to_vec()).ok());

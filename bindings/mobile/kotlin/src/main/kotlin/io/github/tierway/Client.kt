@@ -2,8 +2,10 @@
 package io.github.tierway
 
 import io.github.tierway.core.Core
+import io.github.tierway.core.CoreStream
 import io.github.tierway.core.hasHttp
 import java.util.concurrent.atomic.AtomicBoolean
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
@@ -69,13 +71,13 @@ class Client private constructor(private val core: Core, private val scope: Coro
     suspend fun send(question: String): Response = send(ask(question))
 
     /** Asks for a whole answer to a request as JSON. */
-    suspend fun send(request: JsonElement): Response = responseOf(typed { core.send(request.toString(), null) })
+    suspend fun send(request: JsonElement): Response = responseOf(aside { core.send(request.toString(), null) })
 
     /** Asks for an answer piece by piece. */
     suspend fun stream(request: RequestDraft): AnswerStream<Delta, Response> = stream(request.written())
 
     suspend fun stream(request: JsonElement): AnswerStream<Delta, Response> {
-        val opened = typed { core.stream(request.toString(), null) }
+        val opened = opened { core.stream(request.toString(), null) }
         return AnswerStream(opened, { json.decodeFromString(Delta.serializer(), it) }, ::responseOf)
     }
 
@@ -83,11 +85,11 @@ class Client private constructor(private val core: Core, private val scope: Coro
     fun flow(request: RequestDraft): Flow<Delta> = flow { emitAll(stream(request).pieces()) }
 
     /** Asks for a whole answer to a body of OpenAI's chat completions. */
-    suspend fun chat(body: JsonElement): ChatCompletion = ChatCompletion(objectOf(typed { core.chat(body.toString(), null) }))
+    suspend fun chat(body: JsonElement): ChatCompletion = ChatCompletion(objectOf(aside { core.chat(body.toString(), null) }))
 
     /** The same piece by piece. */
     suspend fun chatStream(body: JsonElement): AnswerStream<ChatChunk, ChatCompletion> {
-        val opened = typed { core.chatStream(body.toString(), null) }
+        val opened = opened { core.chatStream(body.toString(), null) }
         return AnswerStream(opened, { ChatChunk(objectOf(it)) }, { ChatCompletion(objectOf(it)) })
     }
 
@@ -110,7 +112,7 @@ class Client private constructor(private val core: Core, private val scope: Coro
             put("since_ms", sinceMs)
             put("until_ms", untilMs)
         }
-        return Report.read(typed { core.report(query.toString()) })
+        return Report.read(aside { core.report(query.toString()) })
     }
 
     /** The account's attempts, oldest first. */
@@ -119,7 +121,7 @@ class Client private constructor(private val core: Core, private val scope: Coro
             put("after", after)
             put("limit", limit)
         }
-        return json.decodeFromString(ListSerializer(Attempt.serializer()), typed { core.attempts(query.toString()) })
+        return json.decodeFromString(ListSerializer(Attempt.serializer()), aside { core.attempts(query.toString()) })
     }
 
     /** Whether there is a network: the app knows. */
@@ -132,10 +134,10 @@ class Client private constructor(private val core: Core, private val scope: Coro
 
     /** Asks for a whole answer, or keeps the request where there is no network and the mode is [Offline.Queue]. */
     suspend fun submit(request: RequestDraft): Submitted =
-        submittedOf(typed { core.submit(request.written().toString(), null) })
+        submittedOf(aside { core.submit(request.written().toString(), null) })
 
     /** Sends what waits in the outbox, in order. Brings what was answered or failed just now; it is kept until forgotten. */
-    suspend fun deliver(): List<Letter> = typed { core.deliver(null) }.map(::letterOf)
+    suspend fun deliver(): List<Letter> = aside { core.deliver(null) }.map(::letterOf)
 
     /** What the outbox holds, oldest first. */
     fun letters(): List<Letter> = typed { core.letters() }.map(::letterOf)
@@ -150,11 +152,25 @@ class Client private constructor(private val core: Core, private val scope: Coro
     override fun close() {
         if (!isClosed.compareAndSet(false, true)) return
         try {
-            runBlocking { typed { core.shut() } }
+            runBlocking { aside { core.shut() } }
         } finally {
             scope.cancel()
             core.close()
         }
+    }
+}
+
+/** A stream that was opened, or ended where its caller gave up just then. */
+private suspend fun opened(open: suspend () -> CoreStream): CoreStream {
+    var made: CoreStream? = null
+    try {
+        return aside { open().also { made = it } }
+    } catch (cancelled: CancellationException) {
+        made?.let {
+            it.end()
+            it.close()
+        }
+        throw cancelled
     }
 }
 

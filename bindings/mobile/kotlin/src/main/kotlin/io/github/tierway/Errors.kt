@@ -6,6 +6,8 @@ import io.github.tierway.core.InternalException
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.withContext
 import kotlinx.serialization.SerialName
 import kotlinx.serialization.Serializable
 import kotlinx.serialization.json.JsonElement
@@ -117,3 +119,9 @@ internal inline fun <T> typed(call: () -> T): T = try {
 } catch (_: IllegalStateException) {
     throw TierwayException(Facts("closed", "the client or the stream was closed: make a new one"))
 }
+
+/**
+ * Runs a call and comes back on a thread of Kotlin's. Without it, a caller that has no dispatcher, as in `suspend fun main`,
+ * would go on in the library's own thread, and whatever blocks there stops every call.
+ */
+internal suspend fun <T> aside(call: suspend () -> T): T = withContext(Dispatchers.Default) { typed { call() } }

@@ -55,7 +55,7 @@ class Settings(
     /** Whether to read keys from the environment too. */
     @EncodeDefault val environment: Boolean = keys == null,
     /** A `tierway.toml` to start from; an empty text looks for one in the working folder, as without [keys]. */
-    val file: String? = if (keys == null) "" else null,
+    @EncodeDefault val file: String? = if (keys == null) "" else null,
     val router: RouterSettings? = null,
     val ledger: LedgerSettings? = null,
     val timeouts: TimeoutSettings? = null,

@@ -25,7 +25,7 @@ class AnswerStream<out P : Any, out W : Any> internal constructor(
     /** The next piece; nothing after the last one and after [close]. */
     suspend fun next(): P? {
         if (core.uniffiIsDestroyed) return null
-        val text = typed { core.next() }
+        val text = aside { core.next() }
         if (text == null && response == null && !core.uniffiIsDestroyed) {
             response = typed { core.response() }?.let(whole)
         }

@@ -1,6 +1,11 @@
 // The client as an app uses it, against scripted vendors inside the client.
 package io.github.tierway
 
+import java.util.concurrent.CompletableFuture
+import java.util.concurrent.TimeUnit
+import kotlin.coroutines.Continuation
+import kotlin.coroutines.EmptyCoroutineContext
+import kotlin.coroutines.startCoroutine
 import kotlin.random.Random
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
@@ -84,6 +89,17 @@ class ClientTest {
         }
         withTimeout(2_000) { while (client.report().total.held != 0L) delay(5) }
         assertTrue(client.attempts().isNotEmpty() && client.attempts().all { it.ending != "open" })
+    }
+
+    @Test
+    fun `a caller without a dispatcher may block after an answer`() {
+        val done = CompletableFuture<String>()
+        suspend {
+            Client(settings()).use { client -> client.send(QUESTION).text + client.flow(QUESTION).first { it.words.isNotEmpty() }.words }
+        }.startCoroutine(Continuation(EmptyCoroutineContext) { said ->
+            said.fold(done::complete, done::completeExceptionally)
+        })
+        assertTrue(done.get(20, TimeUnit.SECONDS).startsWith(TEXT))
     }
 
     @Test

@@ -167,11 +167,11 @@ mod tests {
         let mut written = Vec::new();
         for step in 0..4_000u32 {
             // A quote, a bracket and the end are made likelier by and by, or a random text would have no end.
-            let mut logits = vec![0.0; tokens];
-            for token in 0..tokens {
+            let logit = |token: usize| {
                 let is_closing = matches!(texts.token(token as u32), b"\"" | b"}" | b"]");
-                logits[token] = if is_closing || token == tokens - 1 { step as f32 / 20.0 } else { 0.0 };
-            }
+                if is_closing || token == tokens - 1 { step as f32 / 20.0 } else { 0.0 }
+            };
+            let mut logits: Vec<f32> = (0..tokens).map(logit).collect();
             let drawn = sampler.draw_held(&mut logits, |logits| shape.hold(logits)).unwrap();
             if drawn.token == shape.end {
                 break;

@@ -221,8 +221,7 @@ impl ClientBuilder {
             false => catalog,
         };
         let read = |name: &str| if self.read_environment { std::env::var(name).ok() } else { None };
-        let endpoints = catalog.endpoints().iter().map(|endpoint| address(endpoint, &self.addresses, read)).collect();
-        let endpoints: Vec<Arc<Endpoint>> = endpoints;
+        let endpoints = catalog.endpoints().iter().map(|endpoint| address(endpoint, &self.addresses, read));
         let offers = Arc::new(Offers::new(catalog.cards().iter().cloned(), endpoints));
         let mut keyring = self.keyring;
         if self.read_environment {
@@ -255,9 +254,7 @@ impl ClientBuilder {
         };
         let keys = Keys::of(&offers, is_usable);
         let (store, rules) = open_store(self.store, &self.config)?;
-        let ears = ears(self.on_alert, &self.config)?;
-        let alerts = Alerts::start(ears, store.clone(), clock.clone(), rules);
-        let alerts = alerts.map_err(|error| ConfigError::new("alerts", format!("no thread for them: {error}")))?;
+        let alerts = start_alerts(ears(self.on_alert, &self.config)?, &store, &clock, rules)?;
         let inner = Inner {
             keys: Arc::new(keys),
             policy: self.policy.unwrap_or(self.config.policy.clone()),
@@ -292,6 +289,16 @@ fn open_store(own: Option<Arc<dyn Store>>, config: &Config) -> Result<(Arc<dyn S
     let rules = config.ledger_rules()?;
     let store = crate::store::open(config.ledger.path.as_deref(), rules.clone()).map_err(Error::Ledger)?;
     Ok((store, Some(rules)))
+}
+
+fn start_alerts(
+    ears: Ears,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    rules: Option<Rules>,
+) -> Result<Arc<Alerts>, ConfigError> {
+    let started = Alerts::start(ears, store.clone(), clock.clone(), rules);
+    started.map_err(|error| ConfigError::new("alerts", format!("no thread for them: {error}")))
 }
 
 /// Whom the settings and the caller want told of alerts.

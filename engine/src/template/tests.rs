@@ -173,8 +173,7 @@ fn the_stack_is_bounded() {
 
 #[test]
 fn a_long_conversation_is_well_within_the_bounds() {
-    let turn =
-        |at: usize| json!({"role": if at % 2 == 0 { "user" } else { "assistant" }, "content": "word ".repeat(1_000)});
+    let turn = |at: usize| json!({"role": if at.is_multiple_of(2) { "user" } else { "assistant" }, "content": "word ".repeat(1_000)});
     let messages = Json::Array((0..1_000).map(turn).collect());
     let template = Template::new(CHATML, "", "").unwrap();
     let text = template.render(&messages, &Json::Null, &serde_json::Map::new()).unwrap();

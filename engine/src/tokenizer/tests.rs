@@ -92,7 +92,7 @@ fn files_that_lie_are_errors() {
         ("a step that is not known", r#"{"model": {"vocab": {"a": 0}, "merges": []}, "normalizer": {"type": "Precompiled"}}"#.to_owned()),
         ("more values than any", format!("[{}0]", "0,".repeat(crate::limits::JSON_VALUES_MAX))),
         ("more steps than any", with_steps("pre_tokenizer", "pretokenizers", &vec![r#"{"type": "Digits"}"#; 17].join(","))),
-        ("more steps in steps", with_steps("normalizer", "normalizers", &vec![r#"{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "NFC"}]}"#; 9].join(","))),
+        ("more steps in steps", with_steps("normalizer", "normalizers", &[r#"{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "NFC"}]}"#; 9].join(","))),
         ("a pattern longer than any", with_steps("pre_tokenizer", "pretokenizers", &format!(r#"{{"type": "Split", "behavior": "Isolated", "pattern": {{"Regex": "{}"}}}}"#, "a".repeat(20_000)))),
     ];
     for (what, text) in cases {

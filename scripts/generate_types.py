@@ -1,7 +1,7 @@
 """Makes TypeScript types, Python TypedDicts, Kotlin data classes and Swift structs from the core's JSON Schema.
 
     python3 scripts/generate_types.py            writes bindings/types/{schema.json,tierway.d.ts,tierway_types.py}, and the
-                                                 types of the Kotlin and Swift libraries where these keep them
+                                                 types of the Python, Kotlin and Swift packages where these keep them
     python3 scripts/generate_types.py --check    fails where they are not what the core's types give
 
 It builds the command `tierway` and reads `tierway schema`. Only what the core's types use of JSON Schema is understood;
@@ -23,6 +23,7 @@ from types_model import declarations, name_of
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = "bindings/types"
 KOTLIN = "bindings/mobile/kotlin/src/main/kotlin/io/github/tierway/Types.kt"
+PYTHON = "bindings/python/python/tierway/types.py"
 SWIFT = "bindings/mobile/swift/Sources/Tierway/Types.swift"
 
 
@@ -215,11 +216,12 @@ class Python:
 def files() -> dict:
     document = schema()
     types = document["$defs"]
-    declared = declarations(types)
+    declared, python = declarations(types), Python(types).file()
     return {
         f"{FOLDER}/schema.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
         f"{FOLDER}/tierway.d.ts": TypeScript().file(types),
-        f"{FOLDER}/tierway_types.py": Python(types).file(),
+        f"{FOLDER}/tierway_types.py": python,
+        PYTHON: python,
         KOTLIN: types_kotlin.file(declared),
         SWIFT: types_swift.file(declared),
     }

@@ -29,7 +29,7 @@ export interface ClientOptions {
   budgets?: Array<Record<string, unknown>>;
   rates?: Array<Record<string, unknown>>;
   timeouts?: { connect_ms?: number; first_byte_ms?: number; idle_ms?: number; total_ms?: number };
-  retry?: { attempts_max?: number; deadline_ms?: number };
+  retry?: { attempts_max?: number; deadline_ms?: number; hedge_percent?: number; continue_streams?: boolean };
   transport?: { proxy?: string; roots?: string[] };
   catalog?: { files?: string[]; only_files?: boolean };
   catalog_texts?: Record<string, string>;
@@ -229,6 +229,15 @@ export declare class Client {
   models(): ModelLine[];
   report(query?: { by?: string[]; sinceMs?: number; untilMs?: number }): Promise<Report>;
   attempts(query?: { after?: number; limit?: number }): Promise<Array<Record<string, unknown>>>;
+  /**
+   * Marks an answer from 0, useless, to 1, right, once: later decisions go by what was learnt. `answer` is what a call
+   * brought, in either shape, a stream that was read to its end, or the id of an answer.
+   */
+  feedback(answer: object | string, mark: number): Promise<void>;
+  /** What was learnt from marks: counts by kind of work and model, and no text. */
+  experience(): Promise<Record<string, unknown>>;
+  /** Puts another experience in place of what was learnt, for all who share the ledger; null forgets. */
+  setExperience(experience: Record<string, unknown> | null): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -79,6 +79,25 @@ class Client {
     return JSON.parse(await this.#start("attempts", { after, limit }));
   }
 
+  // Marks an answer from 0, useless, to 1, right, once: later decisions go by what was learnt. `answer` is what a call
+  // brought, in either shape, a stream that was read, or the id of an answer.
+  async feedback(answer, mark) {
+    const whole = answer?.response ?? answer;
+    const id = typeof whole === "string" ? whole : (whole?.tierway?.id ?? whole?.id);
+    if (typeof id !== "string") throw new TypeError("mark an answer, a stream that was read to its end, or the id of an answer");
+    await this.#start("feedback", { id, mark });
+  }
+
+  // What was learnt from marks: counts by kind of work and model, and no text.
+  async experience() {
+    return JSON.parse(await this.#start("experience", null));
+  }
+
+  // Puts another experience in place of what was learnt, for all who share the ledger; null forgets.
+  async setExperience(experience) {
+    await this.#start("set_experience", experience);
+  }
+
   // Writes what is queued to the ledger and closes it.
   async close() {
     await this.#start("close", null);

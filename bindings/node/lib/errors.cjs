@@ -37,10 +37,12 @@ class IncompleteError extends ProviderError {}
 
 const BY_CODE = {
   invalid_request: InvalidRequestError,
+  unknown_answer: InvalidRequestError,
   invalid_config: ConfigError,
   refused: RefusedError,
   over_budget: OverBudgetError,
   ledger: LedgerError,
+  busy: LedgerError,
   forked: TierwayError,
   runtime: TierwayError,
   cancelled: CancelledError,

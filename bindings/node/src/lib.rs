@@ -95,7 +95,7 @@ impl NativeClient {
     }
 
     /// Starts a call; its end is told as `("end", number, error, value)`. `kind` is `send`, `chat`, `stream`,
-    /// `chat_stream`, `report`, `attempts` or `close`.
+    /// `chat_stream`, `report`, `attempts`, `feedback`, `experience`, `set_experience` or `close`.
     ///
     /// # Errors
     /// Where there is no runtime, or no such kind.
@@ -110,6 +110,15 @@ impl NativeClient {
                 "chat_stream" => Either::B(NativeStream::new(handle.chat_stream(&text).await?)),
                 "report" => Either::A(handle.report(&text).await?),
                 "attempts" => Either::A(handle.attempts(&text).await?),
+                "experience" => Either::A(handle.experience().await),
+                "feedback" => {
+                    handle.feedback(&text).await?;
+                    Either::A("null".to_owned())
+                }
+                "set_experience" => {
+                    handle.set_experience(&text).await?;
+                    Either::A("null".to_owned())
+                }
                 "close" => {
                     handle.close().await?;
                     Either::A("null".to_owned())

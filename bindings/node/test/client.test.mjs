@@ -43,6 +43,27 @@ test("chunks add up, as an iterable and as a web stream", async () => {
   await balanced(client, 2);
 });
 
+test("marks are taken once and are learnt", async () => {
+  const client = new Client(settings());
+  const reply = await client.chat.completions.create({ messages: ASK });
+  await client.feedback(reply, 1);
+  await assert.rejects(client.feedback(reply, 0), { code: "unknown_answer", field: "id" });
+  const stream = await client.chat.completions.create({ messages: ASK, stream: true });
+  for await (const _ of stream);
+  await client.feedback(stream, 0.5);
+  const own = await client.send({ messages: [{ role: "user", parts: [{ type: "text", text: "Why?" }] }] });
+  for (const mark of [-0.1, 1.1, Number.NaN]) await assert.rejects(client.feedback(own, mark), esm.InvalidRequestError);
+  await client.feedback(own.id, 0.25);
+  const learnt = await client.experience();
+  assert.deepEqual(Object.keys(learnt.overall), ["house/small"]);
+  await client.setExperience(null);
+  assert.deepEqual((await client.experience()).overall, {});
+  await client.setExperience(learnt);
+  // A number that is read and written again may move its last digit.
+  assert.equal((await client.experience()).overall["house/small"].marks, learnt.overall["house/small"].marks);
+  await assert.rejects(client.feedback({ choices: [] }, 1), TypeError);
+});
+
 test("a web stream that is cancelled cancels the call", async () => {
   const client = new Client(settings(answer({ pace: { between_ms: 100, piece_chars: 4 } })));
   const reader = (await client.chat.completions.create({ messages: ASK, stream: true })).toReadableStream().getReader();

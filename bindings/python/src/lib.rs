@@ -200,6 +200,26 @@ impl Handle {
         wait(py, inner.attempts(query))
     }
 
+    fn feedback(&self, py: Python<'_>, marked: &str) -> PyResult<()> {
+        let inner = self.inner.get()?;
+        wait(py, inner.feedback(marked))
+    }
+
+    fn start_feedback(&self, marked: String, done: Py<PyAny>) -> PyResult<Cancelling> {
+        let inner = self.inner.get()?;
+        start(done, async move { inner.feedback(&marked).await.map(|()| "null".to_owned()) })
+    }
+
+    fn experience(&self, py: Python<'_>) -> PyResult<String> {
+        let inner = self.inner.get()?;
+        wait(py, async { Ok(inner.experience().await) })
+    }
+
+    fn set_experience(&self, py: Python<'_>, experience: &str) -> PyResult<()> {
+        let inner = self.inner.get()?;
+        wait(py, inner.set_experience(experience))
+    }
+
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let inner = self.inner.get()?;
         wait(py, inner.close())

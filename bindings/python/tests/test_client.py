@@ -53,6 +53,42 @@ def test_chunks_add_up_to_the_reply_and_the_last_one_holds_the_cost():
         assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens == 110
 
 
+def test_marks_are_taken_once_and_are_learnt():
+    with tierway.Client(**settings(answer())) as client:
+        reply = client.chat.completions.create(messages=ASK)
+        client.feedback(reply, 1)
+        with pytest.raises(tierway.InvalidRequestError) as taken:
+            client.feedback(reply, 0)
+        assert (taken.value.code, taken.value.field) == ("unknown_answer", "id")
+        with client.chat.completions.create(messages=ASK, stream=True) as stream:
+            list(stream)
+        client.feedback(stream, 0.5)
+        own = client.send({"messages": [{"role": "user", "parts": [{"type": "text", "text": "Why?"}]}]})
+        for mark in (-0.1, 1.1, float("nan")):
+            with pytest.raises(tierway.InvalidRequestError):
+                client.feedback(own, mark)
+        client.feedback(own.id, 0.25)
+        learnt = client.experience()
+        assert list(learnt.overall) == ["house/small"]
+        client.set_experience(None)
+        assert client.experience().overall == {}
+        client.set_experience(learnt)
+        # A number that is read and written again may move its last digit.
+        assert client.experience().overall["house/small"].marks == learnt.overall["house/small"].marks
+        with pytest.raises(TypeError):
+            client.feedback({"choices": []}, 1)
+
+    async def run():
+        async with tierway.AsyncClient(**settings(answer())) as client:
+            reply = await client.chat.completions.create(messages=ASK)
+            await client.feedback(reply, 1)
+            assert list(client.experience().overall) == ["house/small"]
+            with pytest.raises(tierway.InvalidRequestError):
+                await client.feedback(reply, 1)
+
+    asyncio.run(run())
+
+
 def test_async_is_the_same():
     async def run():
         async with tierway.AsyncClient(**settings(answer())) as client:

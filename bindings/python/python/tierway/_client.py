@@ -7,13 +7,16 @@ import json
 import logging
 import os
 from types import TracebackType
-from typing import Any, AsyncIterator, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Type, Union
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Type, Union
 
 from ._errors import TierwayError
 from ._host import Check, Provider
 from ._native import Handle
 from ._native import Stream as NativeStream
 from ._objects import Record, record
+
+if TYPE_CHECKING:
+    from .types import RequestDraft
 
 Settings = Union[str, "os.PathLike[str]", None]
 Messages = Iterable[Mapping[str, Any]]
@@ -78,10 +81,23 @@ def _query(by: Optional[Iterable[str]], since_ms: Optional[int], until_ms: Optio
     return json.dumps({"by": list(by or ()), "since_ms": since_ms, "until_ms": until_ms})
 
 
+def _mark(answer: Any, mark: float) -> str:
+    """`answer` is what a call brought, in either shape, a stream that was read, or the id of an answer."""
+    answer = getattr(answer, "response", None) or answer
+    if isinstance(answer, str):
+        return json.dumps({"id": answer, "mark": mark})
+    # What a call in OpenAI's shape brought has its id there beside the vendor's own.
+    account = getattr(answer, "tierway", None) or answer
+    found = account.get("id") if isinstance(account, Mapping) else None
+    if not isinstance(found, str):
+        raise TypeError("mark an answer, a stream that was read to its end, or the id of an answer")
+    return json.dumps({"id": found, "mark": mark})
+
+
 class _Common:
     _handle: Handle
 
-    def route(self, request: Optional[Mapping[str, Any]] = None, *, model: str = "auto", **fields: Any) -> Record:
+    def route(self, request: "Union[RequestDraft, Mapping[str, Any], None]" = None, *, model: str = "auto", **fields: Any) -> Record:
         """Decides who would answer, without a call: the whole explanation.
 
         Takes the fields of `chat.completions.create`, or a `request` of Tierway's own form.
@@ -93,6 +109,15 @@ class _Common:
         return made
 
     explain = route
+
+    def experience(self) -> Record:
+        """What was learnt from marks: counts by kind of work and model, and no text."""
+        made: Record = record(self._handle.experience())
+        return made
+
+    def set_experience(self, experience: Optional[Mapping[str, Any]]) -> None:
+        """Puts another experience in place of what was learnt, for all who share the ledger; `None` forgets."""
+        self._handle.set_experience(json.dumps(experience))
 
     def models(self) -> List[Record]:
         """The models on sale."""
@@ -195,7 +220,7 @@ class Client(_Common):
 
         return frame(self.report(by).groups, of)
 
-    def send(self, request: Mapping[str, Any]) -> Record:
+    def send(self, request: "Union[RequestDraft, Mapping[str, Any]]") -> Record:
         """Asks for a whole answer to a request of Tierway's own form."""
         try:
             made: Record = _answered(self._handle.send(json.dumps(request)))
@@ -203,12 +228,16 @@ class Client(_Common):
             raise _failed(error)
         return made
 
-    def stream(self, request: Mapping[str, Any]) -> Stream:
+    def stream(self, request: "Union[RequestDraft, Mapping[str, Any]]") -> Stream:
         """Asks for an answer piece by piece: deltas, and at the end `stream.response`."""
         try:
             return Stream(self._handle.stream(json.dumps(request)))
         except TierwayError as error:
             raise _failed(error)
+
+    def feedback(self, answer: Any, mark: float) -> None:
+        """Marks an answer from 0, useless, to 1, right, once: later decisions go by what was learnt."""
+        self._handle.feedback(_mark(answer, mark))
 
     def attempts(self, *, after: int = 0, limit: int = 1000) -> List[Record]:
         """The ledger's attempts, oldest first."""
@@ -327,7 +356,7 @@ class AsyncClient(_Common):
         self._handle = _open(config, keys, environment, providers, checks, settings)
         self.chat = _Chat(_AsyncCompletions(self._handle))
 
-    async def send(self, request: Mapping[str, Any]) -> Record:
+    async def send(self, request: "Union[RequestDraft, Mapping[str, Any]]") -> Record:
         """Asks for a whole answer to a request of Tierway's own form."""
         text = json.dumps(request)
         try:
@@ -336,7 +365,7 @@ class AsyncClient(_Common):
             raise _failed(error)
         return made
 
-    async def stream(self, request: Mapping[str, Any]) -> AsyncStream:
+    async def stream(self, request: "Union[RequestDraft, Mapping[str, Any]]") -> AsyncStream:
         """Asks for an answer piece by piece."""
         text = json.dumps(request)
         try:
@@ -350,6 +379,11 @@ class AsyncClient(_Common):
         """What was spent, as `Client.report`."""
         made: Record = record(self._handle.report(_query(by, since_ms, until_ms)))
         return made
+
+    async def feedback(self, answer: Any, mark: float) -> None:
+        """Marks an answer, as `Client.feedback`."""
+        text = _mark(answer, mark)
+        await _run(lambda done: self._handle.start_feedback(text, done))
 
     async def close(self) -> None:
         """Writes what is queued to the ledger and closes it."""

@@ -83,10 +83,12 @@ class IncompleteError(ProviderError):
 
 _CLASSES: Dict[str, Type[TierwayError]] = {
     "invalid_request": InvalidRequestError,
+    "unknown_answer": InvalidRequestError,
     "invalid_config": ConfigError,
     "refused": RefusedError,
     "over_budget": OverBudgetError,
     "ledger": LedgerError,
+    "busy": LedgerError,
     "forked": ForkedError,
     "cancelled": CancelledError,
     "auth": AuthenticationError,

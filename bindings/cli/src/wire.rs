@@ -90,7 +90,8 @@ fn all(args: &DecodeArgs) -> Result<(), Failure> {
         counts.print(&mut out)?;
     }
     if let Some(path) = &args.write_docs {
-        std::fs::write(path, counts.page()).map_err(|error| Failure::file(path, &error))?;
+        let before = std::fs::read_to_string(path).unwrap_or_default();
+        std::fs::write(path, counts.page(&before)).map_err(|error| Failure::file(path, &error))?;
     }
     Ok(out.flush()?)
 }

@@ -9,6 +9,8 @@ use tierway::testing::recorded::{Exchange, Outcome};
 
 use crate::table::{Side, Table};
 
+/// The heading of what was not made here.
+const BY_HAND: &str = "## What else is shown";
 /// The columns.
 const COLUMNS: [(&str, Side); 7] = [
     ("provider", Side::Left),
@@ -91,11 +93,11 @@ impl Counts {
         table.print(out)
     }
 
-    /// The page.
-    pub(super) fn page(&self) -> String {
+    /// The page. What stands in `before` from the heading `BY_HAND` on is kept.
+    pub(super) fn page(&self, before: &str) -> String {
         let mut page = String::from(
             "# Conformance\n\nWhat the wires make of recorded traffic, by provider and format. Made by `tierway wire decode \
-             --exchanges FILE... --write-docs`; do not edit it. The recordings come from the test suites of other projects \
+             --exchanges FILE... --write-docs`; edit only what else is shown, at its end. The recordings come from the test suites of other projects \
              and are not part of this repository.\n\n- decoded: a reply, whole or streamed\n- typed error: the vendor's \
              error, or a stream that broke off, classified\n- refused: no wire speaks the format, or the bytes are not \
              of it\n- no chat call: embeddings, counts, lists and the like\n\n",
@@ -114,6 +116,26 @@ impl Counts {
         for ((what, why), count) in &self.reasons {
             let _ = writeln!(page, "| {count} | {what} | {} |", why.replace('|', "\\|"));
         }
+        if let Some(at) = before.find(BY_HAND) {
+            page.push('\n');
+            page.push_str(&before[at..]);
+        }
         page
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_by_hand_is_kept() {
+        let counts = Counts::default();
+        let page = counts.page("");
+        assert!(!page.contains(BY_HAND));
+        let by_hand = format!("{BY_HAND}\n\nWords.\n");
+        let kept = counts.page(&format!("# Old\n\n{by_hand}"));
+        assert_eq!(kept, format!("{page}\n{by_hand}"));
+        assert_eq!(counts.page(&kept), kept);
     }
 }

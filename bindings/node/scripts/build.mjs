@@ -1,7 +1,7 @@
 // Builds the native half for this machine and puts the package together: `node scripts/build.mjs [--release] [--testing]`.
 // The tests want --testing, which adds scripted vendors; what is published never has it.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -18,9 +18,4 @@ const library = { darwin: "libtierway_node.dylib", win32: "tierway_node.dll" }[p
 const suffix = { linux: "-gnu", win32: "-msvc" }[process.platform] ?? "";
 const name = `tierway.${process.platform}-${process.arch}${suffix}.node`;
 copyFileSync(join(target, isRelease ? "release" : "debug", library), join(here, name));
-copyFileSync(join(root, "bindings", "types", "tierway.d.ts"), join(here, "types.d.ts"));
-copyFileSync(join(here, "index.d.cts"), join(here, "index.d.mts"));
-const version = /^version = "(.*)"/m.exec(readFileSync(join(root, "Cargo.toml"), "utf8"))[1];
-if (JSON.parse(readFileSync(join(here, "package.json"), "utf8")).version !== version) {
-  throw new Error(`package.json must say version ${version}, as Cargo.toml does`);
-}
+await import("./assemble.mjs");

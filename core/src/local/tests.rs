@@ -225,3 +225,55 @@ async fn tools_reach_a_template_that_writes_them() {
     let answered = asked(with.build().unwrap()).await;
     assert_eq!(answered - offered, "assistant:look{\"at\": 1}".len() as u64 + 1 + "tool:a bird".len() as u64 + 1);
 }
+
+/// A machine that draws 300 W at 30 cents a kilowatt-hour, with two cards of $1.25 an hour, and is busy 60 % of the time.
+const HOUR_PICO: u128 = 2 * 1_250_000_000_000 + 90_000_000_000;
+
+fn own_rows() -> String {
+    // Both cards and the electricity in one figure for each card.
+    "vendor = \"local\"\n[defaults]\nsource = \"measured\"\ndate = \"2026-11-01\"\ncapabilities = [\"streaming\"]\n\
+     [[endpoints]]\nid = \"local\"\napi = \"engine\"\nbase_url = \"\"\nregion = \"local\"\nself_hosted = true\nauth = \"none\"\n\
+     [[models]]\nid = \"local/tiny\"\nfamily = \"tiny\"\ntier = \"local\"\ncontext_window = 512\nmax_output = 128\n\
+     prices = [{ own = { gpu_hour = \"1.295\", gpus = 2, input_tokens_per_s = 900, output_tokens_per_s = 110, busy = \"0.6\" } }]\n"
+        .to_owned()
+}
+
+/// Pico-dollars for so many tokens at so many a second, rounded up once for the rate and once for the line.
+fn hours_cost(tokens: u64, tokens_per_s: u128) -> u128 {
+    let per_million = (HOUR_PICO * 1_000_000 * 10).div_ceil(3_600 * tokens_per_s * 6);
+    (u128::from(tokens) * per_million).div_ceil(1_000_000)
+}
+
+#[tokio::test]
+async fn a_call_costs_its_share_of_the_machines_hours() {
+    use crate::ledger::Fate;
+    let catalog = crate::catalog::Catalog::parse(&own_rows(), "own.toml").unwrap();
+    let client = crate::client::Client::builder()
+        .catalog(catalog)
+        .provider("local".parse().unwrap(), Arc::new(provider("hours")))
+        .build()
+        .unwrap();
+    let ask = |text: &str| Request::builder().message(Message::user(text)).max_tokens(24).build().unwrap();
+    let whole = client.send(&ask("Hi")).await.unwrap();
+    let streamed = client.stream(&ask("Why is the sky blue?")).await.unwrap().finish().await.unwrap();
+    // The same beginning again: its tokens are not computed anew, and count as prompt tokens all the same.
+    let again = client.send(&ask("Why is the sky blue? Again.")).await.unwrap();
+    assert!(again.reply.usage.cached_read.is_some());
+    let mut given_up = client.stream(&ask("Hi there")).await.unwrap();
+    given_up.next().await.unwrap().unwrap();
+    drop(given_up);
+    let rows = client.store().rows(crate::store::Page::default()).await.unwrap();
+    assert_eq!(rows.len(), 4);
+    for (number, row) in rows.iter().enumerate() {
+        let Fate::Settled(entry) = &row.fate else { panic!("{:?}", row.fate) };
+        let [input, cached, output] =
+            [entry.usage.input, entry.usage.cached_read, entry.usage.output].map(Option::unwrap_or_default);
+        let expected = hours_cost(input - cached, 900) + hours_cost(cached, 900) + hours_cost(output, 110);
+        assert_eq!(entry.cost.pico() as u128, expected, "attempt {number}: {entry:?}");
+        assert!(input > 0 && entry.cost <= row.reserve.amount, "attempt {number}: {entry:?}");
+    }
+    let costs = [whole.cost, streamed.cost, again.cost];
+    assert!(
+        costs.iter().zip(&rows).all(|(cost, row)| matches!(&row.fate, Fate::Settled(entry) if entry.cost == *cost))
+    );
+}

@@ -10,6 +10,7 @@ mod measure;
 mod ours;
 mod peers;
 mod server;
+mod tail;
 
 use measure::{Taken, calls, least, work};
 use ours::Tierway;
@@ -38,6 +39,8 @@ struct Args {
 enum Command {
     /// Serve until killed (used by the benchmark itself).
     Serve,
+    /// Measure hedging and continuation: what they cost, and what they gain where answers are late or break off.
+    Tail,
     /// Do one thing over and over, for a profiler.
     Only { what: Only, count: usize },
 }
@@ -91,6 +94,13 @@ fn main() {
         return runtime.block_on(only(what, count, &server.base_url, args.format));
     }
     let scale = if args.quick { 10 } else { 1 };
+    if let Some(Command::Tail) = args.command {
+        let rows = runtime.block_on(tail::measure(&server, args.format, scale));
+        return match args.json {
+            true => println!("{}", serde_json::to_string_pretty(&rows).expect("figures are JSON")),
+            false => tail::print(&rows),
+        };
+    }
     let figures = runtime.block_on(async {
         let (url, format) = (server.base_url.as_str(), args.format);
         let (bare, genai) = (Bare::new(url, format), Genai::new(url, format));
@@ -204,7 +214,7 @@ fn print(figures: &Figures) {
     );
     for row in &figures.calls {
         let Row { what, with, taken, over_bare_us } = row;
-        let Taken { cpu_us, wall_p50_us, wall_p99_us, per_second } = taken;
+        let Taken { cpu_us, wall_p50_us, wall_p99_us, per_second, .. } = taken;
         println!(
             "{what:<24} {with:<22} {cpu_us:>9.1} {wall_p50_us:>10.1} {wall_p99_us:>10.1} {per_second:>9.0} {over_bare_us:>9.2} µs"
         );

@@ -12,6 +12,8 @@ pub struct Taken {
     pub cpu_us: f64,
     /// Half of the calls took no longer, in microseconds.
     pub wall_p50_us: f64,
+    /// 95 of 100 took no longer, in microseconds.
+    pub wall_p95_us: f64,
     /// 99 of 100 took no longer, in microseconds.
     pub wall_p99_us: f64,
     /// Calls a second.
@@ -58,6 +60,7 @@ pub async fn calls<F: Future<Output = usize>>(count: usize, at_once: usize, call
     Taken {
         cpu_us: us(used) / count as f64,
         wall_p50_us: quantile(&walls, 0.5),
+        wall_p95_us: quantile(&walls, 0.95),
         wall_p99_us: quantile(&walls, 0.99),
         per_second: count as f64 / elapsed.as_secs_f64(),
     }

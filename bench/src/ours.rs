@@ -1,9 +1,13 @@
 //! The same calls with Tierway: decision, ledger in memory, HTTP, decoding.
 
-use tierway::catalog::Catalog;
+use tierway::attempt::Rules;
+use tierway::catalog::{Catalog, CatalogFile};
 use tierway::id::EndpointId;
+use tierway::ledger::Purpose;
 use tierway::model::{Api, Auth};
 use tierway::secrets::Secret;
+use tierway::snapshot::HealthRules;
+use tierway::store::Page;
 use tierway::{Client, Message, Request};
 
 use crate::peers::{Format, PROMPT};
@@ -52,6 +56,22 @@ impl Tierway {
         Tierway::new(Catalog::builtin().clone(), base_url, format)
     }
 
+    /// Two models at an endpoint each, the first at the first address, under these rules.
+    pub fn with_two_models(base_urls: [&str; 2], format: Format, rules: Rules) -> Tierway {
+        let rows = ROWS.replace("API", api(format).as_str());
+        let second = rows.replace("\"bench", "\"other").replace("/bench-", "/other-").replace("\"0.10\"", "\"0.11\"");
+        let files = [CatalogFile { name: "first", text: &rows }, CatalogFile { name: "second", text: &second }];
+        let catalog = Catalog::default().with_files(&files).expect("the rows are valid");
+        // Endpoints stay in use however often they fail: what is measured is the failing.
+        let health = HealthRules { failures_to_open: u32::MAX, ..HealthRules::default() };
+        let mut builder = Client::builder().catalog(catalog).rules(rules).health_rules(health);
+        for (endpoint, base_url) in ["bench", "other"].into_iter().zip(base_urls) {
+            let endpoint = EndpointId::new(endpoint).expect("a word");
+            builder = builder.base_url(endpoint.clone(), base_url).key(endpoint, key());
+        }
+        Tierway { client: builder.build().expect("the settings are valid"), request: request(PROMPT) }
+    }
+
     fn new(catalog: Catalog, base_url: &str, format: Format) -> Tierway {
         let usable: Vec<EndpointId> = catalog
             .endpoints()
@@ -61,10 +81,22 @@ impl Tierway {
             .collect();
         let mut builder = Client::builder().catalog(catalog);
         for endpoint in usable {
-            let key = Secret::new("sk-bench").expect("it is plain text");
-            builder = builder.base_url(endpoint.clone(), base_url).key(endpoint, key);
+            builder = builder.base_url(endpoint.clone(), base_url).key(endpoint, key());
         }
         Tierway { client: builder.build().expect("the settings are valid"), request: request(PROMPT) }
+    }
+
+    /// How many attempts the ledger holds, and how many of them were no first ones.
+    pub async fn attempts(&self) -> (usize, usize) {
+        let (mut after, mut all, mut more) = (0, 0, 0);
+        loop {
+            let page = Page { after, limit: 10_000, ..Page::default() };
+            let rows = self.client.store().rows(page).await.expect("memory can be read");
+            let Some(last) = rows.last() else { return (all, more) };
+            after = last.seq;
+            all += rows.len();
+            more += rows.iter().filter(|row| row.reserve.facts.purpose != Purpose::First).count();
+        }
     }
 
     pub async fn send(&self) -> usize {
@@ -86,6 +118,10 @@ impl Tierway {
     pub fn decide(&self, request: &Request) -> usize {
         self.client.route(request).expect("some model may see it").candidates().len()
     }
+}
+
+fn key() -> Secret {
+    Secret::new("sk-bench").expect("it is plain text")
 }
 
 fn api(format: Format) -> Api {

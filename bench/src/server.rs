@@ -1,16 +1,26 @@
-//! A loopback server that answers chat completions at once, in a process of its own, so that the client's CPU time is
-//! the client's alone.
+//! A loopback server that answers at once, in a process of its own, so that the client's CPU time is the client's alone.
+//!
+//! Under `/tail` it answers some calls late, and under `/broken` it breaks streams off half way: a base URL says which.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Chunks in a stream.
 pub const CHUNKS: usize = 100;
+/// Under `/tail`, one call in so many is late.
+pub const LATE_ONE_IN: usize = 50;
+/// How late.
+pub const LATE: Duration = Duration::from_millis(200);
+
+/// Calls that came under `/tail`.
+static CALLS: AtomicUsize = AtomicUsize::new(0);
 
 const UNARY_CHAT: &str = concat!(
     r#"{"id":"chatcmpl-1","object":"chat.completion","created":1763640366,"model":"bench-model","choices":[{"index":0,"#,
@@ -30,8 +40,16 @@ const UNARY_MESSAGES: &str = concat!(
 /// The server's process; it is stopped when this is dropped.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// Where it listens, and answers at once.
     pub base_url: String,
+}
+
+/// How a call is answered.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    AtOnce,
+    Tail,
+    Broken,
 }
 
 impl Server {
@@ -44,6 +62,13 @@ impl Server {
             .read_line(&mut line)
             .expect("it prints its port");
         Server { child, base_url: format!("http://127.0.0.1:{}/v1", line.trim()) }
+    }
+}
+
+impl Server {
+    /// Where it answers otherwise: `tail` or `broken`.
+    pub fn other(&self, way: &str) -> String {
+        self.base_url.replace("/v1", &format!("/{way}/v1"))
     }
 }
 
@@ -127,15 +152,23 @@ async fn answer(mut socket: TcpStream, streams: Streams) {
     let _ = socket.set_nodelay(true);
     let mut buffer = Vec::with_capacity(64 << 10);
     loop {
-        let Some((is_chat, request)) = read_request(&mut socket, &mut buffer).await else { return };
+        let Some((way, is_chat, request)) = read_request(&mut socket, &mut buffer).await else { return };
+        if way == Way::Tail && CALLS.fetch_add(1, Ordering::Relaxed) % LATE_ONE_IN == LATE_ONE_IN - 1 {
+            tokio::time::sleep(LATE).await;
+        }
         let is_stream = find(&request, b"\"stream\":true").is_some() || find(&request, b"\"stream\": true").is_some();
         let sent = if is_stream {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
             let mut sent = socket.write_all(head.as_bytes()).await;
-            for chunk in if is_chat { streams.chat.iter() } else { streams.messages.iter() } {
+            let chunks = if is_chat { &streams.chat } else { &streams.messages };
+            let count = if way == Way::Broken { chunks.len() / 2 } else { chunks.len() };
+            for chunk in chunks.iter().take(count) {
                 if sent.is_ok() {
                     sent = socket.write_all(chunk).await;
                 }
+            }
+            if way == Way::Broken {
+                return;
             }
             sent
         } else {
@@ -150,18 +183,24 @@ async fn answer(mut socket: TcpStream, streams: Streams) {
     }
 }
 
-/// Whether the next request is of chat completions, and its body, or `None` at the connection's end.
-async fn read_request(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(bool, Vec<u8>)> {
+/// How the next request is answered, whether it is of chat completions, and its body; `None` at the connection's end.
+async fn read_request(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<(Way, bool, Vec<u8>)> {
     loop {
         if let Some(end) = find(buffer, b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-            let is_chat = head.lines().next().is_some_and(|line| line.contains("/chat/completions"));
+            let path = head.lines().next().unwrap_or_default();
+            let is_chat = path.contains("/chat/completions");
+            let way = match () {
+                () if path.contains("/tail/") => Way::Tail,
+                () if path.contains("/broken/") => Way::Broken,
+                () => Way::AtOnce,
+            };
             let length = head.split("content-length:").nth(1).and_then(|rest| rest.lines().next());
             let length: usize = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
             if buffer.len() >= end + 4 + length {
                 let body = buffer[end + 4..end + 4 + length].to_vec();
                 buffer.drain(..end + 4 + length);
-                return Some((is_chat, body));
+                return Some((way, is_chat, body));
             }
         }
         if socket.read_buf(buffer).await.ok()? == 0 {

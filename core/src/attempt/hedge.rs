@@ -1,7 +1,8 @@
 //! A second attempt beside a call that is slower than its endpoint usually is; the first of the two to answer wins.
 //!
-//! A hedge goes where the plan allows, to the same model at another endpoint first, and takes from that endpoint's budget
-//! of retries: when everything is slow, hedges do not make it slower.
+//! A hedge goes where the plan allows, to the same model at another endpoint first, and takes from the budget of retries of
+//! the endpoint that is slow: when everything is slow, hedges add at most a fifth to what is asked. An endpoint that only
+//! stands by earns no budget, so its own would be used up after three hedges.
 
 use crate::plan::Candidate;
 use crate::snapshot::HealthBook;
@@ -17,13 +18,13 @@ impl Attempts {
         (after < self.current.timeouts.total && self.has_attempts_left()).then_some(after)
     }
 
-    /// The hedge of the attempt under way, if there is a candidate for it and its endpoint may be sent one more call.
+    /// The hedge of the attempt under way, if there is a candidate for it and the slow endpoint's budget has one left.
     pub(super) fn hedge(&mut self, now: Timestamp, health: &mut HealthBook) -> Step {
         let left = self.deadline.since(now);
         let &[slow] = &self.under_way[..] else { return Step::Await };
         let Some(candidate) = self.beside(slow, now, health) else { return Step::Await };
-        let endpoint = self.plan.candidates()[candidate].endpoint().id.clone();
-        if left == Span::ZERO || !self.has_attempts_left() || !health.take_retry(&endpoint) {
+        let endpoint = &self.candidate(slow).endpoint().id;
+        if left == Span::ZERO || !self.has_attempts_left() || !health.take_retry(endpoint) {
             return Step::Await;
         }
         self.number += 1;

@@ -313,7 +313,9 @@ fn no_hedge_before_enough_calls_without_a_budget_or_an_attempt_left() {
     check("hedge=95 stream takes=cliff:100", "ok", "first cliff/giant cliff \n done");
     check("hedge=95 most=1 takes=cliff:100", "ok", "first cliff/giant cliff \n done");
     let first = "first cliff/giant cliff hedge after 111";
-    check("hedge=95 takes=cliff:100 no-budget=acme", "slow ok", &format!("{first} \n await \n done"));
+    check("hedge=95 takes=cliff:100 no-budget=cliff", "slow ok", &format!("{first} \n await \n done"));
+    // The budget is that of the slow one: who stands by has earned none.
+    check("hedge=95 takes=cliff:100 no-budget=acme", "slow 2:ok", &format!("{first} \n hedge acme/grand acme \n done"));
     check(
         "hedge=95 takes=cliff:100",
         "slow reject 1:ok",

@@ -7,7 +7,7 @@ mobile_suites() {
     else
         missing mobile-python "Python 3.9 or later is not here (210 cases)"
     fi
-    if command -v mvn >/dev/null && mvn -v 2>/dev/null | grep -qE 'Java version: (1[1-9]|[2-9][0-9])'; then
+    if command -v mvn >/dev/null && mvn -v 2>/dev/null | grep -E 'Java version: (1[1-9]|[2-9][0-9])' >/dev/null; then
         suite mobile-kotlin mvn -B -ntp -f "$mobile/kotlin/pom.xml" test
     else
         missing mobile-kotlin "Maven and a JDK of 11 or later are not here (210 cases and the library's tests)"

@@ -1,7 +1,7 @@
 """Makes TypeScript types, Python TypedDicts, Kotlin data classes and Swift structs from the core's JSON Schema.
 
-    python3 scripts/generate_types.py            writes bindings/types/{schema.json,tierway.d.ts,tierway_types.py}, and the
-                                                 types of the Python, Kotlin and Swift packages where these keep them
+    python3 scripts/generate_types.py            writes bindings/types/{schema.json,tierway.d.ts}, and the types of the
+                                                 Python, Kotlin and Swift packages where these keep them
     python3 scripts/generate_types.py --check    fails where they are not what the core's types give
 
 It builds the command `tierway` and reads `tierway schema`. Only what the core's types use of JSON Schema is understood;
@@ -216,12 +216,11 @@ class Python:
 def files() -> dict:
     document = schema()
     types = document["$defs"]
-    declared, python = declarations(types), Python(types).file()
+    declared = declarations(types)
     return {
         f"{FOLDER}/schema.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
         f"{FOLDER}/tierway.d.ts": TypeScript().file(types),
-        f"{FOLDER}/tierway_types.py": python,
-        PYTHON: python,
+        PYTHON: Python(types).file(),
         KOTLIN: types_kotlin.file(declared),
         SWIFT: types_swift.file(declared),
     }

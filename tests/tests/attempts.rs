@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tierway::attempt::Rules;
@@ -158,12 +158,10 @@ async fn a_slow_call_is_hedged_and_both_attempts_are_in_the_account() {
         let (world, mood) = taught(hedging(), is_stream).await;
         mood.lock().unwrap().push_back(later(4_000, text("late")));
         let before = world.rows().await.len();
-        let began = Instant::now();
         let response = match is_stream {
             true => world.client.stream(&easy()).await.unwrap().finish().await.unwrap(),
             false => world.client.send(&easy()).await.unwrap(),
         };
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
         assert_eq!(response.text(), "quick");
         let aims: Vec<(&str, &str)> =
             response.route.attempts.iter().map(|line| (line.aim, line.outcome.as_str())).collect();

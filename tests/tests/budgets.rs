@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -179,6 +180,7 @@ struct Post {
 struct Hook {
     url: String,
     posts: Arc<Mutex<Vec<Post>>>,
+    held: Receiver<TcpStream>,
 }
 
 impl Hook {
@@ -187,17 +189,23 @@ impl Hook {
         let url = format!("http://{}/alerts?token=canary-query", listener.local_addr().unwrap());
         let posts = Arc::new(Mutex::new(Vec::new()));
         let heard = posts.clone();
+        let (keep, held) = channel();
         std::thread::spawn(move || {
-            let mut kept = Vec::new();
             for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
                 if hangs {
-                    kept.push(stream);
+                    // The test may be over.
+                    let _ = keep.send(stream);
                     continue;
                 }
                 take(stream, if number < refusals { "503 Busy" } else { "204 Taken" }, &heard);
             }
         });
-        Hook { url, posts }
+        Hook { url, posts, held }
+    }
+
+    /// The first connection that it never answers.
+    fn held(&self) -> TcpStream {
+        self.held.recv().unwrap()
     }
 
     fn taken(&self, refusals: usize) -> Vec<Post> {
@@ -246,12 +254,13 @@ impl Drop for Folder {
     }
 }
 
+fn settings(hook: &Hook) -> String {
+    let url = &hook.url;
+    format!("[transport]\nproxy = \"none\"\n[alerts]\nwebhook = \"{url}\"\nwebhook_key_env = \"PATH\"\n{MARKS}")
+}
+
 fn with_hook(hook: &Hook, folder: &Folder) -> String {
-    let file = folder.0.join("ledger.db");
-    let (url, file) = (&hook.url, file.display());
-    format!(
-        "[transport]\nproxy = \"none\"\n[ledger]\npath = \"{file}\"\n[alerts]\nwebhook = \"{url}\"\nwebhook_key_env = \"PATH\"\n{MARKS}"
-    )
+    format!("[ledger]\npath = \"{}\"\n{}", folder.0.join("ledger.db").display(), settings(hook))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -279,13 +288,20 @@ async fn an_alert_is_posted_until_it_is_taken() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_that_hangs_delays_no_call() {
-    let (folder, hook) = (Folder::new("hangs"), Hook::start(0, true));
-    let client = builder(&with_hook(&hook, &folder), 20).build().unwrap();
-    let began = Instant::now();
-    for _ in 0..6 {
+    let hook = Hook::start(0, true);
+    let client = builder(&settings(&hook), 20).build().unwrap();
+    client.send(&ask(&[])).await.unwrap();
+    let mut held = tokio::task::block_in_place(|| hook.held());
+    for _ in 0..5 {
         client.send(&ask(&[])).await.unwrap();
     }
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    // A call that had waited for the post would have seen it given up: its connection would be closed by now.
+    held.set_nonblocking(true).unwrap();
+    let (mut piece, mut state) = ([0u8; 4_096], held.read(&mut [0u8; 1]));
+    while matches!(state, Ok(1..)) {
+        state = held.read(&mut piece);
+    }
+    assert!(state.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "the post still waits");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

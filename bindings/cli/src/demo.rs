@@ -203,7 +203,7 @@ fn remove_ledger(path: &Path) -> Result<(), Failure> {
         name.push(end);
         PathBuf::from(name)
     };
-    let files = ["", "-wal", "-shm", "-lock"].map(|end| (fs::remove_file(beside(end)), beside(end)));
+    let files = ["", "-wal", "-shm", "-lock", "-next"].map(|end| (fs::remove_file(beside(end)), beside(end)));
     let owners = (fs::remove_dir_all(beside("-owners")), beside("-owners"));
     for (removed, name) in files.into_iter().chain([owners]) {
         if let Err(error) = removed

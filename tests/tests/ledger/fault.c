@@ -28,7 +28,7 @@ static int path_of(int fd, char *path, size_t size) {
     path[n] = 0;
     const char *part = getenv("FAULT_FILE");
     if (getenv("FAULT_LOG") && strstr(path, "-journal")) return 0;
-    return part && strstr(path, part) && !strstr(path, "-shm") && !strstr(path, "-lock") && !strstr(path, "-owners");
+    return part && strstr(path, part) && !strstr(path, "-shm") && !strstr(path, "-lock") && !strstr(path, "-next") && !strstr(path, "-owners");
 }
 
 static int fails(void) {

@@ -1,7 +1,7 @@
 //! How fast the ledger's stores are, beside raw syncs of the same disk in the same run.
 //!
 //! `cargo run --release --bin ledger -- [FOLDER [PART]]` from `bench/`, where a part is `memory`, `sqlite`, `processes`,
-//! `postgres` (by `scripts/with_postgres`) or `report`. As `ledger child FILE` it is one of four processes that
+//! `postgres` (by `scripts/with_postgres`) or `report`. As `ledger child FILE CALLERS` it is one of four processes that
 //! share a file.
 
 use std::hash::{BuildHasher, RandomState};
@@ -169,12 +169,12 @@ fn sqlite(folder: &Path) {
     });
 }
 
-fn processes(folder: &Path) {
-    let file = folder.join("shared.db");
+fn processes(folder: &Path, callers: usize) {
+    let file = folder.join(format!("shared-{callers}.db"));
     drop(SqliteStore::open(&file, rules()).expect("it opens"));
     let start = |_| {
         let exe = std::env::current_exe().expect("it runs");
-        Command::new(exe).arg("child").arg(&file).stdout(Stdio::piped()).spawn().expect("it starts")
+        Command::new(exe).arg("child").arg(&file).arg(callers.to_string()).stdout(Stdio::piped()).spawn().expect("it starts")
     };
     let children: Vec<_> = (0..4).map(start).collect();
     let counts: Vec<f64> = children
@@ -186,17 +186,17 @@ fn processes(folder: &Path) {
         .collect();
     let (least, most) = counts.iter().fold((f64::MAX, 0f64), |(least, most), c| (least.min(*c), most.max(*c)));
     println!(
-        "SQLite FULL, 4 processes of 16 callers: {:.0} pairs/s in all, slowest {:.2} of fastest",
+        "SQLite FULL, 4 processes of {callers} callers: {:.0} pairs/s in all, slowest {:.2} of fastest",
         counts.iter().sum::<f64>(),
         least / most
     );
 }
 
-fn child(file: &Path) {
+fn child(file: &Path, count: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let store = Arc::new(SqliteStore::open(file, rules()).expect("it opens"));
-        let (pairs, _) = callers(store.clone(), 16, Duration::from_secs(5)).await;
+        let (pairs, _) = callers(store.clone(), count, Duration::from_secs(5)).await;
         store.close().await.expect("it closes");
         writeln!(std::io::stdout(), "{}", pairs as f64 / 5.0).expect("it is read");
     });
@@ -245,10 +245,10 @@ fn report(folder: &Path, days: i64, per_hour: i64) {
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if let [mode, file] = args.as_slice()
+    if let [mode, file, callers] = args.as_slice()
         && mode == "child"
     {
-        return child(Path::new(file));
+        return child(Path::new(file), callers.parse().expect("a number of callers"));
     }
     let folder =
         args.first().map_or_else(std::env::temp_dir, PathBuf::from).join(format!("ledger-{}", std::process::id()));
@@ -262,8 +262,10 @@ fn main() {
         sqlite(&folder);
     }
     if wants("processes") {
-        raw::syncs(&folder);
-        processes(&folder);
+        for callers in [16, 64] {
+            raw::syncs(&folder);
+            processes(&folder, callers);
+        }
     }
     if wants("postgres") {
         fleet::measure(&folder);

@@ -1,4 +1,4 @@
-//! Files that processes hold locked: one to take turns at writing, and one each to show that they live.
+//! Files that processes hold locked: two to take turns at writing, and one each to show that they live.
 //!
 //! The system frees a lock when its process ends, however it ends. So a reservation is of a dead process exactly when
 //! its owner's file can be locked, and nobody compares process numbers or times.
@@ -11,22 +11,47 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::failure;
 use crate::ledger::LedgerError;
 
-/// The file by which processes take turns.
+/// The files by which processes take turns. Who wants the turn first waits to be the next, and only the next waits for
+/// the turn itself: so who has just ended a turn, being awake, cannot take it again before one who is asleep.
 #[derive(Debug)]
 pub(super) struct Turns {
+    turn: Lock,
+    next: Lock,
+}
+
+/// A file that is locked, and its path for errors.
+#[derive(Debug)]
+struct Lock {
     file: File,
     path: PathBuf,
 }
 
-impl Turns {
-    pub(super) fn open(database: &Path) -> Result<Turns, LedgerError> {
-        let path = beside(database, "-lock");
-        Ok(Turns { file: create(&path)?, path })
+impl Lock {
+    fn open(path: PathBuf) -> Result<Lock, LedgerError> {
+        Ok(Lock { file: create(&path)?, path })
     }
 
-    /// Waits for its turn, which lasts until the guard goes. The system queues those who wait, so that none starves.
+    fn lock(&self) -> Result<(), LedgerError> {
+        self.file.lock().map_err(|error| failure::system(&self.path, "waiting for a turn to write", &error))
+    }
+
+    fn unlock(&self) {
+        // Closing the file frees the lock as well: there is nothing to do about a failure.
+        let _ = self.file.unlock();
+    }
+}
+
+impl Turns {
+    pub(super) fn open(database: &Path) -> Result<Turns, LedgerError> {
+        Ok(Turns { turn: Lock::open(beside(database, "-lock"))?, next: Lock::open(beside(database, "-next"))? })
+    }
+
+    /// Waits for its turn, which lasts until the guard goes.
     pub(super) fn take(self: &Arc<Turns>) -> Result<Turn, LedgerError> {
-        self.file.lock().map_err(|error| failure::system(&self.path, "waiting for a turn to write", &error))?;
+        self.next.lock()?;
+        let taken = self.turn.lock();
+        self.next.unlock();
+        taken?;
         Ok(Turn { turns: self.clone(), since: Instant::now() })
     }
 }
@@ -39,8 +64,7 @@ pub(super) struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // Closing the file frees the lock as well: there is nothing to do about a failure.
-        let _ = self.turns.file.unlock();
+        self.turns.turn.unlock();
     }
 }
 

@@ -60,6 +60,8 @@ enum Only {
 struct Figures {
     format: Format,
     decisions: Vec<Decision>,
+    /// The part of a call that is its decision, in microseconds: with one model, with all.
+    decision_of_a_call_us: [f64; 2],
     calls: Vec<Row>,
 }
 
@@ -106,6 +108,8 @@ fn main() {
         let (bare, genai) = (Bare::new(url, format), Genai::new(url, format));
         let (one, all) = (Tierway::with_one_model(url, format), Tierway::with_all_models(url, format));
         let decisions = decisions(&all, scale);
+        let asked = ours::request(peers::PROMPT);
+        let decision_of_a_call_us = [&one, &all].map(|client| work(20_000 / scale, || client.decide(&asked)).0);
         let mut rows = Vec::new();
         let peers = Peers { bare: &bare, genai: &genai, one: &one, all: &all };
         rows.extend(compare("unary call", 2_000 / scale, 1, peers).await);
@@ -114,7 +118,7 @@ fn main() {
             let what = format!("{at_once} calls at once");
             rows.extend(compare(&what, 4_000 / scale, at_once, peers).await);
         }
-        Figures { format, decisions, calls: rows }
+        Figures { format, decisions, decision_of_a_call_us, calls: rows }
     });
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&figures).expect("figures are JSON")),
@@ -219,5 +223,7 @@ fn print(figures: &Figures) {
             "{what:<24} {with:<22} {cpu_us:>9.1} {wall_p50_us:>10.1} {wall_p99_us:>10.1} {per_second:>9.0} {over_bare_us:>9.2} µs"
         );
     }
-    println!("\n'over bare' is CPU time of a call, in a stream of a chunk, above that of reqwest + serde_json.");
+    let [one, all] = figures.decision_of_a_call_us;
+    println!("\nOf a call, the decision takes {one:.1} µs with one model and {all:.1} µs with all.");
+    println!("'over bare' is CPU time of a call, in a stream of a chunk, above that of reqwest + serde_json.");
 }

@@ -255,7 +255,8 @@ impl Complexity {
         let p_good = logistic(SLOPE * (ability - self.place));
         let thought = output::thought(able.thinks(), self.thinking, self.difficulty());
         let said = self.output as f64 * able.words();
-        Rating { p_good, output_tokens: (said + thought).round() as u64 }
+        // Rounds; a call of `round` for each model is a twentieth of a decision.
+        Rating { p_good, output_tokens: (said + thought + 0.5) as u64 }
     }
 
     /// How able a model is at the skills this needs, on the common scale, and whether that is known or guessed.

@@ -85,7 +85,7 @@ async fn an_answer_of_ones_own_hardware_costs_its_hours() {
     let response = client.send(&request.build().unwrap()).await.unwrap();
     // Two seconds of reading and half a second of writing, at 7.20 $ an hour of which half is used: 0.004 $ a second.
     assert_eq!(response.cost, usd("0.01"));
-    let lines: Vec<_> = response.lines.iter().map(|line| (line.class.as_str(), line.quantity, line.cost)).collect();
+    let lines: Vec<_> = response.lines.iter().map(|line| (line.class.as_ref(), line.quantity, line.cost)).collect();
     assert_eq!(lines, [("input", 2_000, usd("0.008")), ("output", 50, usd("0.002"))]);
     let rows = rows(&store).await;
     let Fate::Settled(entry) = &rows[0].fate else { panic!("{rows:?}") };

@@ -1,5 +1,6 @@
 //! One attempt's account: what was seen of its answer, what that costs, and that its reservation ends, come what may.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::catalog::{Billing, Charge};
@@ -164,7 +165,7 @@ impl Meter {
 
 fn lines(charge: &Charge) -> Vec<ChargeLine> {
     let line = |line: &crate::catalog::ChargeLine| ChargeLine {
-        class: line.class.as_str().to_owned(),
+        class: Cow::Borrowed(line.class.as_str()),
         quantity: line.quantity,
         cost: line.amount,
     };

@@ -92,7 +92,7 @@ impl Side {
             Ok(reply) => {
                 busy.end(None);
                 run.settle_answer(&reply).await?;
-                Ok(self.heard(run.cost, "answered", Ok(reply)))
+                Ok(self.heard(run.cost, "answered", Ok(*reply)))
             }
             Err(error) => {
                 busy.end(Some(&error));
@@ -106,7 +106,7 @@ impl Side {
 /// What was heard beside one request's course.
 #[derive(Default)]
 pub(super) struct Beside {
-    opinion: Option<Heard>,
+    opinion: Option<Box<Heard>>,
     pub(super) lines: Vec<AttemptLine>,
 }
 
@@ -117,13 +117,15 @@ impl Beside {
         run: &mut Run<'_>,
         attempts: &mut Attempts,
         attempt: Attempt,
-    ) -> Result<Asked<Reply>, Error> {
+    ) -> Result<Asked<Box<Reply>>, Error> {
         let inner = run.inner;
         let is_wanted = inner.settings.cascade.side_by_side && attempt.candidate == 0 && self.opinion.is_none();
         let side = if is_wanted { opinion(attempts, attempt) } else { None };
         let Some(side) = side else { return run.ask(attempts, attempt, whole).await };
-        let (asked, heard) = tokio::join!(run.ask(attempts, attempt, whole), side.ask(inner));
-        self.opinion = Some(self.note(run, heard?));
+        let together = async { tokio::join!(run.ask(attempts, attempt, whole), side.ask(inner)) };
+        // Rare, and large: it takes no room in the future of a call without it.
+        let (asked, heard) = Box::pin(together).await;
+        self.opinion = Some(Box::new(self.note(run, heard?)));
         asked
     }
 
@@ -167,7 +169,7 @@ impl Beside {
         reply: &Reply,
     ) -> Result<Verdict, Error> {
         let heard = match self.opinion.take() {
-            Some(heard) => heard,
+            Some(heard) => *heard,
             None => match opinion(attempts, attempt) {
                 Some(side) => {
                     let heard = side.ask(run.inner).await?;

@@ -28,7 +28,7 @@ use super::{Client, Course, Error, Inner, hedge, shadow};
 /// An answer and its account.
 pub(super) struct Answer {
     pub(super) attempt: Attempt,
-    pub(super) reply: Reply,
+    pub(super) reply: Box<Reply>,
     lines: Vec<ChargeLine>,
     first_piece: Option<Span>,
 }
@@ -82,7 +82,8 @@ pub(super) async fn drive(
             },
             Step::Await | Step::Resume => unreachable!("hedges end with `ask`, and a whole answer has no rest"),
             Step::Check(attempt) => match &answer {
-                Some(answer) => beside.judge(run, attempts, attempt, &answer.reply).await?,
+                // Rare, and large: it takes no room in the future of a call without checks.
+                Some(answer) => Box::pin(beside.judge(run, attempts, attempt, &answer.reply)).await?,
                 None => Outcome::Passed,
             },
             Step::Done => return Ok(Driven::Answered(answer.expect("a course is done only after an answer"))),
@@ -93,9 +94,10 @@ pub(super) async fn drive(
 }
 
 /// Asks for a whole answer.
-pub(super) async fn whole(call: Call, provider: Option<Arc<dyn Provider>>) -> Result<Reply, ProviderError> {
+pub(super) async fn whole(call: Call, provider: Option<Arc<dyn Provider>>) -> Result<Box<Reply>, ProviderError> {
     match provider {
-        Some(provider) => provider.send(&call).await,
+        // Large, and handed on often.
+        Some(provider) => provider.send(&call).await.map(Box::new),
         None => Err(no_provider(&call)),
     }
 }
@@ -121,7 +123,7 @@ pub(super) fn deliver(
     Response {
         id: attempts.request().clone(),
         route: beside.route(attempts.plan(), candidate, answer.attempt, attempts.tried()),
-        reply: beside.as_asked(attempts, answer.reply),
+        reply: beside.as_asked(attempts, *answer.reply),
         cost,
         lines: answer.lines,
         baseline_cost,
@@ -150,7 +152,7 @@ pub(super) fn given_up(exhausted: crate::attempt::Exhausted) -> Error {
 pub(super) struct Run<'a> {
     pub(super) inner: &'a Arc<Inner>,
     needs: &'a Needs,
-    open: Option<Open>,
+    open: Option<Box<Open>>,
     /// What all attempts cost so far.
     pub(super) cost: Usd,
     /// What the first answer would have cost on the baseline: a better one after it is credited with no other.
@@ -188,7 +190,7 @@ impl<'a> Run<'a> {
         match self.inner.store.reserve(entry).await {
             Ok(posted) => {
                 self.inner.alerts.tell(posted.alerts);
-                self.open = Some(open);
+                self.open = Some(Box::new(open));
                 Ok(Outcome::Reserved)
             }
             Err(error) if error.is_refusal() => {
@@ -308,7 +310,7 @@ impl<'a> Run<'a> {
     }
 
     /// Settles a whole answer.
-    async fn take(&mut self, attempts: &Attempts, attempt: Attempt, reply: Reply, busy: Busy) -> Result<Answer, Error> {
+    async fn take(&mut self, attempts: &Attempts, attempt: Attempt, reply: Box<Reply>, busy: Busy) -> Result<Answer, Error> {
         busy.end(None);
         let Settled { lines, tokens } = self.settle_answer(&reply).await?;
         let candidate = attempts.candidate(attempt);
@@ -346,12 +348,12 @@ impl<'a> Run<'a> {
 
     /// The open reservation, for a stream that will end it itself.
     pub(super) fn hand_over(&mut self) -> Open {
-        self.open.take().expect("an attempt is sent only after its reservation")
+        *self.open.take().expect("an attempt is sent only after its reservation")
     }
 
     /// Takes a reservation back that was handed over.
     pub(super) fn take_over(&mut self, open: Open) {
-        self.open = Some(open);
+        self.open = Some(Box::new(open));
     }
 
     fn ledger_error(&self, error: LedgerError) -> Error {

@@ -4,7 +4,7 @@
 //! bounded; no text. What was learnt is kept beside the account, so that it outlives the process and is shared by all
 //! that share a ledger. Decisions of a client that has not sent anything yet go by the score alone.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -53,22 +53,31 @@ pub(super) struct Lessons {
     is_read: AtomicBool,
 }
 
-/// The last answers without a mark, the oldest first.
+/// The last answers without a mark, the oldest first. They are looked for only when a mark comes.
 #[derive(Debug, Default)]
-struct Answered {
-    by_id: HashMap<RequestId, (Complexity, Arc<ModelCard>)>,
-    order: VecDeque<RequestId>,
+struct Answered(VecDeque<Answer>);
+
+/// An answer that a mark may come for.
+#[derive(Clone, Debug)]
+struct Answer {
+    id: RequestId,
+    complexity: Complexity,
+    card: Arc<ModelCard>,
 }
 
 impl Answered {
-    fn note(&mut self, id: RequestId, complexity: Complexity, card: Arc<ModelCard>) {
-        if self.by_id.insert(id.clone(), (complexity, card)).is_none() {
-            self.order.push_back(id);
+    fn note(&mut self, answer: Answer) {
+        if self.0.len() >= ANSWERS_MARKABLE_MAX {
+            self.0.pop_front();
         }
-        while self.order.len() > ANSWERS_MARKABLE_MAX {
-            let Some(oldest) = self.order.pop_front() else { break };
-            self.by_id.remove(&oldest);
-        }
+        self.0.push_back(answer);
+    }
+
+    /// Takes out all that one request brought; the last counts, since it took the place of the others.
+    fn take(&mut self, id: &RequestId) -> Option<Answer> {
+        let last = self.0.iter().rev().find(|answer| answer.id == *id).cloned()?;
+        self.0.retain(|answer| answer.id != *id);
+        Some(last)
     }
 }
 
@@ -97,7 +106,7 @@ impl Lessons {
     /// An answer was given: a mark may come.
     pub(super) fn note(&self, id: &RequestId, complexity: Option<&Complexity>, card: &Arc<ModelCard>) {
         let Some(complexity) = complexity else { return };
-        self.answered().note(id.clone(), complexity.clone(), card.clone());
+        self.answered().note(Answer { id: id.clone(), complexity: complexity.clone(), card: card.clone() });
     }
 
     fn answered(&self) -> std::sync::MutexGuard<'_, Answered> {
@@ -108,14 +117,10 @@ impl Lessons {
     pub(super) async fn mark(&self, store: &dyn Store, id: &RequestId, mark: f64) -> Result<(), FeedbackError> {
         Experience::check(mark)?;
         // Taken out first, so that of two marks at once one counts.
-        let found = self.answered().by_id.remove(id);
-        let (complexity, card) = found.ok_or_else(|| FeedbackError::Unknown { id: id.clone() })?;
-        let kept = self.learn(store, &complexity, &card, mark).await;
+        let answer = self.answered().take(id).ok_or_else(|| FeedbackError::Unknown { id: id.clone() })?;
+        let kept = self.learn(store, &answer.complexity, &answer.card, mark).await;
         if kept.is_err() {
-            let mut answered = self.answered();
-            answered.by_id.insert(id.clone(), (complexity, card));
-        } else {
-            self.answered().order.retain(|one| one != id);
+            self.answered().note(answer);
         }
         kept
     }

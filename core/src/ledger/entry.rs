@@ -1,5 +1,6 @@
 //! What the ledger writes down: a reservation, its ending, and the row that the two make.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -144,7 +145,7 @@ impl Ending {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChargeLine {
     /// What was billed: `input`, `cached_read`, `output` ...
-    pub class: String,
+    pub class: Cow<'static, str>,
     /// How many units.
     pub quantity: u64,
     /// What they cost, rounded up to a pico-dollar.

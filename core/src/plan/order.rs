@@ -4,7 +4,6 @@
 //! same endpoint, or at another one of the same vendor.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
 use crate::money::Usd;
 use crate::snapshot::Offers;
@@ -105,7 +104,7 @@ pub(super) fn order(field: &Field, offers: &Offers, settings: &Settings) -> Vec<
 }
 
 /// Every place, so that the next that may be the best is found without looking at the others.
-fn seats(field: &Field, settings: &Settings, goal: &Goal) -> BinaryHeap<Seat> {
+fn seats(field: &Field, settings: &Settings, goal: &Goal) -> Queue {
     let seat = |(at, place): (usize, &Place)| {
         let entrant = &field.entrants[place.entrant as usize];
         let is_good_enough = goal.is_met(entrant, place);
@@ -116,7 +115,52 @@ fn seats(field: &Field, settings: &Settings, goal: &Goal) -> BinaryHeap<Seat> {
             merit_most: goal.merit(entrant, place, is_good_enough, 1.0, true),
         }
     };
-    field.places.iter().enumerate().map(seat).collect::<Vec<Seat>>().into()
+    Queue::new(field.places.iter().enumerate().map(seat).collect())
+}
+
+/// Most seats that are put in order at once: more than nearly every plan looks at.
+const FRONT_MAX: usize = 12;
+
+/// Seats to be had from the greatest down. Only the first few are in order, since it seldom comes to the others.
+struct Queue {
+    seats: Vec<Seat>,
+    /// The next ones, the greatest last.
+    front: Vec<Seat>,
+    /// Whether `front` holds all that are left.
+    is_whole: bool,
+}
+
+impl Queue {
+    fn new(seats: Vec<Seat>) -> Queue {
+        let mut front: Vec<Seat> = Vec::with_capacity(FRONT_MAX + 1);
+        for seat in &seats {
+            if front.len() == FRONT_MAX && *seat < front[0] {
+                continue;
+            }
+            let at = front.partition_point(|other| other < seat);
+            front.insert(at, *seat);
+            if front.len() > FRONT_MAX {
+                front.remove(0);
+            }
+        }
+        let is_whole = front.len() == seats.len();
+        Queue { seats, front, is_whole }
+    }
+
+    fn peek(&mut self) -> Option<&Seat> {
+        if self.front.is_empty() && !self.is_whole {
+            self.seats.sort_unstable();
+            self.seats.truncate(self.seats.len() - FRONT_MAX);
+            self.front = std::mem::take(&mut self.seats);
+            self.is_whole = true;
+        }
+        self.front.last()
+    }
+
+    fn pop(&mut self) -> Option<Seat> {
+        self.peek()?;
+        self.front.pop()
+    }
 }
 
 /// Who is left to be taken.
@@ -124,7 +168,7 @@ struct Table<'a> {
     field: &'a Field,
     goal: &'a Goal,
     /// Not looked at yet.
-    waiting: BinaryHeap<Seat>,
+    waiting: Queue,
     /// Looked at and not taken so far: few, since a look ends where nobody who waits can be better.
     seen: Vec<Seat>,
 }
@@ -207,16 +251,17 @@ impl Goal {
         let Some(cost) = cost_at(entrant, place) else { return entrant.p_good * comes };
         let held = place.pinned_cost.is_some() && is_first;
         let margin = if held { cost.pico() / SWITCH_MARGIN } else { 0 };
-        let dollars = Usd::from_pico(cost.pico() - margin).to_f64_lossy();
+        let pico = cost.pico() - margin;
+        let dollars = || Usd::from_pico(pico).to_f64_lossy();
         match self {
-            Goal::Cost { .. } if is_good_enough => -dollars / comes,
+            Goal::Cost { .. } if is_good_enough => -(pico as f64) / comes,
             Goal::Cost { .. } => entrant.p_good * comes,
             Goal::Worth(worth) => {
-                let gain = entrant.p_good * worth - dollars;
+                let gain = entrant.p_good * worth - dollars();
                 if gain > 0.0 { gain * comes } else { gain / comes }
             }
             Goal::Chance { .. } if is_good_enough => entrant.p_good * comes,
-            Goal::Chance { .. } => -dollars / comes,
+            Goal::Chance { .. } => -dollars() / comes,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_core::Stream;
 use reqwest::header::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 
@@ -169,8 +169,7 @@ impl Transport for HttpTransport {
         let status = response.status().as_u16();
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
-        let idle = limits.idle;
-        let body = futures_util::stream::unfold(Some(response.bytes_stream().boxed()), move |body| next(body, idle));
+        let body = Paced { pieces: Some(response.bytes_stream()), idle: limits.idle, alarm: None, is_set: false };
         Ok(Incoming { status, headers, body: Box::pin(body) })
     }
 }
@@ -237,16 +236,46 @@ async fn head(
     }
 }
 
-type Chunks = std::pin::Pin<Box<dyn futures_core::Stream<Item = Result<Bytes, reqwest::Error>> + Send>>;
+/// A body whose pieces come within the idle limit each; after an error it is over. The alarm is set only where a piece is
+/// not there yet, so a body that came whole needs none.
+struct Paced<S> {
+    pieces: Option<S>,
+    idle: Span,
+    alarm: Option<Pin<Box<tokio::time::Sleep>>>,
+    is_set: bool,
+}
 
-/// The next chunk within the idle limit; after an error the body is over.
-async fn next(body: Option<Chunks>, idle: Span) -> Option<(Result<Bytes, ProviderError>, Option<Chunks>)> {
-    let mut body = body?;
-    match tokio::time::timeout(idle.to_duration(), body.next()).await {
-        Ok(None) => None,
-        Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(body))),
-        Ok(Some(Err(error))) => Some((Err(classify(&error)), None)),
-        Err(_) => Some((Err(late("the answer stood still", idle)), None)),
+impl<S: Stream<Item = Result<Bytes, reqwest::Error>> + Unpin> Stream for Paced<S> {
+    type Item = Result<Bytes, ProviderError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(pieces) = &mut this.pieces else { return Poll::Ready(None) };
+        if let Poll::Ready(piece) = Pin::new(pieces).poll_next(context) {
+            this.is_set = false;
+            let piece = piece.map(|piece| piece.map_err(|error| classify(&error)));
+            if !matches!(piece, Some(Ok(_))) {
+                this.pieces = None;
+            }
+            return Poll::Ready(piece);
+        }
+        let (idle, was_set) = (this.idle, std::mem::replace(&mut this.is_set, true));
+        let alarm = match &mut this.alarm {
+            Some(alarm) => {
+                if !was_set {
+                    alarm.as_mut().reset(Instant::now() + idle.to_duration());
+                }
+                alarm
+            }
+            none => none.insert(Box::pin(tokio::time::sleep(idle.to_duration()))),
+        };
+        match alarm.as_mut().poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                this.pieces = None;
+                Poll::Ready(Some(Err(late("the answer stood still", idle))))
+            }
+        }
     }
 }
 

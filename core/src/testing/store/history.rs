@@ -159,7 +159,7 @@ impl History {
             attempt: reserve.attempt,
             at: Timestamp::from_ms(self.now),
             cost,
-            lines: vec![ChargeLine { class: "output".to_owned(), quantity: 3, cost }],
+            lines: vec![ChargeLine { class: "output".into(), quantity: 3, cost }],
             usage: Usage::of(self.below(5_000), self.below(5_000)),
             basis: Basis::ALL[self.below(Basis::ALL.len() as u64) as usize],
             ending: endings[self.below(4) as usize],

@@ -103,7 +103,7 @@ fn hostile_settle(random: &mut History, attempt: &AttemptId) -> Settle {
         3 => entry.usage.output = Some(number(random) as u64),
         4 => entry.at = Timestamp::from_ms(number(random)),
         5 => {
-            let line = ChargeLine { class: bad, quantity: number(random) as u64, cost: usd("0.000001") };
+            let line = ChargeLine { class: bad.into(), quantity: number(random) as u64, cost: usd("0.000001") };
             entry.lines = vec![line; random.below(100) as usize];
         }
         6 => entry.latency = Span::from_ms(number(random) as u64),

@@ -3,8 +3,6 @@
 //! A stand-in is worth having where those before it failed, so one that would fail with them counts for less: at the
 //! same endpoint, or at another one of the same vendor.
 
-use std::cmp::Ordering;
-
 use crate::money::Usd;
 use crate::snapshot::Offers;
 use crate::time::Span;
@@ -54,37 +52,37 @@ enum Goal {
     Chance { spend_max: Usd },
 }
 
-/// A place with what does not change while others are taken.
-#[derive(Clone, Copy)]
-struct Seat {
-    place: u32,
-    class: u8,
-    is_good_enough: bool,
-    /// Its merit as the first choice, above which it never comes: whom it would fail with only lowers it.
-    merit_most: f64,
-}
+/// A place with what does not change while others are taken, as one number, so that seats compare at once: the greatest
+/// may be the best. From the top: its class, the merit that it has as the first choice, and its position, the earlier the
+/// greater. Its merit never comes above that: whom it would fail with only lowers it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Seat(u128);
 
-/// The greatest may be the best: by class, then by the most that its merit can be, then by position.
-impl Ord for Seat {
-    fn cmp(&self, other: &Seat) -> Ordering {
-        let order = self.class.cmp(&other.class).then(self.merit_most.total_cmp(&other.merit_most));
-        order.then(other.place.cmp(&self.place))
+impl Seat {
+    fn new(class: u8, merit_most: f64, place: u32) -> Seat {
+        let bits = merit_most.to_bits();
+        // In the order of `f64::total_cmp`: negative numbers turned about, below the others.
+        let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+        Seat(u128::from(class) << 96 | u128::from(ordered) << 32 | u128::from(!place))
+    }
+
+    fn class(self) -> u8 {
+        (self.0 >> 96) as u8
+    }
+
+    fn merit_most(self) -> f64 {
+        let ordered = (self.0 >> 32) as u64;
+        f64::from_bits(if ordered >> 63 == 1 { ordered & !(1 << 63) } else { !ordered })
+    }
+
+    fn place(self) -> u32 {
+        !(self.0 as u32)
+    }
+
+    fn is_good_enough(self) -> bool {
+        self.class() & GOOD_ENOUGH != 0
     }
 }
-
-impl PartialOrd for Seat {
-    fn partial_cmp(&self, other: &Seat) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Seat {
-    fn eq(&self, other: &Seat) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Seat {}
 
 /// Up to `1 + fallbacks_max` places, in order.
 pub(super) fn order(field: &Field, offers: &Offers, settings: &Settings) -> Vec<Pick> {
@@ -96,7 +94,7 @@ pub(super) fn order(field: &Field, offers: &Offers, settings: &Settings) -> Vec<
     while picks.len() < count {
         let may_fall_below = settings.fallback_below_aim || picks.is_empty();
         let Some(seat) = table.take_best(&comes, picks.is_empty(), may_fall_below) else { break };
-        let Seat { place, is_good_enough, .. } = seat;
+        let (place, is_good_enough) = (seat.place(), seat.is_good_enough());
         picks.push(Pick { place, is_good_enough });
         spoil(&mut comes, field.places[place as usize].endpoint as usize, offers);
     }
@@ -108,12 +106,8 @@ fn seats(field: &Field, settings: &Settings, goal: &Goal) -> Queue {
     let seat = |(at, place): (usize, &Place)| {
         let entrant = &field.entrants[place.entrant as usize];
         let is_good_enough = goal.is_met(entrant, place);
-        Seat {
-            place: at as u32,
-            class: class(field, settings, place, is_good_enough),
-            is_good_enough,
-            merit_most: goal.merit(entrant, place, is_good_enough, 1.0, true),
-        }
+        let merit_most = goal.merit(entrant, place, is_good_enough, 1.0, true);
+        Seat::new(class(field, settings, place, is_good_enough), merit_most, at as u32)
     };
     Queue::new(field.places.iter().enumerate().map(seat).collect())
 }
@@ -137,6 +131,7 @@ impl Queue {
             if front.len() == FRONT_MAX && *seat < front[0] {
                 continue;
             }
+            // Few come this far.
             let at = front.partition_point(|other| other < seat);
             front.insert(at, *seat);
             if front.len() > FRONT_MAX {
@@ -181,15 +176,16 @@ impl Table<'_> {
         loop {
             if at == self.seen.len() {
                 let may_beat = |next: &Seat| {
-                    best.as_ref().is_none_or(|(rank, _)| (next.class, next.merit_most) >= (rank.class, rank.merit))
+                    let next = (next.class(), next.merit_most());
+                    best.as_ref().is_none_or(|(rank, _)| next >= (rank.class, rank.merit))
                 };
                 match self.waiting.peek().is_some_and(may_beat) {
                     true => self.seen.extend(self.waiting.pop()),
                     false => break,
                 }
             }
-            let seat = &self.seen[at];
-            if seat.is_good_enough || may_fall_below {
+            let seat = self.seen[at];
+            if seat.is_good_enough() || may_fall_below {
                 let rank = self.rank(seat, comes, is_first);
                 if best.as_ref().is_none_or(|(least, _)| rank.beats(least)) {
                     best = Some((rank, at));
@@ -200,21 +196,24 @@ impl Table<'_> {
         best.map(|(_, at)| self.seen.swap_remove(at))
     }
 
-    fn rank(&self, seat: &Seat, comes: &[f64], is_first: bool) -> Rank {
-        let place = &self.field.places[seat.place as usize];
+    fn rank(&self, seat: Seat, comes: &[f64], is_first: bool) -> Rank {
+        let place = &self.field.places[seat.place() as usize];
         let entrant = &self.field.entrants[place.entrant as usize];
         let comes = comes[place.endpoint as usize];
-        let merit = self.goal.merit(entrant, place, seat.is_good_enough, comes, is_first);
-        Rank { class: seat.class, merit, load: place.state.load, place: seat.place }
+        let merit = self.goal.merit(entrant, place, seat.is_good_enough(), comes, is_first);
+        Rank { class: seat.class(), merit, load: place.state.load, place: seat.place() }
     }
 }
+
+/// What of a class says that a place is good enough.
+const GOOD_ENOUGH: u8 = 2;
 
 /// Ready before resting, good enough before the rest, fast before slow.
 fn class(field: &Field, settings: &Settings, place: &Place, is_good_enough: bool) -> u8 {
     let is_ready = place.state.ready_at <= field.now;
     let is_slow = |most: Span| place.state.latency.is_some_and(|latency| latency > most);
     let is_fast = !settings.latency_max.is_some_and(is_slow);
-    4 * u8::from(is_ready) + 2 * u8::from(is_good_enough) + u8::from(is_fast)
+    4 * u8::from(is_ready) + GOOD_ENOUGH * u8::from(is_good_enough) + u8::from(is_fast)
 }
 
 /// Lowers what is expected of the endpoints that would fail with this one.
@@ -269,4 +268,25 @@ impl Goal {
 /// The cost of an answer here; `None` where the aim does not weigh it.
 fn cost_at(entrant: &Entrant, place: &Place) -> Option<Usd> {
     place.pinned_cost.or(entrant.cost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_come_from_the_greatest_down_whatever_their_number() {
+        let merits = [0.0, -0.0, 1.5, -1.5, 1e-300, -1e300, f64::INFINITY, f64::NEG_INFINITY, 7.0, -7.0];
+        for count in [0, 1, FRONT_MAX - 1, FRONT_MAX, FRONT_MAX + 1, 500] {
+            let known = |at: usize| ((at * 7 % 5) as u8, merits[at * 13 % merits.len()], at as u32);
+            let mut want: Vec<_> = (0..count).map(known).collect();
+            let mut queue = Queue::new(want.iter().map(|(class, merit, at)| Seat::new(*class, *merit, *at)).collect());
+            want.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
+            for (class, merit, at) in want {
+                let seat = queue.pop().unwrap();
+                assert_eq!((seat.class(), seat.merit_most().to_bits(), seat.place()), (class, merit.to_bits(), at));
+            }
+            assert!(queue.pop().is_none());
+        }
+    }
 }

@@ -12,6 +12,7 @@ use tierway::score::Scorer;
 use crate::Failure;
 
 mod page;
+mod parts;
 use page::Chart;
 
 /// Most bytes of a data file after decompression.
@@ -111,7 +112,7 @@ fn question(args: &ReplayArgs, prices: &Prices) -> Result<(), Failure> {
     }
     if let Some(path) = &args.html {
         let charts: Vec<Chart> = found.iter().map(Found::chart).collect();
-        std::fs::write(path, page::render("What the question alone tells", &charts))
+        std::fs::write(path, page::render("What the question alone tells", &charts, ""))
             .map_err(|error| Failure::file(path, &error))?;
     }
     Ok(())
@@ -240,7 +241,7 @@ fn judge(args: &ReplayArgs, prices: &Prices) -> Result<(), Failure> {
         write_table(&mut out, &judged, &train, &test)?;
     }
     if let Some(path) = &args.html {
-        let text = page::render("A cascade, learnt and judged", &[chart_of(&judged)]);
+        let text = page::render("A cascade, learnt and judged", &[chart_of(&judged)], &parts::sections(&judged));
         std::fs::write(path, text).map_err(|error| Failure::file(path, &error))?;
     }
     Ok(())
@@ -273,6 +274,8 @@ fn as_json(judged: &Judged, train: &Field, test: &Field) -> Value {
     let settled = judged.settled.iter().map(|(target, words)| json!({"target_quality": target, "policy": words}));
     json!({
         "results": judged.outcomes,
+        "by_kind": judged.by_kind,
+        "asked": judged.asked,
         "settled": settled.collect::<Vec<_>>(),
         "train_rows": judged.trained,
         "test_rows": judged.judged,
@@ -304,6 +307,7 @@ fn write_table(out: &mut impl Write, judged: &Judged, train: &Field, test: &Fiel
         )?;
     }
     writeln!(out)?;
+    parts::write(out, judged)?;
     if judged.unlike > 0 {
         let share = judged.unlike as f64 / judged.judged.max(1) as f64 * 100.0;
         writeln!(out, "{:.1} % of the rows are unlike those learnt from: they get the static mixture", share)?;

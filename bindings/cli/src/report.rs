@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use tierway::config::Config;
+use tierway::learn::Monitor;
 use tierway::ledger::{By, Errors, Frame, Group, Line, Purpose, Report, ReportAsk, Rules, Window};
+use tierway::plan::PromiseState;
 use tierway::store::{Only, Page, Store, Stretch};
 use tierway::time::Timestamp;
 
@@ -100,6 +102,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let ask = ask(args)?;
     let store = args.ledger.open()?;
     let report = read(&*store, &ask)?;
+    let promise = promise(&*store)?;
     let mut out = io::stdout().lock();
     if let Some(path) = &args.html {
         std::fs::write(path, report_page::html(&report)).map_err(|error| Failure::file(path, &error))?;
@@ -108,11 +111,30 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Failure> {
         }
     }
     match (args.json, args.csv) {
-        (true, _) => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
+        (true, _) => {
+            let mut value = serde_json::to_value(&report)?;
+            if let (Some(promise), Some(fields)) = (promise, value.as_object_mut()) {
+                fields.insert("promise".to_owned(), serde_json::to_value(promise)?);
+            }
+            writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
+        }
         (_, true) => print_csv(&report, &mut out)?,
-        _ => print(&report, args.ledger.db.as_deref(), &mut out)?,
+        _ => {
+            print(&report, args.ledger.db.as_deref(), &mut out)?;
+            if let Some(promise) = promise {
+                writeln!(out, "promise: {promise}")?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Where the promise of live quality stands, where one is kept beside the account.
+fn promise(store: &dyn Store) -> Result<Option<PromiseState>, Failure> {
+    let Some(shelf) = store.shelf() else { return Ok(None) };
+    let note = wait(shelf.get(Monitor::NOTE)).map_err(|error| Failure::File(error.to_string()))?;
+    let monitor = note.and_then(|note| serde_json::from_str::<Monitor>(&note.text).ok());
+    Ok(monitor.map(|monitor| monitor.state()))
 }
 
 /// The report of a store.

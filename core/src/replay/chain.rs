@@ -74,6 +74,10 @@ pub(super) struct Walk {
     pub(super) quality: Vec<f64>,
     pub(super) cost: Vec<f64>,
     pub(super) frontier: Vec<bool>,
+    /// How many cheap models were asked; told of rows that are judged, not of those that were learnt from.
+    pub(super) asked: Vec<usize>,
+    /// Whose answer was delivered; likewise.
+    pub(super) stood: Vec<usize>,
 }
 
 /// An order of cheap models, and what was learnt of it.
@@ -195,17 +199,21 @@ impl Chain {
     pub(super) fn walk(&self, rows: &Rows, policy: &Policy) -> Walk {
         let mut walk = Walk::default();
         for at in 0..rows.len() {
-            let (quality, cost, frontier) = self.step(rows, at, policy);
-            walk.quality.push(quality);
-            walk.cost.push(cost);
+            let (stood, asked, spent) = self.step(rows, at, policy);
+            let frontier = stood == rows.frontier();
+            walk.quality.push(rows.labels[at][stood]);
+            walk.cost.push(if frontier { spent + rows.costs[at][stood] } else { spent });
             walk.frontier.push(frontier);
+            walk.asked.push(asked);
+            walk.stood.push(stood);
         }
         walk
     }
 
-    fn step(&self, rows: &Rows, at: usize, policy: &Policy) -> (f64, f64, bool) {
+    /// Whose answer stands at a row, how many cheap models were asked, and what these cost.
+    fn step(&self, rows: &Rows, at: usize, policy: &Policy) -> (usize, usize, f64) {
         let frontier = rows.frontier();
-        let mut cost = 0.0;
+        let (mut spent, mut asked) = (0.0, 0);
         for (count, stage) in self.stages.iter().enumerate() {
             let (values, pick) = state(&rows.seen[at], &self.order[..count], &self.trust);
             let place = stage.forest.place(&values);
@@ -217,12 +225,15 @@ impl Chain {
             let ask = -policy.price * expected(self.frontier_cost, rows.prompts[at]);
             let must_go_on = policy.pace.must_go_on(count, self.order.len());
             match if must_go_on { Act::GoOn } else { choose(stop, go_on, ask).0 } {
-                Act::Stop => return (rows.labels[at][pick.unwrap_or(frontier)], cost, false),
+                Act::Stop => return (pick.unwrap_or(frontier), asked, spent),
                 Act::Frontier => break,
-                Act::GoOn => cost += rows.costs[at][self.order[count]],
+                Act::GoOn => {
+                    spent += rows.costs[at][self.order[count]];
+                    asked += 1;
+                }
             }
         }
-        (rows.labels[at][frontier], cost + rows.costs[at][frontier], true)
+        (frontier, asked, spent)
     }
 }
 
@@ -391,6 +402,7 @@ fn policy(
         quality: rest.iter().map(|row| row.0).collect(),
         cost: rest.iter().map(|row| row.1).collect(),
         frontier: rest.iter().map(|row| row.2).collect(),
+        ..Walk::default()
     };
     Policy { price, pace, going_on, walk, expected: rest.iter().map(|row| row.3).collect() }
 }

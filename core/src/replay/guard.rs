@@ -63,24 +63,3 @@ pub(super) fn unlike(rows: &Rows, novelty: &Novelty) -> Vec<bool> {
     };
     rows.seen.iter().map(|seen| far(seen.traits())).collect()
 }
-
-/// A cascade on the rows that are like those it was learnt from, and a mixture on the others.
-pub(super) fn guarded(walk: &Walk, unlike: &[bool], mixture: Mixture, rows: &Rows) -> Sums {
-    let frontier = rows.frontier();
-    let mut sums = Sums { quality: 0.0, cost: 0.0, frontier: 0.0 };
-    let shares = [(mixture.one, 1.0 - mixture.share), (mixture.two, mixture.share)];
-    for (at, unlike) in unlike.iter().enumerate() {
-        if !unlike {
-            sums.quality += walk.quality[at];
-            sums.cost += walk.cost[at];
-            sums.frontier += f64::from(u8::from(walk.frontier[at]));
-            continue;
-        }
-        for (model, share) in shares {
-            sums.quality += share * rows.labels[at][model];
-            sums.cost += share * rows.costs[at][model];
-            sums.frontier += if model == frontier { share } else { 0.0 };
-        }
-    }
-    sums
-}

@@ -1,14 +1,16 @@
 //! Learn and calibrate on some rows, freeze, judge on others.
 
 use crate::learn::Novelty;
-use crate::score::Scorer;
+use crate::score::{Scorer, TaskKind};
 
 use super::Outcome;
 use super::bill::{Prices, costs};
 use super::chain::{Chain, Grain, Pace, Policy, Rows, Walk};
+use super::course::Course;
 use super::fixed::{self, Mixture, Sums};
 use super::guard;
 use super::hindsight;
+use super::parts::{self, AskedShare, KindOutcome};
 use super::record::Field;
 use super::state::Seen;
 
@@ -88,6 +90,10 @@ pub struct Judged {
     pub unlike: usize,
     /// By target: what Tierway settled on, in words.
     pub settled: Vec<(f64, String)>,
+    /// Tierway and the static mixture at every target, by kind of work.
+    pub by_kind: Vec<KindOutcome>,
+    /// How often Tierway asked each model at every target.
+    pub asked: Vec<AskedShare>,
 }
 
 /// Learns from the rows of a field and settles on a policy for each target.
@@ -150,35 +156,34 @@ pub fn judge(learnt: &Learnt, test: &Field, prices: &Prices, scorer: &Scorer) ->
         judged: rows.len(),
         unlike: unlike.iter().filter(|unlike| **unlike).count(),
         settled: Vec::new(),
+        by_kind: Vec::new(),
+        asked: Vec::new(),
     };
     if rows.len() == 0 {
         return judged;
     }
     let singles = fixed::singles(&rows.labels, &rows.costs);
     let frontier = singles[rows.frontier()];
-    let count = rows.len() as f64;
-    let outcome = |policy: &str, target: Option<f64>, sums: Sums| Outcome {
-        policy: policy.to_owned(),
-        target_quality: target,
-        quality: if frontier.quality > 0.0 { sums.quality / frontier.quality } else { 1.0 },
-        saving: if frontier.cost > 0.0 { 1.0 - sums.cost / frontier.cost } else { 0.0 },
-        frontier_share: sums.frontier / count,
-    };
+    let kinds = parts::by_kind(test, scorer);
+    let outcome = |policy: &str, target, sums| outcome(policy, target, sums, frontier, rows.len());
     for settled in &learnt.settled {
         let target = Some(settled.target);
-        let tierway = match settled.tierway {
-            Choice::Fixed(mixture) => mixture.sums(&singles),
-            Choice::Cascade(policy) => {
-                let (chain, policies) = learnt.best.as_ref().expect("a cascade is settled on where one was learnt");
-                guard::guarded(&chain.walk(&rows, &policies[policy]), &unlike, settled.mixture, &rows)
-            }
-        };
+        let course = learnt.course(settled, &rows, &unlike);
         judged.settled.push((settled.target, learnt.in_words(settled.tierway, &test.models)));
-        judged.outcomes.push(outcome("tierway", target, tierway));
+        judged.outcomes.push(outcome("tierway", target, course.sums(&rows, 0..rows.len())));
         judged.outcomes.push(outcome("static_mixture", target, settled.mixture.sums(&singles)));
         judged.outcomes.push(outcome("best_single", target, settled.single.sums(&singles)));
         judged.outcomes.push(outcome("random", target, settled.coin.sums(&singles)));
         judged.outcomes.push(outcome("oracle", target, fixed::oracle(&rows.labels, &rows.costs)));
+        judged.by_kind.extend(by_kind("tierway", settled.target, &course, &rows, &kinds));
+        judged.by_kind.extend(by_kind(
+            "static_mixture",
+            settled.target,
+            &Course::fixed(settled.mixture),
+            &rows,
+            &kinds,
+        ));
+        judged.asked.extend(asked(settled.target, &course, &rows, &test.models));
     }
     for (model, sums) in test.models.iter().zip(&singles) {
         judged.outcomes.push(outcome(&format!("only {model}"), None, *sums));
@@ -186,7 +191,50 @@ pub fn judge(learnt: &Learnt, test: &Field, prices: &Prices, scorer: &Scorer) ->
     judged
 }
 
+/// A policy at each kind of work, against the frontier there.
+fn by_kind(
+    policy: &str,
+    target: f64,
+    course: &Course<'_>,
+    rows: &Rows,
+    kinds: &[(TaskKind, Vec<usize>)],
+) -> Vec<KindOutcome> {
+    let always = Course::fixed(Mixture::single(rows.frontier()));
+    let of = |(kind, which): &(TaskKind, Vec<usize>)| {
+        let all = || which.iter().copied();
+        let frontier = always.sums(rows, all());
+        let outcome = outcome(policy, Some(target), course.sums(rows, all()), frontier, which.len());
+        KindOutcome { kind: *kind, rows: which.len(), outcome }
+    };
+    kinds.iter().map(of).collect()
+}
+
+/// How often each model was asked, and its answer delivered.
+fn asked(target: f64, course: &Course<'_>, rows: &Rows, models: &[String]) -> Vec<AskedShare> {
+    let shares = course.shares(rows);
+    let count = rows.len().max(1) as f64;
+    let line = |(at, model): (usize, &String)| AskedShare {
+        target_quality: target,
+        model: model.clone(),
+        share: shares.asked[at] / count,
+        answered: shares.answered[at] / count,
+    };
+    models.iter().enumerate().map(line).collect()
+}
+
 impl Learnt {
+    /// The way of what was settled on through other rows.
+    fn course<'a>(&'a self, settled: &Settled, rows: &Rows, unlike: &'a [bool]) -> Course<'a> {
+        match (settled.tierway, &self.best) {
+            (Choice::Cascade(policy), Some((chain, policies))) => {
+                Course::cascade((chain, &policies[policy]), rows, unlike, settled.mixture)
+            }
+            (Choice::Fixed(mixture), _) => Course::fixed(mixture),
+            // A cascade is settled on where one was learnt.
+            (Choice::Cascade(_), None) => Course::fixed(settled.mixture),
+        }
+    }
+
     fn in_words(&self, choice: Choice, models: &[String]) -> String {
         match choice {
             Choice::Fixed(mixture) if mixture.share == 0.0 => format!("{} for all", models[mixture.one]),
@@ -200,6 +248,17 @@ impl Learnt {
                 format!("cascade {}", names.join(" > "))
             }
         }
+    }
+}
+
+/// What a policy's sums are against those of the frontier.
+fn outcome(policy: &str, target: Option<f64>, sums: Sums, frontier: Sums, rows: usize) -> Outcome {
+    Outcome {
+        policy: policy.to_owned(),
+        target_quality: target,
+        quality: if frontier.quality > 0.0 { sums.quality / frontier.quality } else { 1.0 },
+        saving: if frontier.cost > 0.0 { 1.0 - sums.cost / frontier.cost } else { 0.0 },
+        frontier_share: sums.frontier / rows.max(1) as f64,
     }
 }
 

@@ -21,7 +21,7 @@ const STYLE: &str = "
 @media(prefers-color-scheme:dark){:root{--ink:#e8ecf2;--soft:#9aa4b2;--line:#343c48;--back:#12161c;--card:#1a2029;
 --s0:#6cb0ff;--s1:#e0b341;--s2:#e88ad8;--s3:#9aa4b2;--s4:#5fd3a8}}
 *{box-sizing:border-box}body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:72rem;margin:0 auto;padding:1.5rem 1rem}h1{font-size:1.5rem}h2{font-size:1.1rem;margin:0}
+main{max-width:72rem;margin:0 auto;padding:1.5rem 1rem}h1{font-size:1.5rem}h2{font-size:1.1rem;margin:0}h3{font-size:1rem;margin:.75rem 0 .25rem}
 section{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:1rem;margin:1rem 0}
 p{color:var(--soft);margin:.25rem 0 .75rem}svg{width:100%;height:auto;display:block}
 text{fill:var(--soft);font-size:12px}.grid{stroke:var(--line)}polyline{fill:none;stroke-width:2}
@@ -31,8 +31,8 @@ li::before{content:'';display:inline-block;width:.8rem;height:.8rem;border-radiu
 td,th{padding:.2rem .8rem .2rem 0;text-align:right;border-bottom:1px solid var(--line)}td:first-child,th:first-child{text-align:left}
 ";
 
-/// The page.
-pub(super) fn render(title: &str, charts: &[Chart]) -> String {
+/// The page: the plots, then what else is to be shown.
+pub(super) fn render(title: &str, charts: &[Chart], more: &str) -> String {
     let title = escape(title);
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
@@ -41,6 +41,7 @@ pub(super) fn render(title: &str, charts: &[Chart]) -> String {
          to the right is better.</p>"
     );
     charts.iter().for_each(|chart| section(&mut page, chart));
+    page.push_str(more);
     page.push_str("</main></body></html>\n");
     page
 }
@@ -111,6 +112,6 @@ fn plot(page: &mut String, chart: &Chart) {
     page.push_str("</svg>");
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -18,7 +18,7 @@ fn folder(name: &str) -> PathBuf {
 /// Two kinds of work: sums, at which the small models agree where they are right, and programs, at which they fail.
 fn rows(path: &Path, count: usize, from: usize) {
     let line = |at: usize| {
-        let code = at % 3 == 0;
+        let code = at.is_multiple_of(3);
         let right = !code && at % 7 != 1;
         let prompt = match code {
             true => format!("Write a Python function that returns element {at} of this list.\n```python\nx = []\n```"),

@@ -1,4 +1,4 @@
-"""Makes TypeScript types, Python TypedDicts, Kotlin data classes and Swift structs from the core's JSON Schema.
+"""Makes TypeScript types, Python TypedDicts and dataclasses, Kotlin data classes and Swift structs from the core's JSON Schema.
 
     python3 scripts/generate_types.py            writes bindings/types/{schema.json,tierway.d.ts}, and the types of the
                                                  Python, Kotlin and Swift packages where these keep them
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import textwrap
 
+import types_dataclasses
 import types_kotlin
 import types_swift
 from types_model import declarations, name_of
@@ -23,6 +24,7 @@ from types_model import declarations, name_of
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = "bindings/types"
 KOTLIN = "bindings/mobile/kotlin/src/main/kotlin/io/github/tierway/Types.kt"
+ANSWERS = "bindings/python/python/tierway/answers.py"
 PYTHON = "bindings/python/python/tierway/types.py"
 SWIFT = "bindings/mobile/swift/Sources/Tierway/Types.swift"
 
@@ -221,6 +223,7 @@ def files() -> dict:
         f"{FOLDER}/schema.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
         f"{FOLDER}/tierway.d.ts": TypeScript().file(types),
         PYTHON: Python(types).file(),
+        ANSWERS: types_dataclasses.file(declared),
         KOTLIN: types_kotlin.file(declared),
         SWIFT: types_swift.file(declared),
     }

@@ -12,7 +12,7 @@ python_suites() {
     }
     suite python-build python_ready
     suite python-tests "$venv/bin/python" -m pytest -q "$root/bindings/python/tests"
-    suite python-types "$venv/bin/mypy" --strict "$root/bindings/python/python/tierway"
+    suite python-types "$venv/bin/mypy" --strict "$root/bindings/python/python/tierway" "$root/bindings/python/tests/typing_of_answers.py"
     suite python-stubs "$venv/bin/python" -m mypy.stubtest tierway._native
 }
 python_suites

@@ -27,14 +27,20 @@ def facts(error):
         "field": error.field,
         "attempts": error.attempts,
         "refused": error.refused,
-        "partial": error.partial,
+        "partial": plain(error.partial),
     }
 
 
 def said(piece):
-    if piece.get("type") == "text":
-        return piece["text"]
-    return (piece.choices[0].delta.content or "") if piece.get("choices") else ""
+    if getattr(piece, "type", None) == "text":
+        return piece.text
+    choices = getattr(piece, "choices", None)
+    return (choices[0].delta.content or "") if choices else ""
+
+
+def plain(answer):
+    """A dataclass as the JSON that it was."""
+    return answer.to_dict() if hasattr(answer, "to_dict") else answer
 
 
 async def wait(value):
@@ -52,23 +58,24 @@ async def drain(stream):
                 pieces.append(piece)
     except tierway.TierwayError as failure:
         error = facts(failure)
-    return {"pieces": pieces, "text": "".join(map(said, pieces)), "response": stream.response, "error": error}
+    text = "".join(map(said, pieces))
+    return {"pieces": [plain(piece) for piece in pieces], "text": text, "response": plain(stream.response), "error": error}
 
 
 async def perform(client, call):
     ask, body = call["ask"], dict(call["body"])
     try:
         if ask == "send":
-            return {"value": await wait(client.send(body))}
+            return {"value": plain(await wait(client.send(body)))}
         if ask == "stream":
             return await drain(await wait(client.stream(body)))
         if ask == "route":
-            return {"value": client.route(body)}
+            return {"value": plain(client.route(body))}
         if ask == "route_chat":
-            return {"value": client.route(**body)}
+            return {"value": plain(client.route(**body))}
         body.pop("stream", None)
         made = await wait(client.chat.completions.create(**body, stream=ask == "chat_stream"))
-        return await drain(made) if ask == "chat_stream" else {"value": made}
+        return await drain(made) if ask == "chat_stream" else {"value": plain(made)}
     except tierway.TierwayError as failure:
         return {"error": facts(failure)}
 

@@ -1,7 +1,10 @@
 """The client as a user of OpenAI's would use it, against a vendor server on loopback."""
 
 import asyncio
+import copy
+import dataclasses
 import gc
+import json
 import os
 import pickle
 import threading
@@ -10,6 +13,8 @@ import time
 import pytest
 import tierway
 from conftest import ASK, COST, answer, settings
+from tierway.answers import DeltaStop, DeltaText, Explanation, PartText
+from tierway.chat import ChatCompletion
 
 STALL = {"fault": {"kind": "no_head"}}
 SLOW = {"pace": {"between_ms": 200, "piece_chars": 4}}
@@ -27,17 +32,55 @@ def balanced(client, attempts):
         time.sleep(0.01)
 
 
-def test_a_reply_reads_by_attribute_and_by_key_and_costs_what_the_prices_say():
+def test_a_reply_is_a_frozen_dataclass_and_costs_what_the_prices_say():
     with tierway.Client(**settings(answer())) as client:
         reply = client.chat.completions.create(model="auto", messages=ASK, max_tokens=50)
         assert reply.choices[0].message.content == "Rayleigh scattering does it."
-        assert reply["choices"][0]["finish_reason"] == "stop"
+        assert reply.choices[0].finish_reason == "stop"
+        assert (reply.choices[0].message.tool_calls, reply.system_fingerprint) == (None, None)
         assert (reply.model, reply.tierway.cost) == ("house/small", COST)
         assert reply.usage.total_tokens == 110
         assert client.report(by=["model"]).groups[0].cost == COST
-        with pytest.raises(TypeError):
+        with pytest.raises(dataclasses.FrozenInstanceError):
             reply.model = "other"
-        assert pickle.loads(pickle.dumps(reply)) == reply
+        with pytest.raises(AttributeError):
+            reply.choises
+        assert pickle.loads(pickle.dumps(reply)) == copy.deepcopy(reply) == reply
+        assert dataclasses.replace(reply, model="other") != reply
+        assert isinstance(reply, ChatCompletion) and repr(reply).startswith("ChatCompletion(id=")
+        assert json.loads(reply.to_json()) == reply.model_dump() == reply.to_dict()
+        assert reply.to_dict()["tierway"]["lines"][0]["class"] == reply.tierway.lines[0].class_
+        assert dataclasses.asdict(reply)["usage"]["total_tokens"] == 110
+
+
+def test_an_answer_may_be_sent_back_as_it_came():
+    with tierway.Client(**settings(answer())) as client:
+        said = client.chat.completions.create(messages=ASK).choices[0].message
+        again = client.chat.completions.create(messages=[*ASK, said, {"role": "user", "content": "Sure?"}])
+        assert again.choices[0].message == said
+        with pytest.raises(TypeError):
+            client.chat.completions.create(messages=[{"role": "user", "content": object()}])
+
+
+def test_answers_of_our_own_form_are_dataclasses_at_any_depth():
+    with tierway.Client(**settings(answer())) as client:
+        asked = {"messages": [{"role": "user", "parts": [{"type": "text", "text": "Why?"}]}]}
+        response = client.send(asked)
+        assert response.reply.parts == (PartText("Rayleigh scattering does it."),)
+        assert response.reply.parts[0].vendor == {} and response.reply.logprobs == ()
+        assert response.lines[0].class_ == "input" and response.route.attempts[0].outcome == "answered"
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            response.route.model = "other"
+        whole = dataclasses.asdict(response)
+        assert whole["reply"]["parts"][0]["text"] == "Rayleigh scattering does it."
+        assert pickle.loads(pickle.dumps(response)) == response
+        plan = client.route(asked)
+        assert isinstance(plan, Explanation) and plan.candidates[0].role == "choice" and plan.aim.by == plan.to_dict()["aim"]["by"]
+        deltas = list(client.stream(asked))
+        assert {type(delta) for delta in deltas} >= {DeltaText, DeltaStop}
+        assert [model.callable for model in client.models()] == [True]
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            client.models()[0].tier = "local"
 
 
 def test_chunks_add_up_to_the_reply_and_the_last_one_holds_the_cost():
@@ -132,8 +175,6 @@ def test_a_cancelled_task_settles():
     asynchronous = tierway.AsyncClient(**settings(answer(**STALL)))
     asyncio.run(run(asynchronous))
     until = time.monotonic() + 2
-    import json
-
     while json.loads(asynchronous._handle.report("{}"))["total"]["held"]:
         assert time.monotonic() < until
         time.sleep(0.01)

@@ -26,12 +26,14 @@ def test_a_report_is_a_table_with_exact_amounts(kind):
             client.frame(of="excel")
 
 
-def test_a_frozen_record_and_its_fields():
+def test_a_report_is_a_read_only_dict_and_pieces_are_told_apart():
     with tierway.Client(**settings(answer())) as client:
         reply = client.send({"messages": [{"role": "user", "parts": [{"type": "text", "text": "x"}]}]})
         assert reply.cost == COST
+        report = client.report(["model"])
+        assert report["groups"][0]["cost"] == report.groups[0].cost == COST
         with pytest.raises(TypeError):
-            reply["cost"] = "0"
+            report["total"] = {}
         stream = client.stream({"messages": [{"role": "user", "parts": [{"type": "text", "text": "x"}]}]})
         assert "".join(delta.text for delta in stream if delta.type == "text") == "Rayleigh scattering does it."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._client import AsyncClient, AsyncStream, Client, Stream
+from ._client import AsyncClient, Client
 from ._errors import (
     APIConnectionError,
     APITimeoutError,
@@ -21,6 +21,7 @@ from ._errors import (
 )
 from ._host import ProviderFault
 from ._objects import Record
+from ._streams import AsyncStream, Stream
 
 __all__ = [
     "APIConnectionError",

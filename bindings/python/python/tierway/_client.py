@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import logging
 import os
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Type, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    AsyncIterator,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Literal,
+    Mapping,
+    Optional,
+    Type,
+    Union,
+    overload,
+)
 
+from . import _streams
 from ._errors import TierwayError
+from ._frozen import write
 from ._host import Check, Provider
 from ._native import Handle
-from ._native import Stream as NativeStream
 from ._objects import Record, record
+from ._streams import AsyncStream, Stream, failed, log_answer
+from ._streams import run as _run
 
 if TYPE_CHECKING:
+    from .answers import Delta, Explanation, Reply, Response
+    from .chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage, Model
     from .types import RequestDraft
 
 Settings = Union[str, "os.PathLike[str]", None]
-Messages = Iterable[Mapping[str, Any]]
-
-# Every call's end: at DEBUG what it cost, at WARNING that it failed. Never what was asked or answered.
-_LOG = logging.getLogger("tierway")
-
-
-def _answered(text: str) -> Any:
-    made = record(text)
-    if _LOG.isEnabledFor(logging.DEBUG):
-        account = made.get("tierway") or made
-        route = account.get("route") or {}
-        _LOG.debug("%s at %s answered for %s", route.get("model"), route.get("endpoint"), account.get("cost"))
-    return made
-
-
-def _failed(error: TierwayError) -> TierwayError:
-    _LOG.warning("%s at %s: status %s, %d attempts", error.code, error.provider, error.status, len(error.attempts))
-    return error
-
+# What an answer said may be among them as it came.
+Messages = Iterable[Union[Mapping[str, Any], "ChatCompletionMessage"]]
+Request = Union["RequestDraft", Mapping[str, Any]]
 
 def _model_folders() -> List[str]:
     """Where the package lies that the extra `local` brings, with a small model in it. It is looked for and not imported."""
@@ -74,11 +77,15 @@ def _body(model: str, messages: Messages, fields: Dict[str, Any]) -> str:
     whole = messages if isinstance(messages, (str, bytes, Mapping)) else list(messages)
     body: Dict[str, Any] = {"model": model, "messages": whole}
     body.update((name, value) for name, value in fields.items() if value is not None)
-    return json.dumps(body)
+    return write(body)
 
 
 def _query(by: Optional[Iterable[str]], since_ms: Optional[int], until_ms: Optional[int]) -> str:
     return json.dumps({"by": list(by or ()), "since_ms": since_ms, "until_ms": until_ms})
+
+
+def _is_chat(answer: Any) -> bool:
+    return "choices" in answer if isinstance(answer, Mapping) else hasattr(answer, "choices")
 
 
 def _mark(answer: Any, mark: float) -> str:
@@ -86,9 +93,10 @@ def _mark(answer: Any, mark: float) -> str:
     answer = getattr(answer, "response", None) or answer
     if isinstance(answer, str):
         return json.dumps({"id": answer, "mark": mark})
-    # What a call in OpenAI's shape brought has its id there beside the vendor's own.
-    account = getattr(answer, "tierway", None) or answer
-    found = account.get("id") if isinstance(account, Mapping) else None
+    # What a call in OpenAI's shape brought has its id there, beside the vendor's own.
+    account = answer.get("tierway") if isinstance(answer, Mapping) else getattr(answer, "tierway", None)
+    account = account or (None if _is_chat(answer) else answer)
+    found = account.get("id") if isinstance(account, Mapping) else getattr(account, "id", None)
     if not isinstance(found, str):
         raise TypeError("mark an answer, a stream that was read to its end, or the id of an answer")
     return json.dumps({"id": found, "mark": mark})
@@ -97,16 +105,16 @@ def _mark(answer: Any, mark: float) -> str:
 class _Common:
     _handle: Handle
 
-    def route(self, request: "Union[RequestDraft, Mapping[str, Any], None]" = None, *, model: str = "auto", **fields: Any) -> Record:
+    def route(self, request: Optional[Request] = None, *, model: str = "auto", **fields: Any) -> "Explanation":
         """Decides who would answer, without a call: the whole explanation.
 
         Takes the fields of `chat.completions.create`, or a `request` of Tierway's own form.
         """
+        from .answers import Explanation
+
         if request is not None:
-            made: Record = record(self._handle.route(json.dumps(request)))
-            return made
-        made = record(self._handle.route_chat(_body(model, fields.pop("messages", ()), fields)))
-        return made
+            return Explanation.read(json.loads(self._handle.route(write(request))))
+        return Explanation.read(json.loads(self._handle.route_chat(_body(model, fields.pop("messages", ()), fields))))
 
     explain = route
 
@@ -119,66 +127,44 @@ class _Common:
         """Puts another experience in place of what was learnt, for all who share the ledger; `None` forgets."""
         self._handle.set_experience(json.dumps(experience))
 
-    def models(self) -> List[Record]:
+    def models(self) -> "List[Model]":
         """The models on sale."""
-        made: List[Record] = record(self._handle.models())
-        return made
-
-
-class Stream:
-    """An answer piece by piece. Use it in a `with`, or read it to its end; else it is closed when it is collected."""
-
-    def __init__(self, native: NativeStream) -> None:
-        self._native = native
-
-    def __iter__(self) -> Iterator[Record]:
-        return self
-
-    def __next__(self) -> Record:
-        try:
-            piece = self._native.next()
-        except TierwayError as error:
-            raise _failed(error)
-        if piece is None:
-            raise StopIteration
-        made: Record = record(piece)
-        return made
-
-    @property
-    def response(self) -> Optional[Record]:
-        """The whole answer, after the last piece."""
-        text = self._native.response()
-        return None if text is None else record(text)
-
-    def close(self) -> None:
-        """Cancels the call; what was delivered is settled."""
-        self._native.close()
-
-    def __enter__(self) -> "Stream":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.close()
+        return _streams.models(self._handle.models())
 
 
 class _Completions:
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
 
+    @overload
     def create(
-        self, *, messages: Iterable[Mapping[str, Any]], model: str = "auto", stream: bool = False, **fields: Any
-    ) -> Any:
+        self, *, messages: Messages, model: str = "auto", stream: Literal[False] = False, **fields: Any
+    ) -> "ChatCompletion": ...
+
+    @overload
+    def create(
+        self, *, messages: Messages, model: str = "auto", stream: Literal[True], **fields: Any
+    ) -> "Stream[ChatCompletionChunk, ChatCompletion]": ...
+
+    @overload
+    def create(self, *, messages: Messages, model: str = "auto", stream: bool, **fields: Any) -> Any: ...
+
+    def create(self, *, messages: Messages, model: str = "auto", stream: bool = False, **fields: Any) -> Any:
         """As `openai.OpenAI().chat.completions.create`: a completion, or a `Stream` of chunks."""
         body = _body(model, messages, fields)
         try:
-            return Stream(self._handle.chat_stream(body)) if stream else _answered(self._handle.chat(body))
+            if stream:
+                return Stream(self._handle.chat_stream(body), _streams.chunk, _streams.completion)
+            made = _streams.completion(self._handle.chat(body))
         except TierwayError as error:
-            raise _failed(error)
+            raise failed(error)
+        log_answer(made.tierway)
+        return made
 
 
 class _Chat:
-    def __init__(self, completions: Any) -> None:
-        self.completions = completions
+    def __init__(self, handle: Handle) -> None:
+        self.completions = _Completions(handle)
 
 
 class Client(_Common):
@@ -201,11 +187,11 @@ class Client(_Common):
         keys: Optional[Mapping[str, str]] = None,
         environment: Optional[bool] = None,
         providers: Optional[Mapping[str, Any]] = None,
-        checks: Iterable[Callable[[Record, Record], Any]] = (),
+        checks: "Iterable[Callable[[Record, Reply], Any]]" = (),
         **settings: Any,
     ) -> None:
         self._handle = _open(config, keys, environment, providers, checks, settings)
-        self.chat = _Chat(_Completions(self._handle))
+        self.chat = _Chat(self._handle)
 
     def report(
         self, by: Optional[Iterable[str]] = None, *, since_ms: Optional[int] = None, until_ms: Optional[int] = None
@@ -220,20 +206,21 @@ class Client(_Common):
 
         return frame(self.report(by).groups, of)
 
-    def send(self, request: "Union[RequestDraft, Mapping[str, Any]]") -> Record:
+    def send(self, request: Request) -> "Response":
         """Asks for a whole answer to a request of Tierway's own form."""
         try:
-            made: Record = _answered(self._handle.send(json.dumps(request)))
+            made = _streams.response(self._handle.send(write(request)))
         except TierwayError as error:
-            raise _failed(error)
+            raise failed(error)
+        log_answer(made)
         return made
 
-    def stream(self, request: "Union[RequestDraft, Mapping[str, Any]]") -> Stream:
+    def stream(self, request: Request) -> "Stream[Delta, Response]":
         """Asks for an answer piece by piece: deltas, and at the end `stream.response`."""
         try:
-            return Stream(self._handle.stream(json.dumps(request)))
+            return Stream(self._handle.stream(write(request)), _streams.delta, _streams.response)
         except TierwayError as error:
-            raise _failed(error)
+            raise failed(error)
 
     def feedback(self, answer: Any, mark: float) -> None:
         """Marks an answer from 0, useless, to 1, right, once: later decisions go by what was learnt."""
@@ -257,87 +244,40 @@ class Client(_Common):
         self.close()
 
 
-def _settle(future: Any, value: Any, error: Optional[BaseException]) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    else:
-        future.set_exception(error)
-
-
-async def _run(start: Callable[[Callable[[Any, Optional[BaseException]], None]], Any]) -> Any:
-    """Starts native work and waits for it in the running loop; cancelling the task cancels the work."""
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    future: Any = loop.create_future()
-
-    def done(value: Any, error: Optional[BaseException]) -> None:
-        try:
-            loop.call_soon_threadsafe(_settle, future, value, error)
-        except RuntimeError:
-            pass  # The loop is closed: nobody waits any more.
-
-    cancel = start(done)
-    try:
-        return await future
-    except asyncio.CancelledError:
-        cancel.cancel()
-        raise
-
-
-class AsyncStream:
-    """An answer piece by piece, for `async for`."""
-
-    def __init__(self, native: NativeStream) -> None:
-        self._native = native
-
-    def __aiter__(self) -> AsyncIterator[Record]:
-        return self
-
-    async def __anext__(self) -> Record:
-        try:
-            piece = await _run(self._native.start_next)
-        except TierwayError as error:
-            raise _failed(error)
-        if piece is None:
-            raise StopAsyncIteration
-        made: Record = record(piece)
-        return made
-
-    @property
-    def response(self) -> Optional[Record]:
-        """The whole answer, after the last piece."""
-        text = self._native.response()
-        return None if text is None else record(text)
-
-    async def close(self) -> None:
-        """Cancels the call; what was delivered is settled."""
-        self._native.close()
-
-    async def __aenter__(self) -> "AsyncStream":
-        return self
-
-    async def __aexit__(self, *_: Any) -> None:
-        self._native.close()
-
-
 class _AsyncCompletions:
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
 
+    @overload
     async def create(
-        self, *, messages: Iterable[Mapping[str, Any]], model: str = "auto", stream: bool = False, **fields: Any
-    ) -> Any:
+        self, *, messages: Messages, model: str = "auto", stream: Literal[False] = False, **fields: Any
+    ) -> "ChatCompletion": ...
+
+    @overload
+    async def create(
+        self, *, messages: Messages, model: str = "auto", stream: Literal[True], **fields: Any
+    ) -> "AsyncStream[ChatCompletionChunk, ChatCompletion]": ...
+
+    @overload
+    async def create(self, *, messages: Messages, model: str = "auto", stream: bool, **fields: Any) -> Any: ...
+
+    async def create(self, *, messages: Messages, model: str = "auto", stream: bool = False, **fields: Any) -> Any:
         """As `openai.AsyncOpenAI().chat.completions.create`: a completion, or an `AsyncStream` of chunks."""
         body = _body(model, messages, fields)
         try:
             if stream:
-                return AsyncStream(await _run(lambda done: self._handle.start_chat_stream(body, done)))
-            return _answered(await _run(lambda done: self._handle.start_chat(body, done)))
+                opened = await _run(lambda done: self._handle.start_chat_stream(body, done))
+                return AsyncStream(opened, _streams.chunk, _streams.completion)
+            made = _streams.completion(await _run(lambda done: self._handle.start_chat(body, done)))
         except TierwayError as error:
-            raise _failed(error)
+            raise failed(error)
+        log_answer(made.tierway)
+        return made
+
+
+class _AsyncChat:
+    def __init__(self, handle: Handle) -> None:
+        self.completions = _AsyncCompletions(handle)
 
 
 class AsyncClient(_Common):
@@ -350,28 +290,30 @@ class AsyncClient(_Common):
         keys: Optional[Mapping[str, str]] = None,
         environment: Optional[bool] = None,
         providers: Optional[Mapping[str, Any]] = None,
-        checks: Iterable[Callable[[Record, Record], Any]] = (),
+        checks: "Iterable[Callable[[Record, Reply], Any]]" = (),
         **settings: Any,
     ) -> None:
         self._handle = _open(config, keys, environment, providers, checks, settings)
-        self.chat = _Chat(_AsyncCompletions(self._handle))
+        self.chat = _AsyncChat(self._handle)
 
-    async def send(self, request: "Union[RequestDraft, Mapping[str, Any]]") -> Record:
+    async def send(self, request: Request) -> "Response":
         """Asks for a whole answer to a request of Tierway's own form."""
-        text = json.dumps(request)
+        text = write(request)
         try:
-            made: Record = _answered(await _run(lambda done: self._handle.start_send(text, done)))
+            made = _streams.response(await _run(lambda done: self._handle.start_send(text, done)))
         except TierwayError as error:
-            raise _failed(error)
+            raise failed(error)
+        log_answer(made)
         return made
 
-    async def stream(self, request: "Union[RequestDraft, Mapping[str, Any]]") -> AsyncStream:
+    async def stream(self, request: Request) -> "AsyncStream[Delta, Response]":
         """Asks for an answer piece by piece."""
-        text = json.dumps(request)
+        text = write(request)
         try:
-            return AsyncStream(await _run(lambda done: self._handle.start_stream(text, done)))
+            opened = await _run(lambda done: self._handle.start_stream(text, done))
+            return AsyncStream(opened, _streams.delta, _streams.response)
         except TierwayError as error:
-            raise _failed(error)
+            raise failed(error)
 
     async def report(
         self, by: Optional[Iterable[str]] = None, *, since_ms: Optional[int] = None, until_ms: Optional[int] = None
@@ -406,11 +348,11 @@ class Tunnel:
         """A completion."""
         return self._handle.chat(body)
 
-    def stream(self, body: str) -> Stream:
+    def stream(self, body: str) -> "Stream[str, str]":
         """A stream, to be read with `pieces`."""
-        return Stream(self._handle.chat_stream(body))
+        return Stream(self._handle.chat_stream(body), str, str)
 
-    def pieces(self, stream: Stream) -> Iterator[str]:
+    def pieces(self, stream: "Stream[str, str]") -> Iterator[str]:
         """The chunks as they come."""
         while (piece := stream._native.next()) is not None:
             yield piece
@@ -427,11 +369,11 @@ class AsyncTunnel:
         text: str = await _run(lambda done: self._handle.start_chat(body, done))
         return text
 
-    async def stream(self, body: str) -> AsyncStream:
+    async def stream(self, body: str) -> "AsyncStream[str, str]":
         """A stream, to be read with `pieces`."""
-        return AsyncStream(await _run(lambda done: self._handle.start_chat_stream(body, done)))
+        return AsyncStream(await _run(lambda done: self._handle.start_chat_stream(body, done)), str, str)
 
-    async def pieces(self, stream: AsyncStream) -> AsyncIterator[str]:
+    async def pieces(self, stream: "AsyncStream[str, str]") -> AsyncIterator[str]:
         """The chunks as they come."""
         while (piece := await _run(stream._native.start_next)) is not None:
             yield piece

@@ -1,6 +1,7 @@
 """`tierway` on the command line, for those who have the Python package: `chat`, `explain`, `models`, `report`.
 
-Exit codes: 0 done, 1 the request failed, 2 wrong use or settings, 3 policy refused it, 4 no budget has room.
+Exit codes: 0 done, 1 the request failed, 2 wrong use or settings, 3 policy or a budget refused it, 4 a file could not be read or
+written.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import sys
 from typing import Any, List, Optional
 
 from ._client import Client
-from ._errors import ConfigError, InvalidRequestError, OverBudgetError, RefusedError, TierwayError
+from ._errors import ConfigError, InvalidRequestError, LedgerError, OverBudgetError, RefusedError, TierwayError
 
-_CODES = ((ConfigError, 2), (InvalidRequestError, 2), (RefusedError, 3), (OverBudgetError, 4))
+_CODES = ((ConfigError, 2), (InvalidRequestError, 2), (RefusedError, 3), (OverBudgetError, 3), (LedgerError, 4))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,21 +42,22 @@ def _messages(prompt: str) -> List[Any]:
 def _chat(client: Client, wanted: argparse.Namespace) -> None:
     asked: Any = {"model": wanted.model, "messages": _messages(wanted.prompt), "max_tokens": wanted.max_tokens}
     if wanted.json:
-        print(json.dumps(client.chat.completions.create(**asked)))
+        print(client.chat.completions.create(**asked).to_json())
         return
     with client.chat.completions.create(stream=True, **asked) as stream:
         for chunk in stream:
             if chunk.choices and chunk.choices[0].delta.content:
                 print(chunk.choices[0].delta.content, end="", flush=True)
         print()
-        account = stream.response.tierway
-        print(f"{account.route.model}, {account.route.tier}, {account.cost}, saved {account.saved}", file=sys.stderr)
+        if stream.response is not None:
+            account = stream.response.tierway
+            print(f"{account.route.model}, {account.route.tier}, {account.cost}, saved {account.saved}", file=sys.stderr)
 
 
 def _explain(client: Client, wanted: argparse.Namespace) -> None:
     plan = client.route(model=wanted.model, messages=_messages(wanted.prompt), max_tokens=wanted.max_tokens)
     if wanted.json:
-        print(json.dumps(plan))
+        print(plan.to_json())
         return
     for candidate in plan.candidates:
         line = (candidate.model, candidate.role, f"P(good) {candidate.p_good:.3f}", f"expected {candidate.expected_cost}")
@@ -65,7 +67,7 @@ def _explain(client: Client, wanted: argparse.Namespace) -> None:
 def _models(client: Client, wanted: argparse.Namespace) -> None:
     models = client.models()
     if wanted.json:
-        print(json.dumps(models))
+        print(json.dumps([model.to_dict() for model in models]))
         return
     for model in models:
         print(f"{model.id:<56} {model.tier:<10} {'callable' if model.callable else ''}".rstrip())
@@ -89,9 +91,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         with Client("" if wanted.config is None else wanted.config) as client:
             does(client, wanted)
     except TierwayError as error:
-        if wanted.json:
-            print(json.dumps({"error": {"code": error.code, "message": error.message, "field": error.field}}))
-        print(f"tierway: {error.message}", file=sys.stderr)
+        told = {"error": {"code": error.code, "message": error.message, "field": error.field}}
+        print(json.dumps(told) if wanted.json else f"tierway: {error.message}", file=sys.stderr)
         return next((code for kind, code in _CODES if isinstance(error, kind)), 1)
     except BrokenPipeError:
         # Whoever read has enough. The interpreter would say so once more when it closes the stream.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional, Type
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Type
+
+if TYPE_CHECKING:
+    from .answers import Reply
 
 
 class TierwayError(Exception):
@@ -22,8 +25,18 @@ class TierwayError(Exception):
         self.field: Optional[str] = facts.get("field")
         self.attempts: List[Dict[str, Any]] = facts.get("attempts") or []
         self.refused: Optional[Dict[str, Any]] = facts.get("refused")
-        self.partial: Optional[Dict[str, Any]] = facts.get("partial")
         self._facts = facts
+
+    @property
+    def partial(self) -> "Optional[Reply]":
+        """What had come before the answer broke off."""
+        found = self._facts.get("partial")
+        if found is None:
+            return None
+        from .answers import Reply
+
+        # Reading takes what it is given for its own.
+        return Reply.read(json.loads(json.dumps(found)))
 
     def __reduce__(self) -> Any:
         return (type(self), (self._facts,))

@@ -14,9 +14,13 @@ import logging
 import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
-from ._objects import Record, record
+from ._frozen import write
+from ._objects import Record, frozen, record
+
+if TYPE_CHECKING:
+    from .answers import Reply
 
 _LOG = logging.getLogger("tierway")
 # Blocking providers and checks that may run at once.
@@ -122,7 +126,7 @@ def _tell(work: "Future[Any]", answer: Any, write: Callable[[Any], Optional[str]
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value)
+    return write(value)
 
 
 class Provider:
@@ -250,14 +254,16 @@ def _pieces(reply: Any) -> Any:
 class Check:
     """The native half's way to a check: a callable of the request and the reply that returns why the reply falls short."""
 
-    def __init__(self, own: Callable[[Record, Record], Any]) -> None:
+    def __init__(self, own: "Callable[[Record, Reply], Any]") -> None:
         if not callable(own):
             raise TypeError("a check is a callable of the request and the reply")
         self._own = own
 
     def judge(self, asked: str, answer: Any) -> "Future[Any]":
-        both = record(asked)
-        work = _begin(self._own, both.request, both.reply)
+        from .answers import Reply
+
+        both = json.loads(asked)
+        work = _begin(self._own, frozen(both["request"]), Reply.read(both["reply"]))
         _tell(work, answer, _verdict)
         return work
 

@@ -1,4 +1,5 @@
-"""What comes back: read-only records, by attribute and by key."""
+"""Records: JSON whose fields are not the same each time (reports, the account, what providers and checks are asked), read-only,
+by attribute and by key."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ class Record(Dict[str, Any]):
         except KeyError:
             if name.startswith("_"):
                 raise AttributeError(name) from None
-            # OpenAI's objects have every optional field; what a reply leaves out is None there.
+            # A field that the library leaves out is None.
             return None
 
     def _read_only(self, *_: Any, **__: Any) -> NoReturn:
@@ -45,3 +46,10 @@ def _hook(pairs: Any) -> Record:
 def record(text: str) -> Any:
     """Reads JSON; every object in it is a record."""
     return json.loads(text, object_pairs_hook=_hook)
+
+
+def frozen(value: Any) -> Any:
+    """Parsed JSON; every object in it is a record."""
+    if isinstance(value, dict):
+        return Record((key, frozen(one)) for key, one in value.items())
+    return [frozen(one) for one in value] if isinstance(value, list) else value

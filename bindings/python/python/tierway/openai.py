@@ -16,8 +16,9 @@ import importlib
 import json
 from typing import Any, AsyncIterator, Dict, Iterator, List, Tuple
 
-from ._client import AsyncClient, AsyncStream, Client, Stream, Tunnel, AsyncTunnel
+from ._client import AsyncClient, AsyncTunnel, Client, Tunnel
 from ._errors import TierwayError
+from ._streams import AsyncStream, Stream
 
 __all__ = ["AsyncOpenAI", "OpenAI", "async_http_client", "http_client"]
 
@@ -93,7 +94,7 @@ def _transport(library: Any, client: Client) -> Any:
     tunnel = Tunnel(client)
 
     class Events(library.SyncByteStream):  # type: ignore[misc]
-        def __init__(self, stream: Stream) -> None:
+        def __init__(self, stream: "Stream[str, str]") -> None:
             self._stream = stream
 
         def __iter__(self) -> Iterator[bytes]:
@@ -131,7 +132,7 @@ def _async_transport(library: Any, client: AsyncClient) -> Any:
     tunnel = AsyncTunnel(client)
 
     class Events(library.AsyncByteStream):  # type: ignore[misc]
-        def __init__(self, stream: AsyncStream) -> None:
+        def __init__(self, stream: "AsyncStream[str, str]") -> None:
             self._stream = stream
 
         async def __aiter__(self) -> AsyncIterator[bytes]:

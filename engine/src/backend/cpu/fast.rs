@@ -30,9 +30,10 @@ impl Fast {
         Fast { isa: Isa::detect(), crew: Crew::new(threads.min(THREADS_MAX)) }
     }
 
-    /// The same without the processor's special instructions, to test what other processors run.
-    pub fn portable(threads: usize) -> Fast {
-        Fast { isa: Isa::Portable, crew: Crew::new(threads.clamp(1, THREADS_MAX)) }
+    /// One for each set of instructions that this processor has, the plainest first, to test what others run.
+    pub fn every(threads: usize) -> Vec<Fast> {
+        let one = |isa| Fast { isa, crew: Crew::new(threads.clamp(1, THREADS_MAX)) };
+        Isa::all().into_iter().map(one).collect()
     }
 
     /// Calls `task` for each (row of a span, head).

@@ -1,6 +1,6 @@
 //! The inner loops, for each set of instructions that is detected when the program runs, and the threads that share them.
 //!
-//! `portable` says what each loop computes; `avx2` computes it eight numbers at a time. Every loop's result depends on its
+//! `portable` says what each loop computes; `avx2` computes it eight numbers at a time and `avx512` sixteen. Every loop's result depends on its
 //! arguments alone, never on who calls it or on what else is computed.
 #![allow(unsafe_code)]
 
@@ -9,11 +9,14 @@ use crate::weights::Dtype;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod crew;
 mod multiply;
 mod panel;
 mod portable;
 mod shared;
+mod wide;
 
 pub(super) use crew::Crew;
 pub(super) use multiply::{Job, Rounded, multiply};
@@ -23,7 +26,7 @@ pub(super) use shared::Shared;
 #[cfg(not(target_arch = "x86_64"))]
 use super::quantised::Whole as Width;
 #[cfg(target_arch = "x86_64")]
-use avx2::Rounded as Width;
+use avx512::Rounded as Width;
 
 /// Tokens and weight rows of a tile.
 pub(super) const TILE: (usize, usize) = (4, 3);
@@ -36,16 +39,28 @@ pub(super) enum Isa {
     /// 256-bit vectors with fused multiply-add and half-precision loads.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// The same, and 512-bit vectors with products of whole numbers.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
 impl Isa {
     /// The best that this processor has.
     pub(super) fn detect() -> Isa {
+        Isa::all().pop().unwrap_or(Isa::Portable)
+    }
+
+    /// Every set that this processor has, the best last.
+    pub(super) fn all() -> Vec<Isa> {
+        let mut found = vec![Isa::Portable];
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
-            return Isa::Avx2;
+            found.push(Isa::Avx2);
+            if avx512::is_there() {
+                found.push(Isa::Avx512);
+            }
         }
-        Isa::Portable
+        found
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -53,6 +68,8 @@ impl Isa {
             Isa::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => "avx2+fma+f16c",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => "avx512+vnni",
         }
     }
 
@@ -61,9 +78,9 @@ impl Isa {
         assert_eq!(a.len(), b.len());
         match self {
             Isa::Portable => portable::dot(a, b),
-            // SAFETY: `detect` alone makes this value, where the processor has the instructions; lengths are equal.
+            // SAFETY: `all` alone makes this value, where the processor has the instructions; lengths are equal.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::dot(a, b) },
+            Isa::Avx2 | Isa::Avx512 => unsafe { avx2::dot(a, b) },
         }
     }
 
@@ -74,7 +91,7 @@ impl Isa {
             Isa::Portable => portable::add_scaled(weight, value, out),
             // SAFETY: as in `dot`.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::add_scaled(weight, value, out) },
+            Isa::Avx2 | Isa::Avx512 => unsafe { avx2::add_scaled(weight, value, out) },
         }
     }
 
@@ -84,7 +101,7 @@ impl Isa {
             Isa::Portable => portable::exp_from(most, scores),
             // SAFETY: as in `dot`.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::exp_from(most, scores) },
+            Isa::Avx2 | Isa::Avx512 => unsafe { avx2::exp_from(most, scores) },
         }
     }
 
@@ -95,7 +112,7 @@ impl Isa {
             Isa::Portable => portable::dot_plain(dtype, bytes, x),
             // SAFETY: as in `dot`; the bytes are those of as many numbers as `x` has.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::dot_plain(dtype, bytes, x) },
+            Isa::Avx2 | Isa::Avx512 => unsafe { avx2::dot_plain(dtype, bytes, x) },
         }
     }
 
@@ -106,6 +123,9 @@ impl Isa {
             // SAFETY: as in `dot_plain`.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 if !y.is_empty() => unsafe { avx2::rows_plain(dtype, bytes, x, y) },
+            // SAFETY: as in `dot_plain`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 if !y.is_empty() => unsafe { avx512::rows_plain(dtype, bytes, x, y) },
             _ => each_row(bytes, y, |row| portable::dot_plain(dtype, row, x)),
         }
     }
@@ -118,6 +138,9 @@ impl Isa {
             // SAFETY: as in `dot_plain`; blocks of `x` were counted.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => unsafe { avx2::rows_blocks(dtype, bytes, x, y) },
+            // SAFETY: as in `dot_plain`; blocks of `x` were counted.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { avx512::rows_blocks(dtype, bytes, x, y) },
             Isa::Portable => each_row(bytes, y, |row| portable::dot_blocks(dtype, row, x)),
         }
     }
@@ -128,7 +151,7 @@ impl Isa {
         match self {
             // SAFETY: as in `dot`; the last row's last number was just found.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 if q.len().is_multiple_of(8) => unsafe { avx2::scores(q, rows, stride, at, out) },
+            Isa::Avx2 | Isa::Avx512 if q.len().is_multiple_of(8) => unsafe { avx2::scores(q, rows, stride, at, out) },
             _ => {
                 let row = |p: usize| &rows[p * stride + at..][..q.len()];
                 out.iter_mut().enumerate().for_each(|(p, out)| *out = self.dot(q, row(p)));
@@ -142,7 +165,9 @@ impl Isa {
         match self {
             // SAFETY: as in `scores`.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 if out.len().is_multiple_of(8) => unsafe { avx2::weigh(weights, rows, stride, at, out) },
+            Isa::Avx2 | Isa::Avx512 if out.len().is_multiple_of(8) => unsafe {
+                avx2::weigh(weights, rows, stride, at, out)
+            },
             _ => {
                 let row = |p: usize, count: usize| &rows[p * stride + at..][..count];
                 for (p, weight) in weights.iter().enumerate() {
@@ -158,7 +183,7 @@ impl Isa {
             Isa::Portable => round(x, whole, scales, sums),
             // SAFETY: as in `dot`.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::round(x, whole, scales, sums) },
+            Isa::Avx2 | Isa::Avx512 => unsafe { avx2::round(x, whole, scales, sums) },
         }
     }
 
@@ -173,7 +198,7 @@ impl Isa {
             Isa::Portable => portable::tile(x, w, columns),
             // SAFETY: as in `dot`; the rows were just counted.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::tile(x, w, columns) },
+            Isa::Avx2 | Isa::Avx512 => unsafe { avx2::tile(x, w, columns) },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Rows times matrices, shared out among threads by rows of the matrices.
 
-use super::panel::{LANES, Panels, TOKENS};
+use super::panel::{LANES_MAX, Panels, TOKENS_MAX};
+use super::wide::{ROWS, Wide};
 use super::{Crew, Isa, Shared, TILE};
 use crate::backend::cpu::quantised::Quantised;
 use crate::weights::Matrix;
@@ -48,8 +49,8 @@ impl<'a> Job<'a> {
     ) -> Job<'a> {
         let rounded = if weight.dtype().has_parts() { rounded } else { Rounded::Not };
         let (row_bytes, step) = match rounded {
-            Rounded::Not => (4 * weight.columns(), TILE.1),
-            _ => (Panels::row_bytes(weight.columns()), LANES),
+            Rounded::Not => (4 * weight.columns(), ROWS),
+            _ => (Panels::row_bytes(weight.columns()), LANES_MAX),
         };
         let fitting = BLOCK_BYTES / row_bytes / step * step;
         Job::new(weight, x, Rows::Many(rounded), y, fitting.max(step))
@@ -86,6 +87,7 @@ impl<'a> Job<'a> {
         let count = self.rows_at_once.min(self.weight.rows() - first);
         match &self.rows {
             Rows::Many(Rounded::Fine(rounded, at)) => self.run_panels(isa, rounded, *at, first, count),
+            Rows::Many(_) if isa.is_wide() => self.run_wide(isa, first, count),
             Rows::Many(_) => self.run_tiles(isa, first, count),
             Rows::Few(rounded) => self.run_rows(isa, *rounded, first, count),
         }
@@ -117,20 +119,39 @@ impl<'a> Job<'a> {
         parts.map(|((x, bytes), scale)| isa.dot_plain(dtype, bytes, x) * scale).sum()
     }
 
-    /// Many tokens and weights of whole numbers: rows are laid side by side once, and tokens pass by six at a time.
+    /// Many tokens and weights of whole numbers: rows are laid side by side once, and some tokens pass by at a time.
     fn run_panels(&self, isa: Isa, rounded: &Quantised<i16>, at: usize, first: usize, count: usize) {
         let rows = self.weight.rows();
         let tokens = self.x.len() / self.weight.columns();
-        let panels = Panels::new(self.weight, first, count);
-        for start in (0..tokens).step_by(TOKENS) {
-            let some = TOKENS.min(tokens - start);
+        let (lanes, at_once) = (isa.lanes(), isa.tokens());
+        let panels = Panels::new(self.weight, first, count, lanes);
+        let mut products = [[0.0; LANES_MAX]; TOKENS_MAX];
+        for start in (0..tokens).step_by(at_once) {
+            let some = at_once.min(tokens - start);
             let x = rounded.rows(at + start, some);
             for (number, panel) in panels.iter().enumerate() {
-                let products = isa.panel(panel, x, some);
-                let wide = LANES.min(count - number * LANES);
+                isa.panel(panel, x, some, &mut products);
+                let wide = lanes.min(count - number * lanes);
                 for (token, products) in products.iter().enumerate().take(some) {
-                    let place = (start + token) * rows + first + number * LANES;
+                    let place = (start + token) * rows + first + number * lanes;
                     self.y.cut(place, wide).copy_from_slice(&products[..wide]);
+                }
+            }
+        }
+    }
+
+    /// Many tokens: rows are widened and laid side by side once, and some tokens pass by at a time.
+    fn run_wide(&self, isa: Isa, first: usize, count: usize) {
+        let (rows, columns) = (self.weight.rows(), self.weight.columns());
+        let wide = Wide::new(self.weight, first, count);
+        let mut products = [[0.0; ROWS]; TOKENS_MAX];
+        for (step, x) in self.x.chunks(TOKENS_MAX * columns).enumerate() {
+            for (number, panel) in wide.iter().enumerate() {
+                isa.wide(panel, x, columns, &mut products);
+                let some = ROWS.min(count - number * ROWS);
+                for (token, products) in products.iter().enumerate().take(x.len() / columns) {
+                    let place = (step * TOKENS_MAX + token) * rows + first + number * ROWS;
+                    self.y.cut(place, some).copy_from_slice(&products[..some]);
                 }
             }
         }

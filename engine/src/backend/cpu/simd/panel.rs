@@ -1,30 +1,38 @@
-//! Eight weight rows side by side, for many tokens: whole numbers in pairs, so that one instruction multiplies a pair of
-//! columns of all eight rows with a pair of a token's.
+//! Weight rows side by side, as many as a vector has lanes, for many tokens: whole numbers in pairs, so that one
+//! instruction multiplies a pair of columns of all these rows with a pair of a token's.
 //!
 //! The products of a block are whole and exact; scaled, they are added in the order of the blocks. So a number's value
 //! depends on its row and its token alone.
 
 use super::Isa;
 #[cfg(target_arch = "x86_64")]
-use super::avx2;
+use super::{avx2, avx512};
 use crate::backend::cpu::quantised::{BLOCK, QuantisedRow};
 use crate::weights::Matrix;
 use crate::weights::whole::PART;
 
-/// Weight rows of a panel.
+/// Weight rows of a panel at most; see `Isa::lanes`.
+pub(super) const LANES_MAX: usize = 16;
+/// Tokens that meet a panel at a time at most; see `Isa::tokens`.
+pub(super) const TOKENS_MAX: usize = 12;
+
+/// The same where vectors are no longer than 256 bits.
 pub(super) const LANES: usize = 8;
-/// Tokens that meet a panel at a time.
 pub(super) const TOKENS: usize = 6;
+
+/// Products of tokens with the rows of a panel.
+pub(super) type Products = [[f32; LANES_MAX]; TOKENS_MAX];
 
 /// Some rows of a matrix as whole numbers.
 #[derive(Debug, Default)]
 pub(super) struct Panels {
     blocks: usize,
-    /// `[panels, blocks, 16, 8]`: the lower half of each is an even column, the upper the odd one after it.
+    lanes: usize,
+    /// `[panels, blocks, 16, lanes]`: the lower half of each is an even column, the upper the odd one after it.
     pairs: Vec<i32>,
-    /// `[panels, blocks, 8]`
+    /// `[panels, blocks, lanes]`
     scales: Vec<f32>,
-    /// `[panels, blocks, 8]`; empty where all are zero.
+    /// `[panels, blocks, lanes]`; empty where all are zero.
     offsets: Vec<f32>,
 }
 
@@ -38,25 +46,25 @@ pub(super) struct Panel<'a> {
 
 impl Panels {
     /// Of these rows; rows that are missing to a whole panel are zeros.
-    pub(super) fn new(weight: &Matrix, first: usize, count: usize) -> Panels {
-        let (panels, blocks) = (count.div_ceil(LANES), weight.columns() / BLOCK);
+    pub(super) fn new(weight: &Matrix, first: usize, count: usize, lanes: usize) -> Panels {
+        let (panels, blocks) = (count.div_ceil(lanes), weight.columns() / BLOCK);
         let has_offsets = weight.dtype().has_offsets();
-        let scales = vec![0.0; panels * blocks * LANES];
+        let scales = vec![0.0; panels * blocks * lanes];
         let offsets = if has_offsets { scales.clone() } else { Vec::new() };
-        let mut made = Panels { blocks, pairs: vec![0; panels * blocks * (BLOCK / 2) * LANES], scales, offsets };
+        let mut made = Panels { blocks, lanes, pairs: vec![0; panels * blocks * (BLOCK / 2) * lanes], scales, offsets };
         let mut whole = [0i16; PART];
         for at in 0..count {
-            let (row, lane) = (weight.row(first + at), at % LANES);
+            let (row, lane) = (weight.row(first + at), at % lanes);
             for block in 0..blocks {
                 let (scale, offset) = weight.dtype().part(row, block, &mut whole);
-                let place = at / LANES * blocks + block;
-                let pairs = &mut made.pairs[place * (BLOCK / 2) * LANES..][..(BLOCK / 2) * LANES];
-                for (pairs, whole) in pairs.chunks_exact_mut(LANES).zip(whole.chunks_exact(2)) {
+                let place = at / lanes * blocks + block;
+                let pairs = &mut made.pairs[place * (BLOCK / 2) * lanes..][..(BLOCK / 2) * lanes];
+                for (pairs, whole) in pairs.chunks_exact_mut(lanes).zip(whole.chunks_exact(2)) {
                     pairs[lane] = i32::from(whole[0]) & 0xffff | i32::from(whole[1]) << 16;
                 }
-                made.scales[place * LANES + lane] = scale;
+                made.scales[place * lanes + lane] = scale;
                 if has_offsets {
-                    made.offsets[place * LANES + lane] = offset;
+                    made.offsets[place * lanes + lane] = offset;
                 }
             }
         }
@@ -69,7 +77,7 @@ impl Panels {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Panel<'_>> {
-        let (pairs, scales) = (self.blocks * (BLOCK / 2) * LANES, self.blocks * LANES);
+        let (pairs, scales) = (self.blocks * (BLOCK / 2) * self.lanes, self.blocks * self.lanes);
         (0..self.scales.len() / scales).map(move |at| Panel {
             pairs: &self.pairs[at * pairs..][..pairs],
             scales: &self.scales[at * scales..][..scales],
@@ -79,26 +87,47 @@ impl Panels {
 }
 
 impl Isa {
-    /// Products of a panel with up to six tokens.
-    pub(super) fn panel(self, panel: Panel<'_>, x: QuantisedRow<'_, i16>, tokens: usize) -> [[f32; LANES]; TOKENS] {
-        let blocks = panel.scales.len() / LANES;
-        assert!(tokens <= TOKENS && panel.pairs.len() == blocks * (BLOCK / 2) * LANES);
+    /// Weight rows of a panel.
+    pub(super) fn lanes(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => LANES_MAX,
+            _ => LANES,
+        }
+    }
+
+    /// Tokens that meet a panel at a time: so many that their sums fill the registers.
+    pub(super) fn tokens(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => TOKENS_MAX,
+            _ => TOKENS,
+        }
+    }
+
+    /// Writes a panel's products with up to `self.tokens()` tokens to `out`.
+    pub(super) fn panel(self, panel: Panel<'_>, x: QuantisedRow<'_, i16>, tokens: usize, out: &mut Products) {
+        let blocks = panel.scales.len() / self.lanes();
+        assert!(tokens <= self.tokens() && panel.pairs.len() == blocks * (BLOCK / 2) * self.lanes());
         assert!(panel.offsets.is_empty() || panel.offsets.len() == panel.scales.len());
         assert_eq!((x.whole.len(), x.scales.len()), (tokens * blocks * BLOCK, tokens * blocks));
         assert_eq!(x.sums.len(), x.scales.len());
         match self {
-            Isa::Portable => portable(panel, x, tokens),
-            // SAFETY: `detect` alone makes this value, where the processor has the instructions; sizes were just checked.
+            Isa::Portable => portable(panel, x, tokens, out),
+            // SAFETY: `Isa::all` alone makes this value, where the processor has the instructions; sizes were just checked.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::panel(panel, x, tokens) },
+            Isa::Avx2 => unsafe { avx2::panel(panel, x, tokens, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { avx512::panel(panel, x, tokens, out) },
         }
     }
 }
 
-fn portable(panel: Panel<'_>, x: QuantisedRow<'_, i16>, tokens: usize) -> [[f32; LANES]; TOKENS] {
+fn portable(panel: Panel<'_>, x: QuantisedRow<'_, i16>, tokens: usize, out: &mut Products) {
     let blocks = panel.scales.len() / LANES;
-    let mut products = [[0.0; LANES]; TOKENS];
-    for (token, products) in products.iter_mut().enumerate().take(tokens) {
+    for (token, products) in out.iter_mut().enumerate().take(tokens) {
+        products[..LANES].fill(0.0);
         for block in 0..blocks {
             let whole = &x.whole[(token * blocks + block) * BLOCK..][..BLOCK];
             let pairs = &panel.pairs[block * (BLOCK / 2) * LANES..][..(BLOCK / 2) * LANES];
@@ -117,5 +146,4 @@ fn portable(panel: Panel<'_>, x: QuantisedRow<'_, i16>, tokens: usize) -> [[f32;
             }
         }
     }
-    products
 }

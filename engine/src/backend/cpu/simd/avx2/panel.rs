@@ -2,31 +2,27 @@
 
 use super::*;
 use crate::backend::cpu::quantised::{Whole, round as round_blocks};
-use crate::backend::cpu::simd::panel::{LANES, Panel, TOKENS};
+use crate::backend::cpu::simd::panel::{LANES, Panel, Products};
 
 /// # Safety
 /// The panel has as many blocks as each of the tokens, of which there are at most six.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(in super::super) unsafe fn panel(
-    panel: Panel<'_>,
-    x: QuantisedRow<'_, i16>,
-    tokens: usize,
-) -> [[f32; LANES]; TOKENS] {
+pub(in super::super) unsafe fn panel(panel: Panel<'_>, x: QuantisedRow<'_, i16>, tokens: usize, out: &mut Products) {
     // SAFETY: the caller's promise.
     unsafe {
         match (tokens, panel.offsets.is_empty()) {
-            (6, true) => panel_of::<6, false>(panel, x),
-            (5, true) => panel_of::<5, false>(panel, x),
-            (4, true) => panel_of::<4, false>(panel, x),
-            (3, true) => panel_of::<3, false>(panel, x),
-            (2, true) => panel_of::<2, false>(panel, x),
-            (_, true) => panel_of::<1, false>(panel, x),
-            (6, false) => panel_of::<6, true>(panel, x),
-            (5, false) => panel_of::<5, true>(panel, x),
-            (4, false) => panel_of::<4, true>(panel, x),
-            (3, false) => panel_of::<3, true>(panel, x),
-            (2, false) => panel_of::<2, true>(panel, x),
-            (_, false) => panel_of::<1, true>(panel, x),
+            (6, true) => panel_of::<6, false>(panel, x, out),
+            (5, true) => panel_of::<5, false>(panel, x, out),
+            (4, true) => panel_of::<4, false>(panel, x, out),
+            (3, true) => panel_of::<3, false>(panel, x, out),
+            (2, true) => panel_of::<2, false>(panel, x, out),
+            (_, true) => panel_of::<1, false>(panel, x, out),
+            (6, false) => panel_of::<6, true>(panel, x, out),
+            (5, false) => panel_of::<5, true>(panel, x, out),
+            (4, false) => panel_of::<4, true>(panel, x, out),
+            (3, false) => panel_of::<3, true>(panel, x, out),
+            (2, false) => panel_of::<2, true>(panel, x, out),
+            (_, false) => panel_of::<1, true>(panel, x, out),
         }
     }
 }
@@ -41,7 +37,8 @@ pub(in super::super) unsafe fn panel(
 unsafe fn panel_of<const T: usize, const OFFSETS: bool>(
     panel: Panel<'_>,
     x: QuantisedRow<'_, i16>,
-) -> [[f32; LANES]; TOKENS] {
+    out: &mut Products,
+) {
     let blocks = panel.scales.len() / LANES;
     let mut sums = [_mm256_setzero_ps(); T];
     for block in 0..blocks {
@@ -69,12 +66,10 @@ unsafe fn panel_of<const T: usize, const OFFSETS: bool>(
             }
         }
     }
-    let mut products = [[0.0; LANES]; TOKENS];
-    for (products, sum) in products.iter_mut().zip(sums) {
-        // SAFETY: there are eight.
+    for (products, sum) in out.iter_mut().zip(sums) {
+        // SAFETY: there are at least eight.
         unsafe { _mm256_storeu_ps(products.as_mut_ptr(), sum) };
     }
-    products
 }
 
 /// # Safety

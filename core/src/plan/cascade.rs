@@ -150,11 +150,11 @@ fn seats(field: &Field, facts: &Facts<'_>, direct: Pick) -> Vec<Seat> {
 
 /// Where an entrant would be asked: at the direct choice's place, else the ready one with the least load.
 fn place_of(field: &Field, entrant: usize, direct: Pick) -> Option<usize> {
-    let ready = |at: &usize| field.places[*at].state.ready_at <= field.now || *at == direct.place as usize;
+    let ready = |at: &usize| field.state(&field.places[*at]).ready_at <= field.now || *at == direct.place as usize;
     let own = (0..field.places.len()).filter(|at| field.places[*at].entrant as usize == entrant);
     own.filter(ready).min_by_key(|at| {
         let place = &field.places[*at];
-        (*at != direct.place as usize, place.pinned_cost.is_none(), place.state.load)
+        (*at != direct.place as usize, place.pinned_cost.is_none(), field.state(place).load)
     })
 }
 
@@ -263,7 +263,7 @@ fn usd(dollars: f64) -> Usd {
 /// Whether the path is not known to take too long: answer, opinion and target one after the other, or two at once.
 fn is_soon(field: &Field, wanted: &CascadeSettings, path: &Path) -> bool {
     let Some(most) = wanted.latency_max else { return true };
-    let known = |place: u32| field.places[place as usize].state.latency.map_or(0, |latency| latency.ms());
+    let known = |place: u32| field.state(&field.places[place as usize]).latency.map_or(0, |latency| latency.ms());
     let (first, opinion) = (known(path.first), path.opinion.map_or(0, known));
     let answered = if wanted.side_by_side { first.max(opinion) } else { first.saturating_add(opinion) };
     answered.saturating_add(known(path.target)) <= most.ms()

@@ -35,7 +35,7 @@ impl Evidence {
             p_good: entrant.p_good,
             expected_output: entrant.output,
             expected_cost: place.pinned_cost.unwrap_or_else(|| self.cost_of(&entrant)),
-            ready_at: place.state.ready_at.max(self.field.now),
+            ready_at: self.field.state(&place).ready_at.max(self.field.now),
             is_good_enough: pick.is_good_enough,
         }
     }

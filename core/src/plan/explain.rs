@@ -360,7 +360,7 @@ fn passed_over(plan: &Plan, evidence: &Evidence) -> Vec<PassedOver> {
 fn why(evidence: &Evidence, at: usize, entrant: &Entrant) -> Why {
     let settings = &evidence.settings;
     let now = evidence.field.now;
-    let rests = evidence.places_of(at).all(|place| place.state.ready_at > now);
+    let rests = evidence.places_of(at).all(|place| evidence.field.state(place).ready_at > now);
     match (settings.worth, settings.spend_max) {
         (None, Some(spend_max)) if evidence.cost_of(entrant) > spend_max => Why::AboveSpend,
         (None, None) if entrant.p_good < evidence.field.bar(settings) => Why::BelowAim,

@@ -43,7 +43,6 @@ pub(super) struct Place {
     pub(super) endpoint: u32,
     /// The cost here, where this conversation's cache makes it another.
     pub(super) pinned_cost: Option<Usd>,
-    pub(super) state: State,
 }
 
 /// What matters of an endpoint's health.
@@ -61,6 +60,8 @@ pub(super) struct Field {
     pub(super) entrants: Vec<Entrant>,
     /// By offer.
     pub(super) places: Vec<Place>,
+    /// The health of every endpoint.
+    states: Vec<State>,
     /// The best chance among the entrants.
     pub(super) best: f64,
     pub(super) now: Timestamp,
@@ -76,10 +77,10 @@ pub(super) fn gather(
 ) -> Field {
     let offers = screening.offers();
     let listed = listed(screening, settings);
-    let states = states(offers, snapshot);
     let mut field = Field {
         entrants: Vec::with_capacity(screening.admitted().len()),
         places: Vec::with_capacity(screening.admitted().len()),
+        states: states(offers, snapshot),
         best: 0.0,
         now: snapshot.now(),
     };
@@ -93,8 +94,7 @@ pub(super) fn gather(
             field.enter(row, offers, needs, rate);
         }
         let entrant = field.entrants.len() as u32 - 1;
-        let state = states[endpoint as usize];
-        field.places.push(Place { entrant, offer: offer as u32, endpoint, pinned_cost: None, state });
+        field.places.push(Place { entrant, offer: offer as u32, endpoint, pinned_cost: None });
     }
     price(&mut field, offers, snapshot, needs, settings);
     field
@@ -129,6 +129,11 @@ impl Field {
         let Rating { p_good, output_tokens: output } = within(rate(row as usize, at.card()), most);
         self.best = self.best.max(p_good);
         self.entrants.push(Entrant { row, p_good, output, cost: None });
+    }
+
+    /// The health of a place's endpoint.
+    pub(super) fn state(&self, place: &Place) -> &State {
+        &self.states[place.endpoint as usize]
     }
 
     /// The chance of a good answer that the quality aim asks for.

@@ -201,7 +201,7 @@ impl Table<'_> {
         let entrant = &self.field.entrants[place.entrant as usize];
         let comes = comes[place.endpoint as usize];
         let merit = self.goal.merit(entrant, place, seat.is_good_enough(), comes, is_first);
-        Rank { class: seat.class(), merit, load: place.state.load, place: seat.place() }
+        Rank { class: seat.class(), merit, load: self.field.state(place).load, place: seat.place() }
     }
 }
 
@@ -210,8 +210,9 @@ const GOOD_ENOUGH: u8 = 2;
 
 /// Ready before resting, good enough before the rest, fast before slow.
 fn class(field: &Field, settings: &Settings, place: &Place, is_good_enough: bool) -> u8 {
-    let is_ready = place.state.ready_at <= field.now;
-    let is_slow = |most: Span| place.state.latency.is_some_and(|latency| latency > most);
+    let state = field.state(place);
+    let is_ready = state.ready_at <= field.now;
+    let is_slow = |most: Span| state.latency.is_some_and(|latency| latency > most);
     let is_fast = !settings.latency_max.is_some_and(is_slow);
     4 * u8::from(is_ready) + GOOD_ENOUGH * u8::from(is_good_enough) + u8::from(is_fast)
 }

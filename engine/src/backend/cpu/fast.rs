@@ -7,9 +7,9 @@ use super::simd::{Crew, Isa, Job, Rounded, Shared, multiply};
 use crate::backend::{Absorbed, Backend, Gated, GroupedShape, LatentShape, Placed, Projection, Routes, silu};
 use crate::cache::{CacheView, PAGE};
 use crate::limits::THREADS_MAX;
-use crate::weights::Matrix;
 
 mod experts;
+mod latent;
 
 /// Computes with the best instructions that the processor has, on a fixed number of threads.
 ///
@@ -141,31 +141,7 @@ impl Backend for Fast {
         q: &[f32],
         out: &mut [f32],
     ) {
-        let LatentShape { heads, latent, nope, rotary, value, scale } = *shape;
-        let out = Shared::new(out);
-        self.for_each_row(spans, heads, |span, row, position, head| {
-            let q = &q[(row * heads + head) * (nope + rotary)..][..nope + rotary];
-            let mut absorbed = vec![0.0; latent + rotary];
-            for (l, absorbed) in absorbed[..latent].iter_mut().enumerate() {
-                *absorbed = self.row_product(weights.key_up, head * latent + l, &q[..nope]);
-            }
-            absorbed[latent..].copy_from_slice(&q[nope..]);
-            let mut scores = vec![0.0; position + 1];
-            for_each_page(cache, span.pages, 0..position + 1, |nth, rows, width, count| {
-                self.isa.scores(&absorbed, rows, width, 0, &mut scores[nth..nth + count]);
-            });
-            scores.iter_mut().for_each(|score| *score *= scale);
-            let inverse = self.softmax(&mut scores);
-            let mut mixed = vec![0.0; latent];
-            for_each_page(cache, span.pages, 0..position + 1, |nth, rows, width, count| {
-                self.isa.weigh(&scores[nth..nth + count], rows, width, 0, &mut mixed);
-            });
-            mixed.iter_mut().for_each(|mixed| *mixed *= inverse);
-            let first = head * (nope + value) + nope;
-            for (v, out) in out.cut((row * heads + head) * value, value).iter_mut().enumerate() {
-                *out = self.row_product(weights.key_value_up, first + v, &mixed);
-            }
-        });
+        self.attend_absorbed(shape, weights, cache, spans, q, out);
     }
 
     fn expanded_attention(
@@ -205,21 +181,6 @@ impl Backend for Fast {
 impl Fast {
     fn round<T: Whole>(&self, x: &[f32], columns: usize) -> Quantised<T> {
         Quantised::new(&self.crew, self.isa, x, columns)
-    }
-
-    /// The product of one weight row of any type with numbers that are not rounded.
-    fn row_product(&self, weight: &Matrix, row: usize, x: &[f32]) -> f32 {
-        if let (Some((scales, block)), false) = (weight.row_scales(row), weight.dtype().is_blocked()) {
-            let size = weight.dtype().block().1;
-            let parts = x.chunks(block).zip(weight.row(row).chunks(block * size)).zip(scales);
-            return parts.map(|((x, bytes), scale)| self.isa.dot_plain(weight.dtype(), bytes, x) * scale).sum();
-        }
-        if weight.dtype().is_blocked() {
-            let mut numbers = vec![0.0; x.len()];
-            weight.widen_row(row, &mut numbers);
-            return self.isa.dot(x, &numbers);
-        }
-        self.isa.dot_plain(weight.dtype(), weight.row(row), x)
     }
 
     /// `gate = silu(gate) * up`

@@ -97,6 +97,14 @@ impl<T: Whole> Quantised<T> {
         Quantised { columns, whole, scales, sums }
     }
 
+    /// Rounds one row on this thread.
+    pub(super) fn of_row(isa: Isa, x: &[f32]) -> Quantised<T> {
+        let blocks = x.len() / BLOCK;
+        let (mut whole, mut scales, mut sums) = (vec![T::default(); x.len()], vec![0.0; blocks], vec![0.0; blocks]);
+        isa.round(x, &mut whole, &mut scales, &mut sums);
+        Quantised { columns: x.len(), whole, scales, sums }
+    }
+
     /// One row.
     pub(super) fn row(&self, row: usize) -> QuantisedRow<'_, T> {
         self.rows(row, 1)

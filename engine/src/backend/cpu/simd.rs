@@ -151,6 +151,9 @@ impl Isa {
         match self {
             // SAFETY: as in `dot`; the last row's last number was just found.
             #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 if q.len().is_multiple_of(16) => unsafe { avx512::scores(q, rows, stride, at, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::Avx512 if q.len().is_multiple_of(8) => unsafe { avx2::scores(q, rows, stride, at, out) },
             _ => {
                 let row = |p: usize| &rows[p * stride + at..][..q.len()];
@@ -164,6 +167,9 @@ impl Isa {
         assert!(weights.is_empty() || (weights.len() - 1) * stride + at + out.len() <= rows.len());
         match self {
             // SAFETY: as in `scores`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 if out.len().is_multiple_of(16) => unsafe { avx512::weigh(weights, rows, stride, at, out) },
+            // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::Avx512 if out.len().is_multiple_of(8) => unsafe {
                 avx2::weigh(weights, rows, stride, at, out)

@@ -8,10 +8,12 @@ use super::avx2;
 use crate::backend::cpu::quantised::{BLOCK, QuantisedRow};
 use crate::weights::Dtype;
 
+mod attend;
 mod blocks;
 mod panel;
 mod plain;
 
+pub(super) use attend::{scores, weigh};
 pub(super) use blocks::{Rounded, rows_blocks};
 pub(super) use panel::{panel, wide};
 pub(super) use plain::rows_plain;

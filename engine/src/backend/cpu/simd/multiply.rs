@@ -78,6 +78,11 @@ impl<'a> Job<'a> {
         Job { weight, x, rows, y: Shared::new(y), rows_at_once }
     }
 
+    /// Does the whole job on this thread.
+    pub(in crate::backend::cpu) fn run_here(&self, isa: Isa) {
+        (0..self.tasks()).for_each(|task| self.run(isa, task));
+    }
+
     fn tasks(&self) -> usize {
         self.weight.rows().div_ceil(self.rows_at_once)
     }

@@ -183,6 +183,21 @@ impl Isa {
         }
     }
 
+    /// Adds a matrix's rows, each times its number of `x`, to `out`: `out[c] += sum of x[r] * rows[r, c]`. False, and nothing is
+    /// done, where it is no gain over a matrix that was turned before.
+    pub(super) fn add_rows(self, dtype: Dtype, bytes: &[u8], x: &[f32], out: &mut [f32]) -> bool {
+        assert_eq!(dtype.bytes(x.len() * out.len()), Some(bytes.len()));
+        match self {
+            // SAFETY: as in `dot_plain`; rows are whole blocks of 32.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 if avx512::is_read(dtype) && out.len().is_multiple_of(BLOCK) => unsafe {
+                avx512::add_rows(dtype, bytes, x, out);
+                true
+            },
+            _ => false,
+        }
+    }
+
     /// Rounds blocks of 32 to whole numbers with a scale each; see `quantised`.
     pub(super) fn round<T: Whole>(self, x: &[f32], whole: &mut [T], scales: &mut [f32], sums: &mut [f32]) {
         match self {

@@ -262,3 +262,30 @@ fn latent_attention_agrees_absorbed_and_expanded() {
         check("expanded", &expected, &expand(&backend), 1e-5);
     }
 }
+
+#[test]
+fn absorbed_queries_agree_whatever_type_the_rows_have() {
+    let mut random = Random(8);
+    let shape = LatentShape { heads: 3, latent: 64, nope: 10, rotary: 6, value: 12, scale: 0.05 };
+    let rows = random.floats(6 * PAGE * 70);
+    let cache = CacheView::new(&rows, 70);
+    let q = random.floats(6 * 3 * 16);
+    for dtype in
+        [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8E4M3, Dtype::Q8_0, Dtype::Q4_0, Dtype::Q4_1, Dtype::Q5_0]
+    {
+        let key_value_up = random.matrix(dtype, 66, 64);
+        let up = key_value_up.to_f32();
+        let turned: Vec<f32> = (0..3 * 64 * 10).map(|at| up[(at / 640 * 22 + at % 10) * 64 + at / 10 % 64]).collect();
+        let absorbed = Absorbed { key_up: &Matrix::from_f32(192, 10, &turned), key_value_up: &key_value_up };
+        let run = |backend: &dyn Backend| {
+            let mut out = vec![f32::NAN; 6 * 36];
+            backend.latent_attention(&shape, &absorbed, &cache, &spans(), &q, &mut out);
+            out
+        };
+        let expected = run(&Reference);
+        for backend in backends() {
+            // Scores of rounded rows go through an exponential.
+            check(&format!("absorbed {dtype} {}", backend.describe()), &expected, &run(&backend), 1e-4);
+        }
+    }
+}

@@ -52,11 +52,7 @@ impl Fast {
         let mut absorbed = vec![0.0; heads.len() * (latent + rotary)];
         let each = absorbed.chunks_exact_mut(latent + rotary).zip(q.chunks_exact(nope + rotary));
         for (head, (absorbed, q)) in heads.clone().zip(each) {
-            self.products(
-                &weights.key_up.slice(head * latent..(head + 1) * latent),
-                &q[..nope],
-                &mut absorbed[..latent],
-            );
+            self.absorb(shape, weights, head, &q[..nope], &mut absorbed[..latent]);
             absorbed[latent..].copy_from_slice(&q[nope..]);
         }
         let mut scores = vec![0.0; heads.len() * seen];
@@ -78,6 +74,22 @@ impl Fast {
             mixed.iter_mut().for_each(|mixed| *mixed *= inverse);
             let first = head * (nope + value) + nope;
             self.products(&weights.key_value_up.slice(first..first + value), mixed, out);
+        }
+    }
+
+    /// `absorbed[l] += sum over n of q[n] * key_up[n, l]` of one head: from the rows as they lie where that reads less than
+    /// the turned ones, which are `f32` where the file does not have them.
+    ///
+    /// - `q`: `[nope]`
+    /// - `absorbed`: `[latent]`, zeros
+    fn absorb(&self, shape: &LatentShape, weights: &Absorbed<'_>, head: usize, q: &[f32], absorbed: &mut [f32]) {
+        let LatentShape { latent, nope, value, .. } = *shape;
+        let turned = weights.key_up.slice(head * latent..(head + 1) * latent);
+        let first = head * (nope + value);
+        let keys = weights.key_value_up.slice(first..first + nope);
+        let is_less = keys.size_bytes() < turned.size_bytes() && keys.row_scales(0).is_none();
+        if !(is_less && self.isa.add_rows(keys.dtype(), keys.data(), q, absorbed)) {
+            self.products(&turned, q, absorbed);
         }
     }
 

@@ -12,11 +12,13 @@ mod attend;
 mod blocks;
 mod panel;
 mod plain;
+mod turned;
 
 pub(super) use attend::{scores, weigh};
 pub(super) use blocks::{Rounded, rows_blocks};
 pub(super) use panel::{panel, wide};
 pub(super) use plain::rows_plain;
+pub(super) use turned::{add_rows, is_read};
 
 /// Weight rows at a time.
 const ROWS: usize = 4;

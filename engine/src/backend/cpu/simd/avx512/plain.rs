@@ -110,3 +110,21 @@ unsafe fn load<const TYPE: u8>(start: *const u8) -> __m512 {
         }
     }
 }
+
+/// # Safety
+/// As `load`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
+pub(super) unsafe fn bf16(start: *const u8) -> __m512 {
+    // SAFETY: the caller's promise.
+    unsafe { load::<BF16>(start) }
+}
+
+/// # Safety
+/// As `load`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
+pub(super) unsafe fn f16(start: *const u8) -> __m512 {
+    // SAFETY: the caller's promise.
+    unsafe { load::<F16>(start) }
+}

@@ -3,6 +3,10 @@
     python3 -m venv v && v/bin/pip install llama-cpp-python gguf
     v/bin/python engine/scripts/beside_llama_cpp.py target/release/tierway model.gguf [--threads 2] [--rounds 3]
 
+llama-cpp-python is built from source where pip finds no wheel. Where it dies of an illegal instruction on a processor with AMX
+(seen with GCC 12), name the instructions instead: CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON
+-DGGML_BMI2=ON -DGGML_AVX512=ON -DGGML_AVX512_VBMI=ON -DGGML_AVX512_VNNI=ON -DGGML_AVX512_BF16=ON".
+
 With --as Q8_0 --as Q4_0 --as BF16 a file's matrices are rewritten in those formats first (into --folder), so that one small
 model serves for all. What is timed: reading a prompt of 512 tokens, and writing 64 tokens after it, one sequence. Of the
 rounds the best of each counts. Peak memory is that of each process, the file mapped in it included.

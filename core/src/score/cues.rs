@@ -17,10 +17,11 @@ pub(super) enum Group {
     Constraint,
     Brief,
     Length,
+    Puzzle,
 }
 
 /// How many groups there are.
-pub(super) const GROUPS: usize = 14;
+pub(super) const GROUPS: usize = 15;
 
 const NAMES: [(&str, Group); GROUPS] = [
     ("translation", Group::Translation),
@@ -37,6 +38,7 @@ const NAMES: [(&str, Group); GROUPS] = [
     ("constraint", Group::Constraint),
     ("brief", Group::Brief),
     ("length", Group::Length),
+    ("puzzle", Group::Puzzle),
 ];
 
 const SLOTS: usize = 4_096;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ability::Skill;
 use super::ask::Ask;
 use super::cues::Group;
+use super::reading::Signals;
 
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,7 +112,7 @@ impl fmt::Display for TaskKind {
 pub(super) fn of(ask: &Ask) -> TaskKind {
     let turn = &ask.turn;
     let by = |group: Group| {
-        let cue = |signals: &super::reading::Signals| signals.cue(group).min(3.0) + 2.5 * signals.lead(group).min(2.0);
+        let cue = |signals: &Signals| signals.cue(group).min(3.0) + 2.5 * signals.lead(group).min(2.0);
         cue(turn) + 0.3 * ask.setting.as_ref().map_or(0.0, cue)
     };
     let dense = |count: u32, usual: f64| (turn.share(count) / usual).min(4.0);
@@ -126,6 +127,10 @@ pub(super) fn of(ask: &Ask) -> TaskKind {
     let short = if turn.length() < 6.0 && turn.fences == 0 { 2.0 } else { 0.0 };
     let choice = if turn.options >= 2 { 3.0 } else { 0.0 };
     let asks = f64::from(turn.questions.min(2));
+    let puzzle = puzzle(turn);
+    // A board or a list is no program and no formula.
+    let is_puzzle = puzzle >= 2.0 && turn.lead(Group::Code) < 2.0 && turn.cue(Group::Code) < 4.0;
+    let (code, math) = if is_puzzle { (code.min(1.0), math.min(2.0)) } else { (code, math) };
     let tools = if ask.tools > 0 { 1.5 + 3.0 * f64::from(ask.tool_turns.min(2)) } else { 0.0 };
     let scores = [
         (TaskKind::Conversation, by(Group::Conversation) + short),
@@ -137,7 +142,7 @@ pub(super) fn of(ask: &Ask) -> TaskKind {
         (TaskKind::Knowledge, 0.5 * by(Group::Knowledge) + choice + asks),
         (TaskKind::Mathematics, 0.8 * by(Group::Mathematics) + math),
         (TaskKind::Code, 0.8 * by(Group::Code) + code + write),
-        (TaskKind::Reasoning, by(Group::Reasoning) + by(Group::Hard) * 0.8),
+        (TaskKind::Reasoning, by(Group::Reasoning) + by(Group::Hard) * 0.8 + puzzle),
         (TaskKind::Agentic, tools),
     ];
     let mut best = (TaskKind::Conversation, 1.0);
@@ -147,4 +152,15 @@ pub(super) fn of(ask: &Ask) -> TaskKind {
         }
     }
     best.0
+}
+
+/// How much a turn reads like a puzzle: words of boards, moves, letters, rules and logic, in number and by their share. One
+/// such word alone says nothing.
+fn puzzle(turn: &Signals) -> f64 {
+    let words = turn.cue(Group::Puzzle);
+    if words < 2.0 {
+        return 0.0;
+    }
+    let share = words / turn.length().max(20.0);
+    0.5 * words.min(6.0) + (30.0 * share).min(2.5) + 0.5 * turn.lead(Group::Puzzle).min(2.0)
 }

@@ -47,6 +47,18 @@ fn kinds_are_told_in_many_languages() {
         Mathematics,
     );
     check_kind("Write a lock-free MPMC queue in Rust and prove that it is linearizable.", Code);
+    check_kind(
+        "Three knights and a liar guard a maze. The liar moves clockwise to an adjacent cell each turn. Which wall has the exit?",
+        Reasoning,
+    );
+    check_kind(
+        "Rearrange the letters of 'listen' into an anagram that reads the same backwards and is no palindrome.",
+        Reasoning,
+    );
+    check_kind(
+        "Write a Python function that sorts the rows and columns of a grid and returns the shortest path.",
+        Code,
+    );
     check_kind("Write a short email to the team about the bug in the report.", Writing);
     check_kind("Write a story about a python that learns to swim.", Writing);
     check_kind("Prove that there are infinitely many primes congruent to 3 modulo 4.", Reasoning);

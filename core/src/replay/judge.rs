@@ -43,7 +43,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { targets: TARGETS.to_vec(), caution: 0.25, effort: 4, seed: 7 }
+        Options { targets: TARGETS.to_vec(), caution: 1.75, effort: 4, seed: 7 }
     }
 }
 

@@ -310,7 +310,13 @@ impl<'a> Run<'a> {
     }
 
     /// Settles a whole answer.
-    async fn take(&mut self, attempts: &Attempts, attempt: Attempt, reply: Box<Reply>, busy: Busy) -> Result<Answer, Error> {
+    async fn take(
+        &mut self,
+        attempts: &Attempts,
+        attempt: Attempt,
+        reply: Box<Reply>,
+        busy: Busy,
+    ) -> Result<Answer, Error> {
         busy.end(None);
         let Settled { lines, tokens } = self.settle_answer(&reply).await?;
         let candidate = attempts.candidate(attempt);

@@ -10,8 +10,8 @@ use tierway::learn::{Promise, Verdict};
 use tierway::replay::{self, Calibration, Field, Options};
 use tierway::score::Scorer;
 
-use crate::Failure;
 use crate::replay::{read_all, read_prices, unpriced};
+use crate::{Failure, progress};
 
 /// Find the cheapest policy that keeps a share of the frontier's quality, with a proof that needs no assumption about
 /// your traffic but that tomorrow's is like the log's.
@@ -65,8 +65,10 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<(), Failure> {
     }
     let promise = Promise { quality: args.quality, confidence: args.confidence };
     let options = Options { effort: args.effort, seed: args.seed, targets: vec![args.quality], ..Options::default() };
+    let waiting = progress::spinner("learning and testing", args.json);
     let found = replay::calibrate(&field, &prices, &Scorer::builtin(), &options, promise);
     let rehearsal = (args.rehearse > 0).then(|| found.rehearse(args.rehearse, args.seed));
+    waiting.finish_and_clear();
     let mut out = io::stdout().lock();
     if args.json {
         let value = json!({

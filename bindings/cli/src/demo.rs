@@ -5,13 +5,12 @@
 //! and the account are real. `--live` sends a part of it to the real vendors instead, within a hard budget.
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use tierway::attempt;
 use tierway::catalog::Catalog;
 use tierway::config::Config;
@@ -40,7 +39,7 @@ use summary::{Summary, VendorSide};
 use vendors::Vendors;
 use workload::Task;
 
-use crate::Failure;
+use crate::{Failure, progress};
 
 const SETTINGS: &str = include_str!("../demo/tierway.toml");
 /// The ledger of a simulated run, made anew each time.
@@ -121,7 +120,7 @@ async fn simulated(args: &DemoArgs) -> Result<Summary, Failure> {
     let ledger = Path::new(LEDGER);
     remove_ledger(ledger)?;
     let client = client(&server, &catalog, ledger, rules.clone())?;
-    let bar = progress(tasks.len(), args.json);
+    let bar = progress::bar(tasks.len(), "requests", args.json);
     bar.println("Replies are simulated, prices are real.");
     let began = Instant::now();
     let mut outcomes = drive::drive(&client, &tasks, AT_ONCE, &bar).await;
@@ -183,17 +182,6 @@ fn budgets(dollars: &str) -> Result<Rules, Failure> {
     teams.enforce = Enforce::Alert;
     teams.alert_at = vec![80, 100];
     Rules::new(vec![all, teams], Vec::new()).map_err(|error| Failure::Failed(error.to_string()))
-}
-
-/// A progress bar on a terminal, and nothing elsewhere.
-fn progress(length: usize, quiet: bool) -> ProgressBar {
-    if quiet || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(length as u64);
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} requests, {elapsed}");
-    bar.set_style(style.expect("the template is valid"));
-    bar
 }
 
 /// Removes an earlier demo's ledger with what the store keeps beside it.

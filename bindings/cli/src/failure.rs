@@ -11,7 +11,9 @@ pub(crate) const EXIT_CODES: &str = "Exit status:
   1  it failed: a vendor, the network, a check that did not hold
   2  the command or its input is wrong
   3  policy or a budget refused the request
-  4  a file could not be read or written";
+  4  a file could not be read or written
+
+With --json, standard error gets {\"error\": {\"kind\", \"status\", \"message\"}} in place of the line.";
 
 /// A failure: one line for people and a status for scripts.
 #[derive(Debug)]
@@ -34,17 +36,23 @@ impl Failure {
         Failure::File(format!("{}: {error}", path.as_ref().display()))
     }
 
-    /// Prints the line and returns the status.
-    pub(crate) fn report(self) -> ExitCode {
-        let (text, code) = match self {
-            Failure::Failed(text) => (text, 1),
-            Failure::Input(text) => (text, 2),
-            Failure::Refused(text) => (text, 3),
-            Failure::File(text) => (text, 4),
+    /// Prints the line, or JSON where that was asked for, and returns the status.
+    pub(crate) fn report(self, as_json: bool) -> ExitCode {
+        let (kind, text, code) = match self {
+            Failure::Failed(text) => ("failed", text, 1),
+            Failure::Input(text) => ("input", text, 2),
+            Failure::Refused(text) => ("refused", text, 3),
+            Failure::File(text) => ("file", text, 4),
             Failure::Pipe => return ExitCode::SUCCESS,
         };
         // Standard error may be closed as well: then there is nobody to tell.
-        let _ = writeln!(io::stderr(), "tierway: {text}");
+        let _ = match as_json {
+            true => {
+                let told = serde_json::json!({"error": {"kind": kind, "status": code, "message": text}});
+                writeln!(io::stderr(), "{told}")
+            }
+            false => writeln!(io::stderr(), "tierway: {text}"),
+        };
         ExitCode::from(code)
     }
 }

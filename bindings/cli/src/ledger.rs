@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 use tierway::Usd;
-use tierway::ledger::{Basis, Book, Ending, Fate, LedgerError, Rules, Settle, Void};
+use tierway::ledger::{Basis, Book, Ending, Fate, LedgerError, Row, Rules, Settle, Void};
 use tierway::store::{Only, Page, Store};
 use tierway::time::Span;
 
@@ -27,7 +28,13 @@ pub(crate) struct LedgerArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// List attempts whose process died before it wrote how they ended. They are charged in full until settled.
-    Unknown(LedgerFile),
+    Unknown {
+        #[command(flatten)]
+        ledger: LedgerFile,
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Write down what an unknown attempt cost.
     Settle {
         /// The attempt.
@@ -37,6 +44,9 @@ enum What {
         cost: Usd,
         #[command(flatten)]
         ledger: LedgerFile,
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Write down that nothing was sent for an unknown attempt.
     Void {
@@ -47,9 +57,18 @@ enum What {
         because: String,
         #[command(flatten)]
         ledger: LedgerFile,
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Replay the journal and say whether it holds together.
-    Check(LedgerFile),
+    Check {
+        #[command(flatten)]
+        ledger: LedgerFile,
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Compare with a vendor's usage export, line by line.
     Reconcile(ReconcileArgs),
 }
@@ -75,10 +94,10 @@ pub(crate) struct ReconcileArgs {
 
 pub(crate) fn run(args: &LedgerArgs) -> Result<(), Failure> {
     match &args.what {
-        What::Unknown(ledger) => unknown(ledger),
-        What::Settle { attempt, cost, ledger } => settle(attempt, *cost, ledger),
-        What::Void { attempt, because, ledger } => void(attempt, because, ledger),
-        What::Check(ledger) => check(ledger),
+        What::Unknown { ledger, json } => unknown(ledger, *json),
+        What::Settle { attempt, cost, ledger, json } => settle(attempt, *cost, ledger, *json),
+        What::Void { attempt, because, ledger, json } => void(attempt, because, ledger, *json),
+        What::Check { ledger, json } => check(ledger, *json),
         What::Reconcile(args) => reconcile::run(args),
     }
 }
@@ -93,11 +112,20 @@ pub(crate) fn failed(error: LedgerError) -> Failure {
     }
 }
 
-fn unknown(ledger: &LedgerFile) -> Result<(), Failure> {
+fn unknown(ledger: &LedgerFile, as_json: bool) -> Result<(), Failure> {
     let store = ledger.open()?;
     let page = Page { limit: 1_000_000, only: Only::Unknown, ..Page::default() };
     let rows = wait(store.rows(page)).map_err(failed)?;
     let mut out = io::stdout().lock();
+    if as_json {
+        let line = |row: &Row| {
+            let facts = &row.reserve.facts;
+            json!({
+                "attempt": row.reserve.attempt, "model": facts.model, "endpoint": facts.endpoint, "charged": row.reserve.amount,
+            })
+        };
+        return Ok(writeln!(out, "{}", json!(rows.iter().map(line).collect::<Vec<_>>()))?);
+    }
     if rows.is_empty() {
         writeln!(out, "no attempt is unknown")?;
         return Ok(());
@@ -132,7 +160,7 @@ fn unknown_attempt(store: &dyn Store, attempt: &str) -> Result<tierway::id::Atte
     }
 }
 
-fn settle(attempt: &str, cost: Usd, ledger: &LedgerFile) -> Result<(), Failure> {
+fn settle(attempt: &str, cost: Usd, ledger: &LedgerFile, as_json: bool) -> Result<(), Failure> {
     let store = ledger.open_to_write()?;
     let settle = Settle {
         attempt: unknown_attempt(&*store, attempt)?,
@@ -148,22 +176,29 @@ fn settle(attempt: &str, cost: Usd, ledger: &LedgerFile) -> Result<(), Failure> 
     };
     let posted = wait(store.settle(settle)).map_err(failed)?;
     wait(store.close()).map_err(failed)?;
+    if as_json {
+        let told = json!({"attempt": attempt, "settled": cost, "overrun": posted.overrun});
+        return Ok(writeln!(io::stdout(), "{told}")?);
+    }
     let over = if posted.overrun { ", more than was reserved" } else { "" };
     writeln!(io::stdout(), "settled at ${cost}{over}")?;
     Ok(())
 }
 
-fn void(attempt: &str, because: &str, ledger: &LedgerFile) -> Result<(), Failure> {
+fn void(attempt: &str, because: &str, ledger: &LedgerFile, as_json: bool) -> Result<(), Failure> {
     let store = ledger.open_to_write()?;
     let void = Void { attempt: unknown_attempt(&*store, attempt)?, at: or_now(None), why: because.to_owned() };
     wait(store.void(void)).map_err(failed)?;
     wait(store.close()).map_err(failed)?;
-    writeln!(io::stdout(), "voided")?;
+    match as_json {
+        true => writeln!(io::stdout(), "{}", json!({"attempt": attempt, "voided": because}))?,
+        false => writeln!(io::stdout(), "voided")?,
+    }
     Ok(())
 }
 
 /// Replays the journal piece by piece, and compares the sums by hour with it.
-fn check(ledger: &LedgerFile) -> Result<(), Failure> {
+fn check(ledger: &LedgerFile, as_json: bool) -> Result<(), Failure> {
     let store = ledger.open()?;
     let journal = wait(store.journal(0, usize::MAX)).map_err(failed)?;
     let count = journal.len();
@@ -178,6 +213,10 @@ fn check(ledger: &LedgerFile) -> Result<(), Failure> {
         ));
     }
     let (attempts, hours) = (book.rows().len(), sums.cells.len());
+    if as_json {
+        let told = json!({"entries": count, "attempts": attempts, "hours": hours, "holds": true});
+        return Ok(writeln!(io::stdout(), "{told}")?);
+    }
     writeln!(io::stdout(), "{count} entries of {attempts} attempts replay; {hours} sums by hour agree")?;
     Ok(())
 }

@@ -19,6 +19,7 @@ mod ledger;
 mod loopback;
 mod models;
 mod price;
+mod progress;
 mod replay;
 mod report;
 mod report_page;
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(std::env::args_os().any(|word| word == "--json")),
     }
 }
 

@@ -89,6 +89,9 @@ struct OwnArgs {
     /// The share of paid hours in which they do it.
     #[arg(long, value_name = "SHARE", default_value = "1")]
     busy: Factor,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Reads a word of an enumeration as data files write it.
@@ -107,7 +110,10 @@ pub(crate) fn run(args: ModelsArgs) -> Result<(), Failure> {
         let hardware =
             OwnHardware { gpu_hour: own.gpu_hour, gpus: own.gpus, tokens_per_s: own.tokens_per_s, busy: own.busy };
         let rate = hardware.per_million().map_err(|error| Failure::Input(error.to_string()))?;
-        writeln!(out, "${rate} per million tokens")?;
+        match own.json {
+            true => writeln!(out, "{}", json!({"per_million": rate}))?,
+            false => writeln!(out, "${rate} per million tokens")?,
+        }
         return Ok(());
     }
     let catalog = args.rows.load()?;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tierway::replay::{self, Field, Judged, Options, Outcome, Prices, QuestionCurve, Rate, Record};
 use tierway::score::Scorer;
 
-use crate::Failure;
+use crate::{Failure, progress};
 
 mod page;
 mod parts;
@@ -232,7 +232,9 @@ fn judge(args: &ReplayArgs, prices: &Prices) -> Result<(), Failure> {
     if let Some(model) = unpriced(&test, prices) {
         return Err(Failure::Input(format!("'{model}' has no price: add \"{model}\": [in, out] to --prices")));
     }
+    let waiting = progress::spinner("learning and judging", args.json);
     let judged = replay::judge(&replay::learn(&train, prices, &scorer, &options), &test, prices, &scorer);
+    waiting.finish_and_clear();
     let mut out = io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &as_json(&judged, &train, &test))?;

@@ -31,6 +31,11 @@ impl Table {
 
     /// The table as lines of text. The last column is not padded.
     pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines_with(|_, padded| padded)
+    }
+
+    /// The same, each cell's padded text as `paint` makes it.
+    fn lines_with(&self, paint: impl Fn(&str, String) -> String) -> Vec<String> {
         let names: Vec<String> = self.header.iter().map(|(name, _)| name.clone()).collect();
         let all = || std::iter::once(&names).chain(&self.rows);
         let width = |column: usize| all().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -38,32 +43,57 @@ impl Table {
         let line = |row: &Vec<String>| {
             let cells = row.iter().enumerate().map(|(at, cell)| {
                 let width = widths[at];
-                match self.header[at].1 {
+                let padded = match self.header[at].1 {
                     Side::Right => format!("{cell:>width$}"),
+                    Side::Left if at + 1 == row.len() => cell.clone(),
                     Side::Left => format!("{cell:<width$}"),
-                }
+                };
+                paint(cell, padded)
             });
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
         all().map(line).collect()
     }
 
-    /// Prints the table, its header in bold on a terminal.
+    /// Prints the table; on a terminal its header is bold, and words that tell good from bad and tier from tier are coloured.
     pub(crate) fn print(&self, out: &mut impl Write) -> io::Result<()> {
-        for (at, line) in self.lines().iter().enumerate() {
-            match at == 0 && is_styled() {
-                true => writeln!(out, "\x1b[1m{line}\x1b[0m")?,
-                false => writeln!(out, "{line}")?,
-            }
+        let lines = match is_styled() {
+            true => self.styled(),
+            false => self.lines(),
+        };
+        lines.iter().try_for_each(|line| writeln!(out, "{line}"))
+    }
+
+    fn styled(&self) -> Vec<String> {
+        let mut lines = self.lines_with(|cell, padded| match colour(cell) {
+            Some(code) => format!("\x1b[{code}m{padded}\x1b[0m"),
+            None => padded,
+        });
+        if let Some((head, plain)) = lines.first_mut().zip(self.lines().first()) {
+            *head = format!("\x1b[1m{plain}\x1b[0m");
         }
-        Ok(())
+        lines
     }
 }
 
-/// Whether standard output is a terminal whose owner has not asked for no colour.
+/// The colour of a word that stands alone in its cell: tiers from cheap to dear, and endings from good to bad.
+fn colour(cell: &str) -> Option<u8> {
+    match cell {
+        "local" | "economy" | "answered" => Some(32),
+        "standard" | "open" | "unknown" => Some(33),
+        "frontier" => Some(35),
+        "refused" | "failed" | "overrun" => Some(31),
+        // A dearer way than the baseline.
+        cell if cell.starts_with("-$") => Some(31),
+        _ => None,
+    }
+}
+
+/// Whether standard output is to be styled: it is a terminal or `CLICOLOR_FORCE` is set, and nobody has asked for no colour.
 pub(crate) fn is_styled() -> bool {
-    let plain = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal() && !plain("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    let is_dumb = || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !set("NO_COLOR") && (set("CLICOLOR_FORCE") || (io::stdout().is_terminal() && !is_dumb()))
 }
 
 #[cfg(test)]
@@ -76,5 +106,20 @@ mod tests {
         table.row(["a".to_owned(), "$1.00".to_owned()]);
         table.row(["longer".to_owned(), "$12.00".to_owned(), "x".to_owned()]);
         assert_eq!(table.lines(), ["model    price  note", "a        $1.00", "longer  $12.00  x"]);
+    }
+
+    #[test]
+    fn colours_change_no_width() {
+        let mut table = Table::new(&[("tier", Side::Left), ("saved", Side::Right)]);
+        table.row(["economy".to_owned(), "-$1.00".to_owned()]);
+        table.row(["other".to_owned(), "$12.00".to_owned()]);
+        let styled = table.styled();
+        assert_eq!(styled[1], "\x1b[32meconomy\x1b[0m  \x1b[31m-$1.00\x1b[0m");
+        let bare = |line: &String| {
+            line.split('\x1b')
+                .map(|part| part.split_once('m').filter(|_| part.starts_with('[')).map_or(part, |(_, rest)| rest))
+                .collect::<String>()
+        };
+        assert_eq!(styled.iter().map(bare).collect::<Vec<_>>(), table.lines());
     }
 }

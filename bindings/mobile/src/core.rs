@@ -128,6 +128,24 @@ impl Core {
         run(None, async move { inner.handle.attempts(&query).await }).await
     }
 
+    /// Marks an answer: `{"id": "...", "mark": n}`, the response's own id and from 0, useless, to 1, right.
+    pub async fn feedback(&self, marked: String) -> Result<(), CoreError> {
+        let inner = self.inner.clone();
+        run(None, async move { inner.handle.feedback(&marked).await }).await
+    }
+
+    /// What was learnt from marks.
+    pub async fn experience(&self) -> Result<String, CoreError> {
+        let inner = self.inner.clone();
+        run(None, async move { Ok(inner.handle.experience().await) }).await
+    }
+
+    /// Puts another experience in place of what was learnt; `null` forgets.
+    pub async fn set_experience(&self, experience: String) -> Result<(), CoreError> {
+        let inner = self.inner.clone();
+        run(None, async move { inner.handle.set_experience(&experience).await }).await
+    }
+
     /// Writes what is queued to the ledger and closes it.
     pub async fn shut(&self) -> Result<(), CoreError> {
         let inner = self.inner.clone();

@@ -17,7 +17,7 @@ use tierway::{Client, Request, Usd};
 
 use super::summary::Summary;
 use super::workload::{self, Task};
-use super::{SETTINGS, account, client_failed, drive, is_small, ledger_failed, progress};
+use super::{SETTINGS, account, client_failed, drive, is_small, ledger_failed};
 use crate::Failure;
 
 /// The most tokens of an answer: a reservation is made for all of them.
@@ -47,7 +47,7 @@ pub(super) async fn run(budget: Usd, most: usize, ledger: &Path, quiet: bool) ->
                 .to_owned(),
         ));
     }
-    let bar = progress(tasks.len(), quiet);
+    let bar = crate::progress::bar(tasks.len(), "requests", quiet);
     bar.println(format!("Replies are the vendors' own; at most {} is spent.", budget.short()));
     let began = Instant::now();
     let outcomes = drive::drive(&client, &tasks, AT_ONCE, &bar).await;

@@ -24,6 +24,9 @@ pub(crate) struct CheckArgs {
     /// Check what a GPU computes instead: cuda, or cuda:N.
     #[arg(long, default_value_t = Device::Cpu)]
     device: Device,
+    /// Write JSON, one object a prompt.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -50,12 +53,18 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
         Device::Cpu => args.backend.build(),
         device => device.backend(0, true).map_err(|error| failure(&error))?,
     };
-    writeln!(out, "backend: {}; a logit may differ by {LOGITS_ERROR_MAX:.0e}", backend.describe())?;
+    let told = backend.describe();
+    if !args.json {
+        writeln!(out, "backend: {told}; a logit may differ by {LOGITS_ERROR_MAX:.0e}")?;
+    }
     let mut broken = 0;
     for folder in &args.folders {
         let prompts = check::check(folder, backend.clone()).map_err(|error| failure(&error))?;
         for prompt in &prompts {
-            print(&mut out, folder, prompt)?;
+            match args.json {
+                true => writeln!(out, "{}", as_json(&told, folder, prompt))?,
+                false => print(&mut out, folder, prompt)?,
+            }
         }
         broken += prompts.iter().filter(|prompt| !prompt.holds()).count();
     }
@@ -63,6 +72,24 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
         0 => Ok(()),
         some => Err(Failure::Failed(format!("{some} prompts are out of bounds"))),
     }
+}
+
+fn as_json(backend: &str, folder: &Path, check: &PromptCheck) -> serde_json::Value {
+    let equal = |(all, wrong): (usize, usize)| serde_json::json!({"recorded": all, "differ": wrong});
+    serde_json::json!({
+        "backend": backend,
+        "folder": folder,
+        "prompt": check.name,
+        "holds": check.holds(),
+        "tokens": check.tokens,
+        "logits_error": check.logits_error,
+        "logits_most": check.logits_most,
+        "routes": equal(check.routes),
+        "weights_error": check.weights_error,
+        "greedy": equal(check.greedy),
+        "hidden_error": check.hidden_error,
+        "cache_error": check.cache_error,
+    })
 }
 
 fn print(out: &mut impl Write, folder: &Path, check: &PromptCheck) -> io::Result<()> {

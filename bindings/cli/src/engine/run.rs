@@ -61,6 +61,9 @@ pub(crate) struct RunArgs {
     /// Also show the load of the experts.
     #[arg(long)]
     experts: bool,
+    /// Write JSON: the answer, and what it took.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Prints the answer, and to standard error what it took.
@@ -95,8 +98,18 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let (send, events) = mpsc::channel();
     let ticket = engine.submit(request, Box::new(move |event| send.send(event).is_ok()));
     let _ticket = ticket.map_err(|error| failure(&error))?;
-    let summary = print(&events)?;
-    report(&summary)?;
+    let mut answer = String::new();
+    let summary = match args.json {
+        true => read(&events, |text| {
+            answer.push_str(text);
+            Ok(())
+        })?,
+        false => print(&events)?,
+    };
+    match args.json {
+        true => writeln!(io::stdout(), "{}", as_json(&answer, &summary))?,
+        false => report(&summary)?,
+    }
     if args.experts {
         report_experts(&engine)?;
     }
@@ -110,21 +123,33 @@ fn shape(chat: &Chat, path: &Path) -> Result<Shape, Failure> {
 
 fn print(events: &mpsc::Receiver<Event>) -> Result<Summary, Failure> {
     let mut out = io::stdout().lock();
+    let summary = read(events, |text| out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
+    writeln!(out)?;
+    Ok(summary)
+}
+
+/// Gives each piece of the answer to `take`, until it is whole.
+fn read(events: &mpsc::Receiver<Event>, mut take: impl FnMut(&str) -> io::Result<()>) -> Result<Summary, Failure> {
     for event in events {
         match event {
-            Event::Text(text) | Event::Thinking(text) => {
-                out.write_all(text.as_bytes())?;
-                out.flush()?;
-            }
-            Event::Done(summary) => {
-                writeln!(out)?;
-                return Ok(summary);
-            }
+            Event::Text(text) | Event::Thinking(text) => take(&text)?,
+            Event::Done(summary) => return Ok(summary),
             Event::Failed(error) => return Err(failure(&error)),
             _ => {}
         }
     }
     Err(Failure::Failed("the engine stopped before the answer was whole".into()))
+}
+
+fn as_json(answer: &str, summary: &Summary) -> serde_json::Value {
+    json!({
+        "text": answer,
+        "prompt_tokens": summary.prompt,
+        "first_token_ms": summary.first.as_secs_f64() * 1e3,
+        "tokens": summary.output,
+        "total_ms": summary.total.as_secs_f64() * 1e3,
+        "ended": format!("{:?}", summary.finish),
+    })
 }
 
 fn report(summary: &Summary) -> Result<(), Failure> {

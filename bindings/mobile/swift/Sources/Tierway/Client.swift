@@ -133,6 +133,34 @@ public final class Client: Sendable {
         return try read([Attempt].self, try await stopping { [core] _ in try await core.attempts(query: query) })
     }
 
+    /// Marks an answer, once, from 0, useless, to 1, right: later decisions go by what was learnt. `id` is the answer's own:
+    /// `response.id`, or that of `completion.account()`.
+    public func feedback(_ id: RequestId, mark: Double) async throws {
+        // JSON has no words for what is no number: the library refuses the text as it refuses a mark out of range.
+        let told: JSON = mark.isFinite ? .double(mark) : .string("\(mark)")
+        let marked = try written(["id": .string(id), "mark": told] as JSON)
+        try await stopping { [core] _ in try await core.feedback(marked: marked) }
+    }
+
+    public func feedback(_ response: Response, mark: Double) async throws {
+        try await feedback(response.id, mark: mark)
+    }
+
+    public func feedback(_ completion: ChatCompletion, mark: Double) async throws {
+        try await feedback(try completion.account().id, mark: mark)
+    }
+
+    /// What was learnt from marks: counts by kind of work and model, and no text.
+    public func experience() async throws -> JSON {
+        try JSON(text: try await stopping { [core] _ in try await core.experience() })
+    }
+
+    /// Puts another experience in place of what was learnt, for all who share the ledger; nothing forgets.
+    public func setExperience(_ experience: JSON?) async throws {
+        let text = try written(experience ?? .null)
+        try await stopping { [core] _ in try await core.setExperience(experience: text) }
+    }
+
     /// Tells whether there is a network: the app knows.
     public func setOnline(_ isOnline: Bool) {
         core.setOnline(isOnline: isOnline)

@@ -51,7 +51,7 @@ public struct TierwayError: Error, Codable, Sendable, LocalizedError, CustomStri
 
     public var kind: Kind {
         switch code {
-        case "invalid_request": return .invalidRequest
+        case "invalid_request", "unknown_answer": return .invalidRequest
         case "invalid_config": return .config
         case "refused": return .refused
         case "over_budget": return .overBudget

@@ -94,6 +94,38 @@ final class ClientTests: XCTestCase {
         XCTAssertThrowsError(try client.routeChat(["model": "house/other", "messages": [["role": "user", "content": "x"]]]))
     }
 
+    func testMarksAreTakenOnceAndAreLearnt() async throws {
+        let client = try Client(json: settings())
+        let response = try await client.send(question)
+        try await client.feedback(response, mark: 1)
+        do {
+            try await client.feedback(response, mark: 0)
+            XCTFail("it was marked twice")
+        } catch let error as TierwayError {
+            XCTAssertEqual(error.kind, .invalidRequest)
+            XCTAssertEqual(error.field, "id")
+        }
+        try await client.feedback(try await client.chat(body), mark: 0.5)
+        let left = try await client.send(question)
+        for mark in [-0.1, 1.1, .nan, .infinity] {
+            do {
+                try await client.feedback(left, mark: mark)
+                XCTFail("\(mark) was taken")
+            } catch let error as TierwayError {
+                XCTAssertEqual(error.kind, .invalidRequest)
+            }
+        }
+        try await client.feedback(left.id, mark: 0.25)
+        let learnt = try await client.experience()
+        XCTAssertNotNil(learnt["overall"]?["house/small"])
+        try await client.setExperience(nil)
+        let forgotten = try await client.experience()
+        XCTAssertNil(forgotten["overall"]?["house/small"])
+        try await client.setExperience(learnt)
+        let again = try await client.experience()
+        XCTAssertNotNil(again["overall"]?["house/small"])
+    }
+
     func testRouteDecidesWithoutACall() async throws {
         let client = try Client(json: settings())
         let explanation = try client.route(question)

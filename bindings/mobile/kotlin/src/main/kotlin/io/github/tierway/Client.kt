@@ -16,6 +16,7 @@ import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.runBlocking
 import kotlinx.serialization.builtins.ListSerializer
 import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.buildJsonObject
@@ -123,6 +124,29 @@ class Client private constructor(private val core: Core, private val scope: Coro
         }
         return json.decodeFromString(ListSerializer(Attempt.serializer()), aside { core.attempts(query.toString()) })
     }
+
+    /**
+     * Marks an answer, once, from 0, useless, to 1, right: later decisions go by what was learnt. [id] is the answer's own:
+     * `response.id`, or `completion.account.id`.
+     */
+    suspend fun feedback(id: RequestId, mark: Double) {
+        val marked = buildJsonObject {
+            put("id", id)
+            // JSON has no words for what is no number: the library refuses the text as it refuses a mark out of range.
+            if (mark.isFinite()) put("mark", mark) else put("mark", mark.toString())
+        }
+        aside { core.feedback(marked.toString()) }
+    }
+
+    suspend fun feedback(response: Response, mark: Double) = feedback(response.id, mark)
+
+    suspend fun feedback(completion: ChatCompletion, mark: Double) = feedback(completion.account.id, mark)
+
+    /** What was learnt from marks: counts by kind of work and model, and no text. */
+    suspend fun experience(): JsonObject = objectOf(aside { core.experience() })
+
+    /** Puts another experience in place of what was learnt, for all who share the ledger; null forgets. */
+    suspend fun setExperience(experience: JsonObject?) = aside { core.setExperience((experience ?: JsonNull).toString()) }
 
     /** Whether there is a network: the app knows. */
     @Volatile

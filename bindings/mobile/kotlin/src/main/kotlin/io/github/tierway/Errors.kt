@@ -90,7 +90,7 @@ class ConnectionException(facts: Facts) : ProviderException(facts)
 class IncompleteException(facts: Facts) : ProviderException(facts)
 
 internal fun exceptionOf(facts: Facts): TierwayException = when (facts.code) {
-    "invalid_request" -> InvalidRequestException(facts)
+    "invalid_request", "unknown_answer" -> InvalidRequestException(facts)
     "invalid_config" -> ConfigException(facts)
     "refused" -> RefusedException(facts)
     "over_budget" -> OverBudgetException(facts)

@@ -19,6 +19,10 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
 import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.double
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
@@ -87,7 +91,7 @@ class ClientTest {
             delay(random.nextLong(0, 60))
             work.cancelAndJoin()
         }
-        withTimeout(2_000) { while (client.report().total.held != 0L) delay(5) }
+        withTimeout(10_000) { while (client.report().total.held != 0L) delay(5) }
         assertTrue(client.attempts().isNotEmpty() && client.attempts().all { it.ending != "open" })
     }
 
@@ -131,6 +135,31 @@ class ClientTest {
         assertEquals(1, client.routeChat(parse(BODY)).candidates.size)
         assertEquals(0, client.report().total.attempts)
     }
+
+    @Test
+    fun `marks are taken once and are learnt`() = with(settings()) { client ->
+        val response = client.send(QUESTION)
+        client.feedback(response, 1.0)
+        val taken = runCatching { client.feedback(response, 0.0) }.exceptionOrNull() as InvalidRequestException
+        assertEquals("unknown_answer" to "id", taken.code to taken.facts.field)
+        client.feedback(client.chat(parse(BODY)), 0.5)
+        val streamed = client.stream(QUESTION)
+        streamed.pieces().collect {}
+        val left = client.send(QUESTION)
+        for (mark in listOf(-0.1, 1.1, Double.NaN, Double.POSITIVE_INFINITY)) {
+            assertTrue(runCatching { client.feedback(left, mark) }.exceptionOrNull() is InvalidRequestException, "$mark")
+        }
+        client.feedback(streamed.response!!.id, 0.25)
+        val learnt = client.experience()
+        assertEquals(setOf("house/small"), (learnt["overall"] as JsonObject).keys)
+        client.setExperience(null)
+        assertEquals(JsonObject(emptyMap()), client.experience()["overall"])
+        client.setExperience(learnt)
+        assertEquals(marks(learnt), marks(client.experience()), 1e-9)
+    }
+
+    private fun marks(experience: JsonObject): Double =
+        experience.getValue("overall").jsonObject.getValue("house/small").jsonObject.getValue("marks").jsonPrimitive.double
 
     @Test
     fun `a closed client says that it is closed, and closes twice`() {

@@ -5,18 +5,28 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::failure;
 use crate::ledger::LedgerError;
 
+/// How long one waits to be the next. Turns last some milliseconds, so after this the next one is stopped.
+const NEXT_MAX: Duration = Duration::from_millis(250);
+/// How often one looks whether one is the next.
+const NEXT_EVERY: Duration = Duration::from_micros(200);
+/// How long nobody waits to be the next after that.
+const NEXT_STUCK: Duration = Duration::from_secs(10);
+
 /// The files by which processes take turns. Who wants the turn first waits to be the next, and only the next waits for
-/// the turn itself: so who has just ended a turn, being awake, cannot take it again before one who is asleep.
+/// the turn itself: so who has just ended a turn, being awake, cannot take it again before one who is asleep. Being the
+/// next is a courtesy: where a process is stopped while it is that, the others go on without.
 #[derive(Debug)]
 pub(super) struct Turns {
     turn: Lock,
     next: Lock,
+    /// Until when nobody waits to be the next.
+    stuck_until: Mutex<Option<Instant>>,
 }
 
 /// A file that is locked, and its path for errors.
@@ -35,6 +45,15 @@ impl Lock {
         self.file.lock().map_err(|error| failure::system(&self.path, "waiting for a turn to write", &error))
     }
 
+    /// Whether it was free.
+    fn try_lock(&self) -> Result<bool, LedgerError> {
+        match self.file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(failure::system(&self.path, "waiting for a turn to write", &error)),
+        }
+    }
+
     fn unlock(&self) {
         // Closing the file frees the lock as well: there is nothing to do about a failure.
         let _ = self.file.unlock();
@@ -43,16 +62,37 @@ impl Lock {
 
 impl Turns {
     pub(super) fn open(database: &Path) -> Result<Turns, LedgerError> {
-        Ok(Turns { turn: Lock::open(beside(database, "-lock"))?, next: Lock::open(beside(database, "-next"))? })
+        let (turn, next) = (Lock::open(beside(database, "-lock"))?, Lock::open(beside(database, "-next"))?);
+        Ok(Turns { turn, next, stuck_until: Mutex::new(None) })
     }
 
     /// Waits for its turn, which lasts until the guard goes.
     pub(super) fn take(self: &Arc<Turns>) -> Result<Turn, LedgerError> {
-        self.next.lock()?;
+        let is_next = self.be_next()?;
         let taken = self.turn.lock();
-        self.next.unlock();
+        if is_next {
+            self.next.unlock();
+        }
         taken?;
         Ok(Turn { turns: self.clone(), since: Instant::now() })
+    }
+
+    /// Waits to be the next; not where the one that is does not go on.
+    fn be_next(&self) -> Result<bool, LedgerError> {
+        let mut stuck_until = self.stuck_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if stuck_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(false);
+        }
+        let began = Instant::now();
+        while !self.next.try_lock()? {
+            if began.elapsed() > NEXT_MAX {
+                *stuck_until = Some(Instant::now() + NEXT_STUCK);
+                return Ok(false);
+            }
+            std::thread::sleep(NEXT_EVERY);
+        }
+        *stuck_until = None;
+        Ok(true)
     }
 }
 
@@ -139,4 +179,30 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
 fn create(path: &Path) -> Result<File, LedgerError> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
     file.map_err(|error| failure::system(path, "opening the lock file", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_stopped_while_it_is_the_next_holds_nobody_up() {
+        let folder = std::env::temp_dir().join(format!("tierway-turns-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let database = folder.join("ledger.db");
+        // A lock is of an open file, so another handle stands for another process.
+        let stopped = Lock::open(beside(&database, "-next")).unwrap();
+        stopped.lock().unwrap();
+        let turns = Arc::new(Turns::open(&database).unwrap());
+        for _ in 0..3 {
+            drop(turns.take().unwrap());
+        }
+        assert!(turns.stuck_until.lock().unwrap().is_some(), "it stopped waiting to be the next");
+        stopped.unlock();
+        *turns.stuck_until.lock().unwrap() = None;
+        let turn = turns.take().unwrap();
+        assert!(stopped.try_lock().unwrap(), "who has the turn is no longer the next");
+        drop(turn);
+        let _ = fs::remove_dir_all(&folder);
+    }
 }

@@ -42,15 +42,22 @@ fn us(span: Duration) -> f64 {
 
 /// Makes `count` calls, `at_once` of them at a time, after a tenth as many that are not counted.
 pub async fn calls<F: Future<Output = usize>>(count: usize, at_once: usize, call: impl Fn() -> F) -> Taken {
-    let run = |count: usize| {
-        futures_util::stream::iter(0..count)
-            .map(|_| async {
-                let began = Instant::now();
-                assert!(call().await > 0, "every call brings an answer");
-                us(began.elapsed())
-            })
-            .buffer_unordered(at_once)
-            .collect::<Vec<f64>>()
+    let timed = || async {
+        let began = Instant::now();
+        assert!(call().await > 0, "every call brings an answer");
+        us(began.elapsed())
+    };
+    let run = async |count: usize| {
+        if at_once > 1 {
+            let calls = futures_util::stream::iter(0..count).map(|_| timed());
+            return calls.buffer_unordered(at_once).collect::<Vec<f64>>().await;
+        }
+        // One after another they are awaited where they stand, as a caller would.
+        let mut walls = Vec::with_capacity(count);
+        for _ in 0..count {
+            walls.push(timed().await);
+        }
+        walls
     };
     run((count / 10).max(at_once)).await;
     let (before, began) = (cpu(), Instant::now());
@@ -67,8 +74,8 @@ pub async fn calls<F: Future<Output = usize>>(count: usize, at_once: usize, call
 }
 
 /// Of several measurements the one with the least processor time: the machine's other work only ever adds.
-pub fn least(taken: impl IntoIterator<Item = Taken>) -> Taken {
-    taken.into_iter().min_by(|a, b| a.cpu_us.total_cmp(&b.cpu_us)).expect("there is at least one")
+pub fn least(taken: &[Taken]) -> Taken {
+    *taken.iter().min_by(|a, b| a.cpu_us.total_cmp(&b.cpu_us)).expect("there is at least one")
 }
 
 /// Does something `count` times without waiting for anything: the median and the 99th percentile in microseconds.

@@ -50,7 +50,7 @@ async fn not_fired(server: &Server, format: Format, scale: usize) -> Vec<Row> {
         rounds[0].push(calls(count, 1, || off.send()).await);
         rounds[1].push(calls(count, 1, || on.send()).await);
     }
-    let [taken_off, taken_on] = rounds.map(least);
+    let [taken_off, taken_on] = rounds.each_ref().map(|taken| least(taken));
     let what = "answered at once";
     vec![
         Row { what: what.to_owned(), with: "tierway", taken: taken_off, more_attempts_percent: more(&off).await },
@@ -93,7 +93,7 @@ async fn streams(server: &Server, format: Format, count: usize) -> Vec<Row> {
         rounds[1].push(calls(count, 1, || on.stream()).await);
         rounds[2].push(calls(count, 1, || continued.stream()).await);
     }
-    let [taken_off, taken_on, taken_continued] = rounds.map(least);
+    let [taken_off, taken_on, taken_continued] = rounds.each_ref().map(|taken| least(taken));
     let what = format!("stream of {CHUNKS} chunks");
     let row = |what: &str, with, taken, more_attempts_percent| Row {
         what: what.to_owned(),

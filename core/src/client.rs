@@ -23,17 +23,20 @@ use std::time::{Duration, Instant};
 
 use crate::attempt::{self, Attempts};
 use crate::clock::Clock;
-use crate::id::{EndpointId, ModelId, RequestId};
+use crate::id::{EndpointId, RequestId};
 use crate::learn::{Experience, Monitor, ShadowSettings, Source};
 use crate::ledger::Scope;
 use crate::model::ModelCard;
-use crate::plan::{self, CascadeSettings, CheckKind, Plan, PlannedCheck, PromiseState, Settings, StreamChecks};
+use crate::plan::{
+    self, Candidate, CascadeSettings, CheckKind, Plan, PlannedCheck, PromiseState, Settings, StreamChecks,
+};
 use crate::policy::{Needs, Policy};
 use crate::provider::Provider;
 use crate::request::{Request, ServiceTier};
 use crate::score::Scorer;
 use crate::snapshot::{HealthBook, Keys, Offers, Snapshot};
 use crate::store::Store;
+use crate::time::Timestamp;
 use crate::wire::Mode;
 
 mod account;
@@ -250,6 +253,8 @@ impl Client {
 struct Course {
     attempts: Attempts,
     needs: Needs,
+    /// When it was decided.
+    now: Timestamp,
     decided_in: Duration,
 }
 
@@ -298,7 +303,10 @@ impl Inner {
     }
 
     fn decide_with(&self, request: &Request, needs: &Needs, settings: &Settings) -> Result<Plan, Error> {
-        let now = self.clock.now();
+        self.decide_at(self.clock.now(), request, needs, settings)
+    }
+
+    fn decide_at(&self, now: Timestamp, request: &Request, needs: &Needs, settings: &Settings) -> Result<Plan, Error> {
         let mut snapshot =
             Snapshot::new(self.offers.clone(), now).with_health(self.health()).with_keys(self.keys.clone());
         if !self.store.is_unlimited() {
@@ -330,16 +338,16 @@ impl Inner {
     }
 
     /// Decides, and makes ready to try.
-    fn begin(&self, request: &Request, mode: Mode) -> Result<Course, Error> {
+    fn begin(&self, request: &Request, mode: Mode, began: Instant) -> Result<Course, Error> {
         self.check_fork()?;
         if request.service_tier == Some(ServiceTier::Batch) {
             return Err(BatchError::AskedAlone.into());
         }
-        let began = Instant::now();
+        let now = self.clock.now();
         let needs = Needs::of(request);
         let is_direct = mode == Mode::Stream && self.stream_checks() == StreamChecks::Off;
         let settings = if is_direct { self.direct() } else { Cow::Borrowed(&self.settings) };
-        let plan = self.decide_with(request, &needs, &settings)?;
+        let plan = self.decide_at(now, request, &needs, &settings)?;
         let decided_in = began.elapsed();
         let mut rules = self.rules;
         // `Confidence` needs a call of its own: it is made where it is planned.
@@ -347,19 +355,19 @@ impl Inner {
         let has_free = !self.checks.is_empty() || settings.cascade.checks.iter().any(is_free);
         rules.check = !is_direct && (rules.check || has_free);
         rules.is_stream = mode == Mode::Stream;
-        let (id, seed) = self.ids.next(self.clock.now());
-        let attempts = Attempts::new(id, plan, rules, self.clock.now(), seed);
-        Ok(Course { attempts, needs, decided_in })
+        let (id, seed) = self.ids.next(now);
+        let attempts = Attempts::new(id, plan, rules, now, seed);
+        Ok(Course { attempts, needs, now, decided_in })
     }
 
     fn provider(&self, endpoint: &EndpointId) -> Option<Arc<dyn Provider>> {
         self.providers.of(endpoint)
     }
 
-    fn note_session(&self, request: &Request, model: &ModelId, endpoint: &EndpointId, cached_tokens: u64) {
+    fn note_session(&self, request: &Request, candidate: &Candidate, cached_tokens: u64, now: Timestamp) {
         if let Some(session) = &request.session {
             let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            sessions.note(session, model, endpoint, cached_tokens, self.clock.now());
+            sessions.note(session, candidate.model(), &candidate.endpoint().id, cached_tokens, now);
         }
     }
 }

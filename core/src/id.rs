@@ -33,7 +33,8 @@ fn check_token(what: &'static str, text: &str) -> Result<(), IdError> {
     if text.len() > ID_BYTES_MAX {
         return Err(refuse(what, text, "it is longer than 256 bytes"));
     }
-    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
+    if !is_plain && text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(refuse(what, text, "it holds white space or control characters"));
     }
     Ok(())
@@ -197,14 +198,22 @@ impl BatchId {
 impl RequestId {
     /// The id of this request's attempt of this number, counted from 1.
     pub fn attempt(&self, number: u32) -> AttemptId {
-        let mut text = String::with_capacity(self.0.len() + 11);
-        text.push_str(&self.0);
-        text.push('.');
-        match number {
-            // Nearly every attempt; the others go by the formatter.
-            0..=9 => text.push(char::from(b'0' + number as u8)),
-            _ => text.push_str(&number.to_string()),
-        }
+        // Nearly every attempt has one digit; the others go by the formatter.
+        let one = [b'.', b'0' + (number % 10) as u8];
+        let many;
+        let end = match number {
+            0..=9 => one.as_slice(),
+            _ => {
+                many = format!(".{number}");
+                many.as_bytes()
+            }
+        };
+        // An id has its length at most, so this always fits, and one allocation makes the whole.
+        let mut text = [0; REQUEST_ID_BYTES_MAX + 11];
+        let (length, whole) = (self.0.len(), self.0.len() + end.len());
+        text[..length].copy_from_slice(self.0.as_bytes());
+        text[length..whole].copy_from_slice(end);
+        let text = std::str::from_utf8(&text[..whole]).expect("a text and digits are text");
         AttemptId(Arc::from(text))
     }
 }

@@ -125,7 +125,7 @@ fn make(
     let evidence = |field| Evidence {
         screening,
         policy: policy.clone(),
-        snapshot: snapshot.clone(),
+        snapshot: snapshot.without_health(),
         needs: *needs,
         settings: settings.clone(),
         complexity: complexity.cloned(),

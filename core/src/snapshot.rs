@@ -61,6 +61,12 @@ impl Snapshot {
         self
     }
 
+    /// The same without it. A plan holds what it took from the endpoints' health, and the client's book is changed in place
+    /// only where nobody else holds it.
+    pub(crate) fn without_health(&self) -> Snapshot {
+        self.clone().with_health(UNKNOWN.clone())
+    }
+
     /// The same where only these endpoints have a key.
     pub fn with_keys(mut self, keys: Arc<Keys>) -> Snapshot {
         self.keys = keys;

@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 use crate::usage::Usage;
 
 use super::price::{Held, PriceList};
-use super::rates::{Class, Factor};
+use super::rates::{CLASSES, Class, Factor};
 
 /// What decides the price of a call beside what it used.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,14 +108,15 @@ impl PriceList {
         let held =
             self.held(input, lane, billing.at, billing.endpoint).ok_or(PriceError::NotThen { at: billing.at })?;
         let mut charge = Charge { lines: Vec::new(), total: Usd::ZERO, basis: basis(&held), unpriced: Vec::new() };
+        let mut quantities = quantities(usage);
+        quantities[Class::Request as usize] = u64::from(held.rates.of(Class::Request).is_some());
+        quantities[Class::Image as usize] = billing.images;
         for class in Class::ALL {
-            let quantity = match class {
-                Class::Request => u64::from(held.rates.of(class).is_some()),
-                Class::Image => billing.images,
-                _ => quantity(usage, class),
-            };
+            let quantity = quantities[class as usize];
+            if quantity == 0 {
+                continue;
+            }
             match held.rates.of(class) {
-                _ if quantity == 0 => {}
                 None => charge.unpriced.push(class),
                 Some(rate) => {
                     let factor = if class.is_tokens() { held.uplift } else { Factor::ONE };
@@ -145,44 +146,39 @@ fn basis(held: &Held<'_>) -> Basis {
     }
 }
 
-/// How much of a class was used. What is part of a total is taken out of it; parts that a vendor reports beyond their
-/// total are billed as reported, but for images of the prompt: those read from the cache are counted there, and no
-/// vendor says which they are in a way that all share. Where a vendor bills its input apart from what it counted, that
-/// is the input, and the cache is part of what was counted.
-fn quantity(usage: &Usage, class: Class) -> u64 {
-    if let Some(billed) = usage.billed_input {
-        let apart =
-            Usage { input: Some(billed), cached_read: None, cached_audio: None, billed_input: None, ..usage.clone() };
-        return quantity(&apart, class);
-    }
+/// How much of each class was used, by the class's place. What is part of a total is taken out of it; parts that a vendor
+/// reports beyond their total are billed as reported, but for images of the prompt: those read from the cache are counted
+/// there, and no vendor says which they are in a way that all share. Where a vendor bills its input apart from what it
+/// counted, that is the input, and the cache is part of what was counted.
+fn quantities(usage: &Usage) -> [u64; CLASSES] {
     let count = |part: Option<u64>| part.unwrap_or(0);
-    let cached_audio = count(usage.cached_audio).min(count(usage.cached_read));
-    let rest =
-        |total: Option<u64>, parts: &[u64]| parts.iter().fold(count(total), |left, part| left.saturating_sub(*part));
+    let (total, cached_read, cached_audio) = match usage.billed_input {
+        Some(billed) => (Some(billed), 0, 0),
+        None => (usage.input, count(usage.cached_read), count(usage.cached_audio)),
+    };
+    let rest = |total: u64, parts: &[u64]| parts.iter().fold(total, |left, part| left.saturating_sub(*part));
+    let cached_audio = cached_audio.min(cached_read);
     let input_audio = count(usage.input_audio).saturating_sub(cached_audio);
     let writes = [count(usage.cache_write_5m), count(usage.cache_write_1h)];
-    let unread = rest(usage.input, &[count(usage.cached_read), writes[0], writes[1], input_audio]);
-    let input_image = match usage.input {
-        Some(_) => count(usage.input_image).min(unread),
-        None => count(usage.input_image),
-    };
-    match class {
-        Class::Input => unread.saturating_sub(input_image),
-        Class::CachedRead => count(usage.cached_read) - cached_audio,
-        Class::CacheWrite5m => writes[0],
-        Class::CacheWrite1h => writes[1],
-        Class::InputAudio => input_audio,
-        Class::CachedAudio => cached_audio,
-        Class::InputImage => input_image,
-        Class::Output => {
-            rest(usage.output, &[count(usage.reasoning), count(usage.output_audio), count(usage.output_image)])
-        }
-        Class::Reasoning => count(usage.reasoning),
-        Class::OutputAudio => count(usage.output_audio),
-        Class::OutputImage => count(usage.output_image),
-        Class::Search => count(usage.searches),
-        Class::Request | Class::Image => 0,
-    }
+    let unread = rest(count(total), &[cached_read, writes[0], writes[1], input_audio]);
+    let input_image = count(usage.input_image).min(if total.is_some() { unread } else { u64::MAX });
+    let (reasoning, output_audio, output_image) =
+        (count(usage.reasoning), count(usage.output_audio), count(usage.output_image));
+    let mut quantities = [0; CLASSES];
+    let mut put = |class: Class, quantity| quantities[class as usize] = quantity;
+    put(Class::Input, unread.saturating_sub(input_image));
+    put(Class::CachedRead, cached_read - cached_audio);
+    put(Class::CacheWrite5m, writes[0]);
+    put(Class::CacheWrite1h, writes[1]);
+    put(Class::InputAudio, input_audio);
+    put(Class::CachedAudio, cached_audio);
+    put(Class::InputImage, input_image);
+    put(Class::Output, rest(count(usage.output), &[reasoning, output_audio, output_image]));
+    put(Class::Reasoning, reasoning);
+    put(Class::OutputAudio, output_audio);
+    put(Class::OutputImage, output_image);
+    put(Class::Search, count(usage.searches));
+    quantities
 }
 
 /// `quantity * rate * factor`, rounded up to a whole pico-dollar.

@@ -45,7 +45,7 @@ pub enum Class {
 }
 
 /// How many classes there are.
-const CLASSES: usize = 14;
+pub(super) const CLASSES: usize = 14;
 
 impl Class {
     /// Every class, in the order of charge lines.

@@ -215,15 +215,14 @@ impl Open {
     }
 
     /// From now on a byte of the request may have gone out.
-    pub(super) fn sent(&mut self) {
+    pub(super) fn sent(&mut self, now: Timestamp) {
         self.is_sent = true;
-        self.meter.started = self.clock.now();
+        self.meter.started = now;
     }
 
     /// What this ending means for the ledger.
-    pub(super) fn end(&mut self, ending: Ending, error: Option<&ProviderError>) -> End {
+    pub(super) fn end(&mut self, ending: Ending, error: Option<&ProviderError>, now: Timestamp) -> End {
         self.is_ended = true;
-        let now = self.clock.now();
         let unsent = !self.is_sent || error.is_some_and(|error| !error.sent);
         if unsent {
             let why = error.map_or_else(
@@ -244,7 +243,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if !self.is_ended {
-            let end = self.end(Ending::Cancelled, None);
+            let end = self.end(Ending::Cancelled, None, self.clock.now());
             self.store.end_detached(end);
         }
     }

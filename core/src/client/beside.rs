@@ -80,22 +80,24 @@ impl Side {
 
     /// Reserves, asks, settles.
     pub(super) async fn ask(self, inner: &Arc<Inner>) -> Result<Heard, Error> {
-        let mut run = Run::new(inner, &self.needs);
+        let mut run = Run::new(inner, &self.needs, inner.clock.now());
         let prices = run.prices(&self.candidate, None);
-        if let Outcome::Rejected(reason) = run.hold(self.entry(inner.clock.now()), prices).await? {
+        if let Outcome::Rejected(reason) = run.hold(self.entry(run.now), prices).await? {
             return Ok(self.heard(Usd::ZERO, "over_budget", Err(reason)));
         }
         let id = self.request.attempt(self.number);
         let (call, provider) = run.send_off(&self.candidate, id, self.timeouts, true);
         let busy = Busy::new(inner.clone(), &self.candidate, false);
-        match whole(call, provider).await {
+        let came = whole(call, provider).await;
+        run.look_up();
+        match came {
             Ok(reply) => {
-                busy.end(None);
+                busy.end(None, run.now);
                 run.settle_answer(&reply).await?;
                 Ok(self.heard(run.cost, "answered", Ok(*reply)))
             }
             Err(error) => {
-                busy.end(Some(&error));
+                busy.end(Some(&error), run.now);
                 run.end(Ending::Failed(error.kind), Some(&error)).await?;
                 Ok(self.heard(run.cost, error.kind.as_str(), Err(error.to_string())))
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::attempt::{Aim, Attempt, Attempts, Outcome, Step};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::id::AttemptId;
-use crate::ledger::{ChargeLine, End, Ending, Facts, LedgerError, Purpose, Reserve};
+use crate::ledger::{ChargeLine, End, Ending, Facts, Purpose, Reserve};
 use crate::limits::RETRY_AFTER_MAX;
 use crate::model::ModelCard;
 use crate::money::Usd;
@@ -17,7 +17,7 @@ use crate::provider::{Call, Provider};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::snapshot::Fate;
-use crate::time::{Span, Timeouts};
+use crate::time::{Span, Timeouts, Timestamp};
 use crate::wire::Mode;
 
 use super::account::{Meter, Open, Prices};
@@ -36,8 +36,8 @@ pub(super) struct Answer {
 pub(super) async fn send(client: &Client, request: &Request) -> Result<Response, Error> {
     let inner = &client.inner;
     let began = Instant::now();
-    let Course { mut attempts, needs, decided_in } = inner.begin(request, Mode::Unary)?;
-    let mut run = Run::new(inner, &needs);
+    let Course { mut attempts, needs, now, decided_in } = inner.begin(request, Mode::Unary, began)?;
+    let mut run = Run::new(inner, &needs, now);
     let mut beside = Beside::default();
     let driven = drive(&mut run, &mut attempts, &mut beside, false).await?;
     let Driven::Answered(answer) = driven else { unreachable!("whole answers are driven to their end") };
@@ -65,7 +65,7 @@ pub(super) async fn drive(
 ) -> Result<Driven, Error> {
     let inner = run.inner;
     let mut answer: Option<Answer> = None;
-    let mut step = attempts.first(inner.clock.now(), &inner.health());
+    let mut step = attempts.first(run.now, &inner.health());
     loop {
         let outcome = match step {
             Step::Send(attempt) if streams_rest && !attempts.is_checked(attempt) => {
@@ -83,7 +83,11 @@ pub(super) async fn drive(
             Step::Await | Step::Resume => unreachable!("hedges end with `ask`, and a whole answer has no rest"),
             Step::Check(attempt) => match &answer {
                 // Rare, and large: it takes no room in the future of a call without checks.
-                Some(answer) => Box::pin(beside.judge(run, attempts, attempt, &answer.reply)).await?,
+                Some(answer) => {
+                    let outcome = Box::pin(beside.judge(run, attempts, attempt, &answer.reply)).await?;
+                    run.look_up();
+                    outcome
+                }
                 None => Outcome::Passed,
             },
             Step::Done => return Ok(Driven::Answered(answer.expect("a course is done only after an answer"))),
@@ -152,6 +156,8 @@ pub(super) fn given_up(exhausted: crate::attempt::Exhausted) -> Error {
 pub(super) struct Run<'a> {
     pub(super) inner: &'a Arc<Inner>,
     needs: &'a Needs,
+    /// The time as last asked for. To ask takes longer than most steps do, so it is asked for after each wait.
+    pub(super) now: Timestamp,
     open: Option<Box<Open>>,
     /// What all attempts cost so far.
     pub(super) cost: Usd,
@@ -160,17 +166,22 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(inner: &'a Arc<Inner>, needs: &'a Needs) -> Run<'a> {
-        Run { inner, needs, open: None, cost: Usd::ZERO, baseline_cost: None }
+    pub(super) fn new(inner: &'a Arc<Inner>, needs: &'a Needs, now: Timestamp) -> Run<'a> {
+        Run { inner, needs, now, open: None, cost: Usd::ZERO, baseline_cost: None }
+    }
+
+    /// Looks at the clock, after something that took time.
+    pub(super) fn look_up(&mut self) {
+        self.now = self.inner.clock.now();
     }
 
     pub(super) fn next(&self, attempts: &mut Attempts, outcome: Outcome) -> Step {
-        let now = self.inner.clock.now();
-        self.inner.with_health(|health| attempts.next(outcome, now, health))
+        self.inner.with_health(|health| attempts.next(outcome, self.now, health))
     }
 
-    pub(super) async fn wait(&self, span: Span) -> Outcome {
+    pub(super) async fn wait(&mut self, span: Span) -> Outcome {
         tokio::time::sleep(span.to_duration()).await;
+        self.look_up();
         Outcome::Waited
     }
 
@@ -187,7 +198,9 @@ impl<'a> Run<'a> {
     pub(super) async fn hold(&mut self, entry: Reserve, prices: Prices) -> Result<Outcome, Error> {
         let meter = Meter::new(prices, entry.at);
         let open = Open::new(self.inner.store.clone(), self.inner.clock.clone(), entry.attempt.clone(), meter);
-        match self.inner.store.reserve(entry).await {
+        let reserved = self.inner.store.reserve(entry).await;
+        self.look_up();
+        match reserved {
             Ok(posted) => {
                 self.inner.alerts.tell(posted.alerts);
                 self.open = Some(Box::new(open));
@@ -199,7 +212,7 @@ impl<'a> Run<'a> {
             }
             Err(error) => {
                 open.forget();
-                Err(self.ledger_error(error))
+                Err(Error::Ledger(error))
             }
         }
     }
@@ -209,7 +222,7 @@ impl<'a> Run<'a> {
         Reserve {
             attempt: attempts.request().attempt(attempt.number),
             request: attempts.request().clone(),
-            at: self.inner.clock.now(),
+            at: self.now,
             facts: Facts {
                 model: candidate.model().clone(),
                 vendor: candidate.endpoint().vendor.clone(),
@@ -257,15 +270,14 @@ impl<'a> Run<'a> {
     ) -> (Call, Option<Arc<dyn Provider>>) {
         let endpoint = &candidate.endpoint().id;
         let call = Call::new(candidate.admission.clone(), id, candidate.terms.max_tokens);
-        let now = self.inner.clock.now();
         self.inner.with_health(|health| {
-            health.begin(endpoint, now);
+            health.begin(endpoint, self.now);
             if earns_retry {
                 health.earn_retry(endpoint);
             }
         });
         if let Some(open) = &mut self.open {
-            open.sent();
+            open.sent(self.now);
         }
         (call.with_timeouts(timeouts), self.inner.provider(endpoint))
     }
@@ -286,7 +298,9 @@ impl<'a> Run<'a> {
         }
         let (call, provider) = self.launch(attempts, attempt);
         let busy = self.busy(attempts, attempt);
-        match ask(call, provider).await {
+        let asked = ask(call, provider).await;
+        self.look_up();
+        match asked {
             Ok(came) => Ok(Asked::Came { attempt, came, busy }),
             Err(error) => Ok(Asked::Failed(self.failed(attempt, busy, error).await?)),
         }
@@ -299,7 +313,7 @@ impl<'a> Run<'a> {
         busy: Busy,
         error: ProviderError,
     ) -> Result<Outcome, Error> {
-        busy.end(Some(&error));
+        busy.end(Some(&error), self.now);
         self.end(Ending::Failed(error.kind), Some(&error)).await?;
         Ok(Outcome::Failed { number: attempt.number, error: Box::new(error), delivered: false })
     }
@@ -317,11 +331,11 @@ impl<'a> Run<'a> {
         reply: Box<Reply>,
         busy: Busy,
     ) -> Result<Answer, Error> {
-        busy.end(None);
+        busy.end(None, self.now);
         let Settled { lines, tokens } = self.settle_answer(&reply).await?;
         let candidate = attempts.candidate(attempt);
         let request = attempts.plan().request();
-        self.inner.note_session(request, candidate.model(), &candidate.endpoint().id, tokens);
+        self.inner.note_session(request, candidate, tokens, self.now);
         Ok(Answer { attempt, reply, lines, first_piece: None })
     }
 
@@ -336,16 +350,18 @@ impl<'a> Run<'a> {
     pub(super) async fn end(&mut self, ending: Ending, error: Option<&ProviderError>) -> Result<Settled, Error> {
         let mut open = self.open.take().expect("an attempt is sent only after its reservation");
         let tokens = open.meter.tokens_seen();
-        match open.end(ending, error) {
+        match open.end(ending, error, self.now) {
             End::Void(void) => {
-                self.inner.store.void(void).await.map_err(|error| self.ledger_error(error))?;
+                self.inner.store.void(void).await.map_err(Error::Ledger)?;
+                self.look_up();
                 Ok(Settled::default())
             }
             End::Settle(settle) => {
                 self.cost = self.cost.saturating_add(settle.cost);
                 self.baseline_cost = self.baseline_cost.or(settle.baseline_cost);
                 let settled = Settled { lines: settle.lines.clone(), tokens };
-                let posted = self.inner.store.settle(*settle).await.map_err(|error| self.ledger_error(error))?;
+                let posted = self.inner.store.settle(*settle).await.map_err(Error::Ledger)?;
+                self.look_up();
                 self.inner.alerts.tell(posted.alerts);
                 Ok(settled)
             }
@@ -360,10 +376,6 @@ impl<'a> Run<'a> {
     /// Takes a reservation back that was handed over.
     pub(super) fn take_over(&mut self, open: Open) {
         self.open = Some(Box::new(open));
-    }
-
-    fn ledger_error(&self, error: LedgerError) -> Error {
-        Error::Ledger(error)
     }
 }
 
@@ -414,47 +426,23 @@ impl Busy {
     }
 
     /// It was given up for a faster one.
-    pub(super) fn outrun(mut self) {
+    pub(super) fn outrun(mut self, now: Timestamp) {
         let took = span_of(self.began.elapsed());
         self.inner.with_health(|health| health.outrun(&self.endpoint, self.is_stream, took));
-        self.finish(Fate::Neutral);
+        self.finish(Fate::Neutral, now);
     }
 
     /// It answered, or failed with this error.
-    pub(super) fn end(mut self, error: Option<&ProviderError>) {
+    pub(super) fn end(mut self, error: Option<&ProviderError>, now: Timestamp) {
         let fate = match error {
             None => Fate::Answered(span_of(self.began.elapsed())),
-            Some(error) => self.fate(error),
+            Some(error) => fate(error, now),
         };
-        self.finish(fate);
+        self.finish(fate, now);
     }
 
-    fn fate(&self, error: &ProviderError) -> Fate {
-        let now = self.inner.clock.now();
-        match (error.kind, error.retry) {
-            (Kind::RateLimited, Retry::Here(after)) => {
-                Fate::Limited(after.map(|after| now.after(after.min(RETRY_AFTER_MAX))))
-            }
-            (Kind::RateLimited, _) => Fate::Limited(None),
-            (
-                Kind::Overloaded
-                | Kind::Server
-                | Kind::Connect
-                | Kind::Tls
-                | Kind::Timeout
-                | Kind::Network
-                | Kind::Protocol
-                | Kind::Incomplete
-                | Kind::ReplyTooLarge,
-                _,
-            ) => Fate::Failed,
-            _ => Fate::Neutral,
-        }
-    }
-
-    fn finish(&mut self, fate: Fate) {
+    fn finish(&mut self, fate: Fate, now: Timestamp) {
         self.is_over = true;
-        let now = self.inner.clock.now();
         self.inner.with_health(|health| health.end(&self.endpoint, fate, now));
     }
 }
@@ -462,7 +450,30 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         if !self.is_over {
-            self.finish(Fate::Neutral);
+            self.finish(Fate::Neutral, self.inner.clock.now());
         }
+    }
+}
+
+/// What a failure says about the endpoint.
+fn fate(error: &ProviderError, now: Timestamp) -> Fate {
+    match (error.kind, error.retry) {
+        (Kind::RateLimited, Retry::Here(after)) => {
+            Fate::Limited(after.map(|after| now.after(after.min(RETRY_AFTER_MAX))))
+        }
+        (Kind::RateLimited, _) => Fate::Limited(None),
+        (
+            Kind::Overloaded
+            | Kind::Server
+            | Kind::Connect
+            | Kind::Tls
+            | Kind::Timeout
+            | Kind::Network
+            | Kind::Protocol
+            | Kind::Incomplete
+            | Kind::ReplyTooLarge,
+            _,
+        ) => Fate::Failed,
+        _ => Fate::Neutral,
     }
 }

@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::id::RequestId;
+use crate::id::{ModelId, RequestId};
 use crate::learn::{BadMark, Experience};
 use crate::ledger::LedgerError;
 use crate::limits::ANSWERS_MARKABLE_MAX;
 use crate::model::ModelCard;
-use crate::score::Complexity;
+use crate::score::{Complexity, TaskKind};
 use crate::store::{Shelf, Store};
 
 /// Under this name the experience is kept beside the account.
@@ -57,12 +57,26 @@ pub(super) struct Lessons {
 #[derive(Debug, Default)]
 struct Answered(VecDeque<Answer>);
 
-/// An answer that a mark may come for.
+/// An answer that a mark may come for. Small: each one kept is a touch of memory that no cache holds any more.
 #[derive(Clone, Debug)]
 struct Answer {
     id: RequestId,
-    complexity: Complexity,
-    card: Arc<ModelCard>,
+    lesson: Lesson,
+}
+
+/// What a mark is about.
+#[derive(Clone, Debug)]
+struct Lesson {
+    kind: TaskKind,
+    model: ModelId,
+    /// How likely the score took a good answer to be.
+    expected: f64,
+}
+
+impl Lesson {
+    fn of(complexity: &Complexity, card: &ModelCard) -> Lesson {
+        Lesson { kind: complexity.kind(), model: card.id.clone(), expected: complexity.rating(card).p_good }
+    }
 }
 
 impl Answered {
@@ -104,9 +118,9 @@ impl Lessons {
     }
 
     /// An answer was given: a mark may come.
-    pub(super) fn note(&self, id: &RequestId, complexity: Option<&Complexity>, card: &Arc<ModelCard>) {
+    pub(super) fn note(&self, id: &RequestId, complexity: Option<&Complexity>, card: &ModelCard) {
         let Some(complexity) = complexity else { return };
-        self.answered().note(Answer { id: id.clone(), complexity: complexity.clone(), card: card.clone() });
+        self.answered().note(Answer { id: id.clone(), lesson: Lesson::of(complexity, card) });
     }
 
     fn answered(&self) -> std::sync::MutexGuard<'_, Answered> {
@@ -118,7 +132,7 @@ impl Lessons {
         Experience::check(mark)?;
         // Taken out first, so that of two marks at once one counts.
         let answer = self.answered().take(id).ok_or_else(|| FeedbackError::Unknown { id: id.clone() })?;
-        let kept = self.learn(store, &answer.complexity, &answer.card, mark).await;
+        let kept = self.teach(store, &answer.lesson, mark).await;
         if kept.is_err() {
             self.answered().note(answer);
         }
@@ -133,10 +147,12 @@ impl Lessons {
         card: &ModelCard,
         mark: f64,
     ) -> Result<(), FeedbackError> {
-        let expected = complexity.rating(card).p_good;
-        let teach = |mut experience: Experience| {
-            experience.mark(complexity.kind(), &card.id, expected, mark).map(|()| experience)
-        };
+        self.teach(store, &Lesson::of(complexity, card), mark).await
+    }
+
+    async fn teach(&self, store: &dyn Store, lesson: &Lesson, mark: f64) -> Result<(), FeedbackError> {
+        let Lesson { kind, model, expected } = lesson;
+        let teach = |mut experience: Experience| experience.mark(*kind, model, *expected, mark).map(|()| experience);
         self.change(store, teach).await
     }
 

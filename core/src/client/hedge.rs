@@ -48,7 +48,9 @@ where
     let mut flights = vec![take_off(run, attempts, first, &ask)];
     let mut alarm = Some(Box::pin(tokio::time::sleep(after.to_duration())));
     loop {
-        match first_of(&mut flights, &mut alarm).await {
+        let event = first_of(&mut flights, &mut alarm).await;
+        run.look_up();
+        match event {
             Event::Slow => {
                 alarm = None;
                 if let Step::Reserve(hedge) = run.next(attempts, Outcome::Slow) {
@@ -99,7 +101,7 @@ where
 async fn give_up<T>(run: &mut Run<'_>, loser: Flight<T>) -> Result<(), Error> {
     let Flight { open, busy, asking, .. } = loser;
     drop(asking);
-    busy.outrun();
+    busy.outrun(run.now);
     run.take_over(open);
     run.end(Ending::Cancelled, None).await?;
     Ok(())

@@ -25,23 +25,42 @@ impl Ids {
     /// The next id, and a seed that spreads this request's waits.
     pub(super) fn next(&self, now: Timestamp) -> (RequestId, u64) {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let mut text = String::with_capacity(48);
-        [(now.ms() as u64, 11), (self.random, 16), (count, 1)]
-            .into_iter()
-            .for_each(|(n, least)| push(n, least, &mut text));
-        let id = RequestId::new(text).expect("hexadecimal digits and dashes are a valid id");
+        let mut text = Digits { bytes: [0; DIGITS_MAX], length: 0 };
+        [(now.ms() as u64, 11), (self.random, 16), (count, 1)].into_iter().for_each(|(n, least)| text.push(n, least));
+        let id = RequestId::new(text.as_str()).expect("hexadecimal digits and dashes are a valid id");
         (id, self.random.wrapping_add(count))
     }
 }
 
-/// Adds a dash, save at the beginning, and a number in hexadecimal digits, with zeros before it up to `least`.
-fn push(number: u64, least: u32, text: &mut String) {
-    if !text.is_empty() {
-        text.push('-');
+/// Room for three numbers of 16 digits and two dashes.
+const DIGITS_MAX: usize = 3 * 16 + 2;
+
+/// Hexadecimal digits and dashes, without an allocation of their own.
+struct Digits {
+    bytes: [u8; DIGITS_MAX],
+    length: usize,
+}
+
+impl Digits {
+    /// Adds a dash, save at the beginning, and a number, with zeros before it up to `least`.
+    fn push(&mut self, number: u64, least: u32) {
+        if self.length > 0 {
+            self.add(b'-');
+        }
+        let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(least);
+        for place in (0..digits).rev() {
+            self.add(b"0123456789abcdef"[(number >> (4 * place)) as usize & 15]);
+        }
     }
-    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(least);
-    let digit = |place: u32| char::from(b"0123456789abcdef"[(number >> (4 * place)) as usize & 15]);
-    text.extend((0..digits).rev().map(digit));
+
+    fn add(&mut self, byte: u8) {
+        self.bytes[self.length] = byte;
+        self.length += 1;
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).expect("digits and dashes are text")
+    }
 }
 
 #[cfg(test)]

@@ -84,15 +84,15 @@ impl std::fmt::Debug for ResponseStream {
 pub(super) async fn open(client: &Client, request: &Request) -> Result<ResponseStream, Error> {
     let inner = &client.inner;
     let began = Instant::now();
-    let Course { mut attempts, needs, decided_in } = inner.begin(request, Mode::Stream)?;
-    let mut run = Run::new(inner, &needs);
+    let Course { mut attempts, needs, now, decided_in } = inner.begin(request, Mode::Stream, began)?;
+    let mut run = Run::new(inner, &needs, now);
     let mut beside = Beside::default();
     let (step, in_hand) = match inner.stream_checks() {
         StreamChecks::HoldBack => match drive::drive(&mut run, &mut attempts, &mut beside, true).await? {
             Driven::Unchecked(step, in_hand) => (step, in_hand),
             Driven::Answered(answer) => (Step::Done, Some(answer)),
         },
-        StreamChecks::Off | StreamChecks::Replace => (attempts.first(inner.clock.now(), &inner.health()), None),
+        StreamChecks::Off | StreamChecks::Replace => (attempts.first(run.now, &inner.health()), None),
     };
     let came = match step {
         Step::Done => None,
@@ -218,10 +218,11 @@ struct Rest {
 async fn rest(client: Client, mut attempts: Attempts, request: Request, cost: Usd) -> Result<Option<Rest>, Error> {
     let inner = &client.inner;
     let needs = Needs::of(&request);
-    let Ok(plan) = inner.decide_with(&request, &needs, &inner.direct()) else { return Ok(None) };
-    let mut run = Run::new(inner, &needs);
+    let now = inner.clock.now();
+    let Ok(plan) = inner.decide_at(now, &request, &needs, &inner.direct()) else { return Ok(None) };
+    let mut run = Run::new(inner, &needs, now);
     run.cost = cost;
-    let step = attempts.resume(plan, inner.clock.now(), &inner.health());
+    let step = attempts.resume(plan, now, &inner.health());
     match first_piece(&mut run, &mut attempts, step).await {
         Ok((attempt, head, busy)) => {
             Ok(Some(Rest { attempts, attempt, head, busy, open: run.hand_over(), cost: run.cost }))
@@ -353,8 +354,9 @@ impl ResponseStream {
     fn close(&mut self, failure: Option<ProviderError>) {
         self.deltas = None;
         self.sew(None);
+        let now = self.client.inner.clock.now();
         if let Some(busy) = self.busy.take() {
-            busy.end(failure.as_ref());
+            busy.end(failure.as_ref(), now);
         }
         let Some(mut open) = self.open.take() else { return };
         let ending = if failure.is_some() { Ending::Cut } else { Ending::Answered };
@@ -363,11 +365,11 @@ impl ResponseStream {
         if failure.is_none() {
             let candidate = self.attempts.candidate(self.attempt);
             let request = self.attempts.plan().request();
-            self.client.inner.note_session(request, candidate.model(), &candidate.endpoint().id, tokens);
+            self.client.inner.note_session(request, candidate, tokens, now);
             let complexity = self.attempts.plan().complexity();
             self.client.inner.lessons.note(self.attempts.request(), complexity, candidate.card());
         }
-        self.settling = Some(match open.end(ending, failure.as_ref()) {
+        self.settling = Some(match open.end(ending, failure.as_ref(), now) {
             End::Void(void) => Box::pin(async move { store.void(void).await.map(|_| ()) }),
             End::Settle(settle) => {
                 self.account =

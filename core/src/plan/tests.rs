@@ -320,3 +320,16 @@ fn neither_a_plan_nor_a_refusal_shows_the_prompt() {
     let written = serde_json::to_string(&refused).unwrap();
     assert!(!format!("{refused:?} {refused} {written}").contains("zanzibar"));
 }
+
+#[test]
+fn a_plan_does_not_hold_the_clients_book_of_health() {
+    let mut book = HealthBook::default();
+    book.begin(&"deepseek".parse().unwrap(), NOW);
+    let book = Arc::new(book);
+    let mut case = Case::new("");
+    case.world(|world| world.with_health(book.clone()));
+    let plan = case.decide().unwrap();
+    drop(case);
+    assert_eq!(Arc::strong_count(&book), 1, "else each change of the book copies all of it");
+    drop(plan);
+}

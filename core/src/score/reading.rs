@@ -1,6 +1,6 @@
 //! One pass over a text: words, signs, lines and cues, counted. Nothing is kept of the text.
 
-use super::cues::{Cues, GROUPS, Group};
+use super::cues::{self, Cues, GROUPS, Group};
 
 /// Of a longer text this much is read at each end: what is asked stands there, and the middle is material.
 const END_BYTES: usize = 6 * 1024;
@@ -215,23 +215,17 @@ impl<'a> Reader<'a> {
             at += 1;
         }
         self.end_word();
+        self.signals.words += self.words;
     }
 
-    /// ASCII letters from `from` on; returns where the first other byte stands. The commonest loop: it keeps to registers.
+    /// ASCII letters from `from` on; returns where the first other byte stands.
     #[inline]
     fn letters(&mut self, bytes: &[u8], from: usize) -> usize {
-        let mut hash = self.hash;
-        let mut at = from;
-        while let Some(byte) = bytes.get(at)
-            && byte.is_ascii_alphabetic()
-        {
-            hash = (hash ^ u32::from(byte | 0x20)).wrapping_mul(Cues::PRIME);
-            at += 1;
-        }
+        let (hash, count) = cues::hash_letters(self.hash, &bytes[from..]);
         self.hash = hash;
         self.in_word = true;
-        self.signals.letters += (at - from) as u32;
-        at
+        self.signals.letters += count as u32;
+        from + count
     }
 
     /// A space, or another byte that says nothing.
@@ -296,7 +290,7 @@ impl<'a> Reader<'a> {
             self.end_word();
             self.signals.packed += 1;
             if let Some(before) = self.last_packed {
-                self.take_cues(Cues::hash_pair(before, found));
+                self.look_up(Cues::hash_pair(before, found));
             }
             self.last_packed = Some(found);
             return found.len_utf8();
@@ -305,7 +299,7 @@ impl<'a> Reader<'a> {
             self.signals.foreign += 1;
         }
         for lower in found.to_lowercase() {
-            self.hash = (self.hash ^ lower as u32).wrapping_mul(Cues::PRIME);
+            self.hash = cues::hash_letter(self.hash, lower);
         }
         self.in_word = true;
         found.len_utf8()
@@ -321,17 +315,20 @@ impl<'a> Reader<'a> {
         self.in_word = false;
         self.words += 1;
         self.line_words += 1;
-        self.signals.words += 1;
         self.last_packed = None;
-        self.take_cues(hash);
+        self.look_up(hash);
     }
 
+    /// Most words are no cue.
     #[inline]
-    fn take_cues(&mut self, hash: u32) {
+    fn look_up(&mut self, hash: u32) {
         let mask = self.cues.find(hash);
-        if mask == 0 {
-            return;
+        if mask != 0 {
+            self.take_cues(mask);
         }
+    }
+
+    fn take_cues(&mut self, mask: u16) {
         if mask & (1 << Group::Length as u32) != 0 && self.number_at.wrapping_add(1) == self.words {
             self.signals.number = self.signals.number.max(self.number);
         }

@@ -73,6 +73,31 @@ impl HttpTransport {
         HttpTransport { options, client: OnceLock::new(), addresses: Addresses::default() }
     }
 
+    /// The request without its body. Built in place: a builder would be handed on by value with each header.
+    fn request(&self, outgoing: &Outgoing) -> Result<reqwest::Request, ProviderError> {
+        let address = self.addresses.parsed(outgoing.url()).ok_or_else(|| unfit().unsent())?;
+        let method = match outgoing.method() {
+            Method::Post => reqwest::Method::POST,
+            Method::Get => reqwest::Method::GET,
+        };
+        let mut request = reqwest::Request::new(method, address);
+        let headers = request.headers_mut();
+        // The key's, and two that the client adds.
+        headers.reserve(outgoing.headers().len() + 3);
+        for (name, value) in outgoing.headers() {
+            let (name, value) = header(name, value).ok_or_else(|| unfit().unsent())?;
+            headers.append(name, value);
+        }
+        if let Some((name, value)) = outgoing.key_header() {
+            let mut value = HeaderValue::try_from(value).map_err(|_| {
+                ProviderError::new(Kind::Auth, Retry::Elsewhere, "the key cannot stand in a header").unsent()
+            })?;
+            value.set_sensitive(true);
+            headers.append(HeaderName::try_from(name).map_err(|_| unfit().unsent())?, value);
+        }
+        Ok(request)
+    }
+
     fn client(&self) -> Result<&reqwest::Client, ProviderError> {
         let built = self.client.get_or_init(|| build(&self.options));
         built.as_ref().map_err(|text| ProviderError::new(Kind::Connect, Retry::Never, text).unsent())
@@ -136,34 +161,16 @@ fn tls(options: &TransportOptions) -> Result<rustls::ClientConfig, String> {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn post(&self, outgoing: Outgoing) -> Result<Incoming, ProviderError> {
-        let address = self.addresses.parsed(outgoing.url()).ok_or_else(|| unfit().unsent())?;
-        let mut request = match outgoing.method() {
-            Method::Post => self.client()?.post(address),
-            Method::Get => self.client()?.get(address),
-        };
-        for (name, value) in outgoing.headers() {
-            request = match (name, value) {
-                // What never changes is neither checked nor copied again.
-                (Cow::Borrowed(name), Cow::Borrowed(value)) => {
-                    request.header(HeaderName::from_static(name), HeaderValue::from_static(value))
-                }
-                (name, value) => request.header(name.as_ref(), value.as_ref()),
-            };
-        }
-        if let Some((name, value)) = outgoing.key_header() {
-            let mut value = HeaderValue::try_from(value).map_err(|_| {
-                ProviderError::new(Kind::Auth, Retry::Elsewhere, "the key cannot stand in a header").unsent()
-            })?;
-            value.set_sensitive(true);
-            request = request.header(name, value);
-        }
+        let client = self.client()?;
+        let mut request = self.request(&outgoing)?;
         let limits = outgoing.timeouts();
         let response = match outgoing.body().is_empty() {
-            true => bodiless(request, limits).await?,
+            true => bodiless(client.execute(request), limits).await?,
             false => {
                 let went_out = Arc::new(OnceLock::new());
                 let body = Watched { bytes: Some(outgoing.body().clone()), went_out: went_out.clone() };
-                head(request.body(reqwest::Body::wrap(body)).send(), went_out, limits).await?
+                *request.body_mut() = Some(reqwest::Body::wrap(body));
+                head(client.execute(request), went_out, limits).await?
             }
         };
         let status = response.status().as_u16();
@@ -171,6 +178,16 @@ impl Transport for HttpTransport {
         let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
         let body = Paced { pieces: Some(response.bytes_stream()), idle: limits.idle, alarm: None, is_set: false };
         Ok(Incoming { status, headers, body: Box::pin(body) })
+    }
+}
+
+/// A header as reqwest takes it. What never changes is neither checked nor copied again.
+fn header(name: &Cow<'static, str>, value: &Cow<'static, str>) -> Option<(HeaderName, HeaderValue)> {
+    match (name, value) {
+        (Cow::Borrowed(name), Cow::Borrowed(value)) => {
+            Some((HeaderName::from_static(name), HeaderValue::from_static(value)))
+        }
+        (name, value) => Some((HeaderName::try_from(&**name).ok()?, HeaderValue::try_from(&**value).ok()?)),
     }
 }
 
@@ -202,9 +219,12 @@ impl http_body::Body for Watched {
 }
 
 /// Sends a request without a body. Nothing tells when it has left, so one limit holds for connection and first byte.
-async fn bodiless(request: reqwest::RequestBuilder, limits: Timeouts) -> Result<reqwest::Response, ProviderError> {
+async fn bodiless(
+    sending: impl Future<Output = Result<reqwest::Response, reqwest::Error>>,
+    limits: Timeouts,
+) -> Result<reqwest::Response, ProviderError> {
     let limit = Span::from_ms(limits.connect.ms().saturating_add(limits.first_byte.ms())).min(limits.total);
-    match tokio::time::timeout(limit.to_duration(), request.send()).await {
+    match tokio::time::timeout(limit.to_duration(), sending).await {
         Ok(sent) => sent.map_err(|error| classify(&error)),
         Err(_) => Err(late("no answer began", limit)),
     }
@@ -219,8 +239,9 @@ async fn head(
 ) -> Result<reqwest::Response, ProviderError> {
     let mut sending = pin!(sending);
     let (connect, first_byte) = (limits.connect.min(limits.total), limits.first_byte);
-    let connected_by = Instant::now() + connect.to_duration();
-    let mut until = connected_by.min(Instant::now() + first_byte.to_duration());
+    let began = Instant::now();
+    let connected_by = began + connect.to_duration();
+    let mut until = connected_by.min(began + first_byte.to_duration());
     loop {
         if let Ok(sent) = tokio::time::timeout_at(until, &mut sending).await {
             let unsent = |error: ProviderError| if went_out.get().is_some() { error } else { error.unsent() };

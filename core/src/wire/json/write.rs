@@ -75,12 +75,26 @@ fn next_escaped(bytes: &[u8], from: usize) -> Option<usize> {
     let plain =
         blocks.iter().take_while(|block| !block.iter().fold(false, |any, byte| any | is_escaped(*byte))).count();
     let near = from + plain * BLOCK;
-    bytes[near..].iter().position(|byte| is_escaped(*byte)).map(|at| near + at)
+    let rest = &bytes[near..];
+    // Most texts are short and plain, and so is their end: eight bytes are looked at as one.
+    let plain =
+        rest.as_chunks::<8>().0.iter().take_while(|eight| !has_escaped(u64::from_le_bytes(**eight))).count() * 8;
+    rest[plain..].iter().position(|byte| is_escaped(*byte)).map(|at| near + plain + at)
 }
 
 #[inline]
 fn is_escaped(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+/// Whether one of eight bytes is. Exact: a byte is below 0x20 where taking that from it borrows, and equal to a sign where
+/// what differs is below one; bytes from 0x80 on never count.
+fn has_escaped(eight: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let below = |value: u64, least: u64| value.wrapping_sub(least * ONES) & !value & HIGH;
+    let signs = below(eight ^ (u64::from(b'"') * ONES), 1) | below(eight ^ (u64::from(b'\\') * ONES), 1);
+    (below(eight, 0x20) | signs) != 0
 }
 
 fn escape(byte: u8, out: &mut Vec<u8>) {

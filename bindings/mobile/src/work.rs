@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tierway_bindings::{Cancel, Failure, runtime};
-use tokio::task::JoinHandle;
 
 use crate::CoreError;
 
@@ -32,26 +31,14 @@ impl Stopper {
     }
 }
 
-/// A task that ends with whoever waits for it.
-struct Task<T>(JoinHandle<T>);
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Runs `work` on the runtime until it is done, is stopped, or nobody waits for it any more.
 pub(crate) async fn run<T: Send + 'static>(
     stop: Option<Arc<Stopper>>,
     work: impl Future<Output = Result<T, Failure>> + Send + 'static,
 ) -> Result<T, CoreError> {
     let cancel = stop.map_or_else(Cancel::new, |stop| stop.0.clone());
-    let mut task = Task(runtime::handle()?.spawn(async move { cancel.run(work).await }));
-    match (&mut task.0).await {
-        Ok(done) => done.map_err(CoreError::from),
-        Err(_) => Err(Failure::new("internal", "a call broke within the library: please report it").into()),
-    }
+    let mut task = runtime::Task::of(&runtime::handle()?, async move { cancel.run(work).await });
+    Ok(task.ended().await?)
 }
 
 #[cfg(test)]

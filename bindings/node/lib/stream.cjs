@@ -2,12 +2,16 @@
 // An answer piece by piece: an async iterable, and a web stream where one is wanted.
 const { native } = require("./errors.cjs");
 
+// Pieces that are there already and given out before timers and sockets have their turn.
+const AT_ONCE_MAX = 32;
+
 class Stream {
   #client;
   #calls;
   #stream;
   #signal;
   #aborted;
+  #atOnce = 0;
 
   constructor(client, calls, stream, signal) {
     this.#client = client;
@@ -24,20 +28,32 @@ class Stream {
 
   // The next piece; `done` after the last one and after `close`.
   async next() {
-    const start = (number) => native(() => this.#client.next(this.#stream, number));
     let text;
     try {
-      text = await this.#calls.start(start, [this.#client, this.#stream], this.#signal);
+      text = this.#look();
+      if (text === false) text = await this.#wait();
     } catch (error) {
       this.close();
       throw error;
     }
-    if (text === undefined) {
+    if (text == null) {
       this.#forget();
       this.#signal?.throwIfAborted();
       return { done: true, value: undefined };
     }
     return { done: false, value: JSON.parse(text) };
+  }
+
+  // The next piece where it is there already, else false.
+  #look() {
+    this.#atOnce += 1;
+    if (this.#signal?.aborted || this.#atOnce % AT_ONCE_MAX === 0) return false;
+    return native(() => this.#stream.look());
+  }
+
+  #wait() {
+    const start = (number) => native(() => this.#client.next(this.#stream, number));
+    return this.#calls.start(start, [this.#client, this.#stream], this.#signal);
   }
 
   // Leaving a loop early ends the stream.

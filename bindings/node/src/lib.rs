@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 
 use napi::bindgen_prelude::{Either, FnArgs, Function, Status};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -225,6 +226,19 @@ impl NativeStream {
 
 #[napi]
 impl NativeStream {
+    /// The next piece where it is there already; `false` where it is to be waited for, nothing after the last one.
+    ///
+    /// # Errors
+    /// The failure as JSON.
+    #[napi]
+    pub fn look(&self) -> napi::Result<Option<Either<String, bool>>> {
+        match self.inner.look() {
+            Poll::Ready(Ok(piece)) => Ok(piece.map(Either::A)),
+            Poll::Ready(Err(failure)) => Err(raise(&failure)),
+            Poll::Pending => Ok(Some(Either::B(false))),
+        }
+    }
+
     /// The whole response, after the last piece.
     #[napi]
     pub fn response(&self) -> Option<String> {

@@ -8,6 +8,8 @@ use pyo3::prelude::*;
 use tierway_bindings::{ForeignCheck, ForeignProvider};
 use tokio::sync::oneshot;
 
+use crate::gate;
+
 type Said = Result<Option<String>, String>;
 
 const GONE: &str = r#"{"kind": "cancelled", "message": "the interpreter is on its way out", "retry": "never"}"#;
@@ -36,7 +38,7 @@ struct Work(Option<Py<PyAny>>);
 impl Drop for Work {
     fn drop(&mut self) {
         if let Some(work) = self.0.take() {
-            Python::try_attach(|py| drop(work.call_method0(py, "cancel")));
+            gate::attach(|py| drop(work.call_method0(py, "cancel")));
         }
     }
 }
@@ -53,7 +55,7 @@ impl Bridge {
     async fn ask(&self, method: &str, text: String) -> Said {
         let (sender, answered) = oneshot::channel();
         let answer = Answer { asker: Mutex::new(Some(sender)) };
-        let begun = Python::try_attach(|py| {
+        let begun = gate::attach(|py| {
             let answer = Py::new(py, answer)?;
             self.0.call_method1(py, method, (text, answer))
         });
@@ -64,7 +66,7 @@ impl Bridge {
         let said = answered.await.unwrap_or_else(|_| Err(GONE.to_owned()));
         // It is done: there is nothing to stop.
         if let Some(done) = work.0.take() {
-            Python::try_attach(|_| drop(done));
+            gate::attach(|_| drop(done));
         }
         said
     }
@@ -86,7 +88,7 @@ impl ForeignProvider for Bridge {
     }
 
     fn close(&self, stream: u64) {
-        Python::try_attach(|py| drop(self.0.call_method1(py, "close", (stream,))));
+        gate::attach(|py| drop(self.0.call_method1(py, "close", (stream,))));
     }
 }
 

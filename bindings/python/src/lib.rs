@@ -1,21 +1,25 @@
 //! The native half of the Python package: JSON text in, JSON text out. Everything that looks like Python is in Python.
 //!
 //! A blocking call gives the interpreter's lock away and looks for Ctrl-C every 50 ms. An asynchronous one is started on
-//! the library's own thread, which calls `done(value, error)`. In a forked child the parent's objects are refused and
+//! the library's own thread, and ends in the mailbox of its event loop. In a forked child the parent's objects are refused and
 //! never torn down, since their locks may be held by threads that are not there.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use tierway_bindings::{Cancel, Failure, ForeignCheck, ForeignProvider, Host, runtime};
 
+mod gate;
 mod host;
+mod mailbox;
 
 use host::{Answer, Bridge};
+use mailbox::{Brought, Mailbox};
 
 /// How often a blocking call looks for Ctrl-C.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
@@ -64,36 +68,39 @@ fn raise(failure: &Failure) -> PyErr {
 
 /// Waits without the interpreter's lock.
 fn wait<T: Send>(py: Python<'_>, work: impl Future<Output = Result<T, Failure>> + Send) -> PyResult<T> {
-    let runtime = runtime::handle().map_err(|failure| raise(&failure))?;
     let mut work = pin!(work);
     loop {
-        let step = async { tokio::time::timeout(SIGNALS_EVERY, work.as_mut()).await };
-        match py.detach(|| runtime.block_on(step)) {
-            Ok(done) => return done.map_err(|failure| raise(&failure)),
-            Err(_) => py.check_signals()?,
+        let waited = py.detach(|| runtime::wait_until(work.as_mut(), Instant::now() + SIGNALS_EVERY));
+        match waited.map_err(|failure| raise(&failure))? {
+            Some(done) => return done.map_err(|failure| raise(&failure)),
+            None => py.check_signals()?,
         }
     }
 }
 
-/// Starts work whose end is told to `done(value, error)`.
-fn start<T>(done: Py<PyAny>, work: impl Future<Output = Result<T, Failure>> + Send + 'static) -> PyResult<Cancelling>
+/// Waits for work that the library's own thread does: it is woken less often than one that goes to and fro.
+fn wait_there<T, W>(py: Python<'_>, work: W) -> PyResult<T>
 where
-    T: for<'py> IntoPyObject<'py> + Send + 'static,
+    T: Send + 'static,
+    W: Future<Output = Result<T, Failure>> + Send + 'static,
 {
     let runtime = runtime::handle().map_err(|failure| raise(&failure))?;
+    let mut task = runtime::Task::of(&runtime, work);
+    wait(py, async { task.ended().await })
+}
+
+/// Starts work that ends in `mailbox`, for `future`.
+fn start(
+    mailbox: &Mailbox,
+    future: Py<PyAny>,
+    work: impl Future<Output = Result<Brought, Failure>> + Send + 'static,
+) -> PyResult<Cancelling> {
+    let runtime = runtime::handle().map_err(|failure| raise(&failure))?;
     let cancel = Cancel::new();
-    let stop = cancel.clone();
+    let (stop, mailbox) = (cancel.clone(), mailbox.shared());
     runtime.spawn(async move {
-        let ended = stop.run(work).await;
-        // Nobody is there to be told where the interpreter is on its way out, or the loop is closed.
-        Python::try_attach(|py| {
-            let told = match ended {
-                Ok(value) => done.call1(py, (value, py.None())),
-                Err(failure) => done.call1(py, (py.None(), raise(&failure))),
-            };
-            drop(told);
-            drop(done);
-        });
+        let end = stop.run(work).await;
+        mailbox.put(future, end);
     });
     Ok(Cancelling { cancel })
 }
@@ -138,44 +145,44 @@ impl Handle {
         Ok(Handle { inner: Own::new(made.map_err(|failure| raise(&failure))?) })
     }
 
-    fn send(&self, py: Python<'_>, request: &str) -> PyResult<String> {
+    fn send(&self, py: Python<'_>, request: String) -> PyResult<String> {
         let inner = self.inner.get()?;
-        wait(py, inner.send(request))
+        wait_there(py, async move { inner.send(&request).await })
     }
 
-    fn chat(&self, py: Python<'_>, body: &str) -> PyResult<String> {
+    fn chat(&self, py: Python<'_>, body: String) -> PyResult<String> {
         let inner = self.inner.get()?;
-        wait(py, inner.chat(body))
+        wait_there(py, async move { inner.chat(&body).await })
     }
 
-    fn stream(&self, py: Python<'_>, request: &str) -> PyResult<Stream> {
+    fn stream(&self, py: Python<'_>, request: String) -> PyResult<Stream> {
         let inner = self.inner.get()?;
-        Ok(Stream { inner: Own::new(wait(py, inner.stream(request))?) })
+        Ok(Stream::new(wait_there(py, async move { inner.stream(&request).await })?))
     }
 
-    fn chat_stream(&self, py: Python<'_>, body: &str) -> PyResult<Stream> {
+    fn chat_stream(&self, py: Python<'_>, body: String) -> PyResult<Stream> {
         let inner = self.inner.get()?;
-        Ok(Stream { inner: Own::new(wait(py, inner.chat_stream(body))?) })
+        Ok(Stream::new(wait_there(py, async move { inner.chat_stream(&body).await })?))
     }
 
-    fn start_send(&self, request: String, done: Py<PyAny>) -> PyResult<Cancelling> {
+    fn start_send(&self, request: String, mailbox: &Mailbox, future: Py<PyAny>) -> PyResult<Cancelling> {
         let inner = self.inner.get()?;
-        start(done, async move { inner.send(&request).await })
+        start(mailbox, future, async move { Ok(Brought::Text(Some(inner.send(&request).await?))) })
     }
 
-    fn start_chat(&self, body: String, done: Py<PyAny>) -> PyResult<Cancelling> {
+    fn start_chat(&self, body: String, mailbox: &Mailbox, future: Py<PyAny>) -> PyResult<Cancelling> {
         let inner = self.inner.get()?;
-        start(done, async move { inner.chat(&body).await })
+        start(mailbox, future, async move { Ok(Brought::Text(Some(inner.chat(&body).await?))) })
     }
 
-    fn start_stream(&self, request: String, done: Py<PyAny>) -> PyResult<Cancelling> {
+    fn start_stream(&self, request: String, mailbox: &Mailbox, future: Py<PyAny>) -> PyResult<Cancelling> {
         let inner = self.inner.get()?;
-        start(done, async move { Ok(Stream { inner: Own::new(inner.stream(&request).await?) }) })
+        start(mailbox, future, async move { Ok(Brought::Stream(Stream::new(inner.stream(&request).await?))) })
     }
 
-    fn start_chat_stream(&self, body: String, done: Py<PyAny>) -> PyResult<Cancelling> {
+    fn start_chat_stream(&self, body: String, mailbox: &Mailbox, future: Py<PyAny>) -> PyResult<Cancelling> {
         let inner = self.inner.get()?;
-        start(done, async move { Ok(Stream { inner: Own::new(inner.chat_stream(&body).await?) }) })
+        start(mailbox, future, async move { Ok(Brought::Stream(Stream::new(inner.chat_stream(&body).await?))) })
     }
 
     fn route(&self, request: &str) -> PyResult<String> {
@@ -205,9 +212,9 @@ impl Handle {
         wait(py, inner.feedback(marked))
     }
 
-    fn start_feedback(&self, marked: String, done: Py<PyAny>) -> PyResult<Cancelling> {
+    fn start_feedback(&self, marked: String, mailbox: &Mailbox, future: Py<PyAny>) -> PyResult<Cancelling> {
         let inner = self.inner.get()?;
-        start(done, async move { inner.feedback(&marked).await.map(|()| "null".to_owned()) })
+        start(mailbox, future, async move { inner.feedback(&marked).await.map(|()| Brought::Text(None)) })
     }
 
     fn experience(&self, py: Python<'_>) -> PyResult<String> {
@@ -231,16 +238,38 @@ struct Stream {
     inner: Own<tierway_bindings::StreamHandle>,
 }
 
+impl Stream {
+    fn new(stream: tierway_bindings::StreamHandle) -> Stream {
+        Stream { inner: Own::new(stream) }
+    }
+}
+
+/// The next piece of a stream, or a call that waits for it.
+#[derive(IntoPyObject)]
+enum Next {
+    Here(Option<String>),
+    Awaited(Cancelling),
+}
+
 #[pymethods]
 impl Stream {
     fn next(&self, py: Python<'_>) -> PyResult<Option<String>> {
         let inner = self.inner.get()?;
-        wait(py, inner.next())
+        match inner.look() {
+            Poll::Ready(piece) => piece.map_err(|failure| raise(&failure)),
+            Poll::Pending => wait(py, inner.next()),
+        }
     }
 
-    fn start_next(&self, done: Py<PyAny>) -> PyResult<Cancelling> {
+    fn start_next(&self, mailbox: &Mailbox, future: Py<PyAny>) -> PyResult<Next> {
         let inner = self.inner.get()?;
-        start(done, async move { inner.next().await })
+        match inner.look() {
+            Poll::Ready(piece) => piece.map(Next::Here).map_err(|failure| raise(&failure)),
+            Poll::Pending => {
+                let next = async move { inner.next().await.map(Brought::Text) };
+                start(mailbox, future, next).map(Next::Awaited)
+            }
+        }
     }
 
     fn response(&self) -> PyResult<Option<String>> {
@@ -265,5 +294,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Stream>()?;
     module.add_class::<Cancelling>()?;
     module.add_class::<Answer>()?;
+    module.add_class::<Mailbox>()?;
+    module.add_function(wrap_pyfunction!(gate::shut, module)?)?;
+    module.add_function(wrap_pyfunction!(gate::forked, module)?)?;
     Ok(())
 }

@@ -146,6 +146,43 @@ def test_the_interpreter_ends_in_the_midst_of_a_stream(seed, tmp_path):
     accounted(path)
 
 
+LEAVING_A_LOOP = """
+import asyncio, json, sys, threading
+import tierway
+given = json.loads(sys.argv[1])
+def house(call):
+    return {"text": "hello", "usage": {"input": 9, "output": 1}}
+own = {"house": house} if given["own"] else {}
+def keep_asking(client):
+    while True:
+        client.chat.completions.create(messages=given["ask"])
+async def main():
+    client = tierway.AsyncClient(**given["settings"], providers=own)
+    async for _ in await client.chat.completions.create(messages=given["ask"], stream=True):
+        pass
+    for _ in range(5):
+        await client.chat.completions.create(messages=given["ask"])
+    if given["own"]:
+        blocking = tierway.Client(**given["settings"], providers=own)
+        threading.Thread(target=keep_asking, args=[blocking], daemon=True).start()
+        await asyncio.sleep(0.02)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("turn", range(5))
+def test_the_interpreter_ends_right_after_its_last_call(own, turn):
+    """The library's thread may be on its way into the interpreter just then."""
+    asked = settings(answer())
+    if own:
+        asked = {"rows": asked["rows"], "catalog": asked["catalog"], "keys": {}}
+    given = json.dumps({"settings": asked, "ask": ASK, "own": own})
+    child = subprocess.run([sys.executable, "-c", LEAVING_A_LOOP, given], capture_output=True, text=True, timeout=20)
+    assert child.returncode == 0, child.stderr
+    assert "panicked" not in child.stderr and "Fatal" not in child.stderr, child.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("seed", range(30))

@@ -80,7 +80,7 @@ impl Handle {
     pub async fn chat(&self, body: &str) -> Result<String, Failure> {
         let asked = openai::read(body, &self.catalog)?;
         let response = self.client.send(&asked.request).await?;
-        Ok(openai::completion(&response).to_string())
+        Ok(openai::completion(&response))
     }
 
     /// The same piece by piece: the stream brings `chat.completion.chunk`s, and at its end the `chat.completion`.

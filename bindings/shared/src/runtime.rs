@@ -5,9 +5,14 @@
 //! destructor would wait for calls in flight.
 
 use std::future::Future;
-use std::sync::OnceLock;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Instant;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
 
 use crate::Failure;
 
@@ -52,9 +57,86 @@ pub fn wait<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     Ok(handle()?.block_on(work))
 }
 
+/// Runs `work` on the calling thread, which belongs to no runtime, until it is done or the time has come; then it may be
+/// waited for again. No timer of the runtime's is set for that: its thread is not woken.
+///
+/// # Errors
+/// `runtime` where there is none.
+pub fn wait_until<T>(mut work: Pin<&mut impl Future<Output = T>>, until: Instant) -> Result<Option<T>, Failure> {
+    let runtime = handle()?;
+    let _entered = runtime.enter();
+    let waker = Waker::from(Arc::new(Parked(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
+            return Ok(Some(done));
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        // It may return early, and then there is one more look.
+        std::thread::park_timeout(left);
+    }
+}
+
+/// Work that the runtime does. It ends with whoever waits for it.
+#[derive(Debug)]
+pub struct Task<T>(JoinHandle<Result<T, Failure>>);
+
+impl<T: Send + 'static> Task<T> {
+    /// Starts work.
+    pub fn of(runtime: &Handle, work: impl Future<Output = Result<T, Failure>> + Send + 'static) -> Task<T> {
+        Task(runtime.spawn(work))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// Those of the work; `internal` where it broke.
+    pub async fn ended(&mut self) -> Result<T, Failure> {
+        let broke = |_| Failure::new("internal", "a call broke within the library: please report it");
+        (&mut self.0).await.map_err(broke)?
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A thread that waits.
+struct Parked(Thread);
+
+impl Wake for Parked {
+    fn wake(self: Arc<Parked>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Parked>) {
+        self.0.unpark();
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn waiting_ends_with_the_work_or_with_the_time() {
+        let soon = || Instant::now() + Duration::from_millis(20);
+        let mut done = pin!(async { tokio::time::sleep(Duration::from_millis(1)).await });
+        assert_eq!(wait_until(done.as_mut(), Instant::now() + Duration::from_secs(5)).unwrap(), Some(()));
+        let mut never = pin!(std::future::pending::<()>());
+        assert_eq!(wait_until(never.as_mut(), soon()).unwrap(), None);
+        let mut late = pin!(async { tokio::time::sleep(Duration::from_millis(60)).await });
+        assert_eq!(wait_until(late.as_mut(), soon()).unwrap(), None);
+        assert_eq!(wait_until(late.as_mut(), Instant::now() + Duration::from_secs(5)).unwrap(), Some(()));
+    }
 
     #[test]
     fn one_process_has_one_runtime() {

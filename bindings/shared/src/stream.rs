@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use tierway::client::ResponseStream;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::openai::{self, Chunks};
-use crate::{Cancel, Failure, json};
+use crate::{Cancel, Failure, json, runtime};
 
 /// In which words a stream speaks.
 pub(crate) enum Shape {
@@ -60,30 +63,37 @@ impl StreamHandle {
         // Dropped last, after the lock or the place in its queue.
         let _leaving = Leaving(self);
         let Some(mut state) = self.open().await else { return Ok(None) };
-        loop {
-            if let Some(piece) = state.ready.pop_front() {
-                return Ok(Some(piece));
-            }
-            if state.stream.is_none() {
-                return Ok(None);
-            }
+        while state.is_to_be_read() {
             let stepped = tokio::select! {
                 biased;
                 () = self.closed.cancelled() => Ok(false),
                 stepped = state.step() => stepped,
             };
-            match stepped {
-                Ok(true) => {}
-                Ok(false) => {
-                    state.let_go();
-                    return Ok(None);
-                }
-                Err(failure) => {
-                    state.let_go();
-                    return Err(failure);
-                }
-            }
+            state.after(stepped)?;
         }
+        Ok(state.ready.pop_front())
+    }
+
+    /// The next piece where it is there already. Nobody is woken for this look: where it is not, wait for `next`.
+    ///
+    /// # Errors
+    /// As `next`.
+    pub fn look(&self) -> Poll<Result<Option<String>, Failure>> {
+        if self.closed.is_cancelled() {
+            return Poll::Ready(Ok(None));
+        }
+        let _leaving = Leaving(self);
+        let Ok(mut state) = self.state.try_lock() else { return Poll::Pending };
+        let runtime = runtime::handle()?;
+        let _entered = runtime.enter();
+        while state.is_to_be_read() {
+            let stepped = match pin!(state.step()).poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(stepped) => stepped,
+                Poll::Pending => return Poll::Pending,
+            };
+            state.after(stepped)?;
+        }
+        Poll::Ready(Ok(state.ready.pop_front()))
     }
 
     /// The whole response as JSON, after the last piece.
@@ -129,6 +139,19 @@ impl Drop for Leaving<'_> {
 }
 
 impl State {
+    /// Whether there is no piece in hand, and more to come.
+    fn is_to_be_read(&self) -> bool {
+        self.ready.is_empty() && self.stream.is_some()
+    }
+
+    /// Lets go where a step failed, or the stream was closed.
+    fn after(&mut self, stepped: Result<bool, Failure>) -> Result<(), Failure> {
+        if !matches!(stepped, Ok(true)) {
+            self.let_go();
+        }
+        stepped.map(drop)
+    }
+
     /// Reads one delta; the pieces it makes are then ready. Whether the stream is there to be read again.
     async fn step(&mut self) -> Result<bool, Failure> {
         let Some(stream) = &mut self.stream else { return Ok(false) };
@@ -147,7 +170,7 @@ impl State {
                         None => json::write(response),
                         Some(chunks) => {
                             chunks.finish(response, &mut self.ready);
-                            openai::completion(response).to_string()
+                            openai::completion(response)
                         }
                     });
                 }

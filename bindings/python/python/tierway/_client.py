@@ -29,7 +29,7 @@ from ._frozen import write
 from ._host import Check, Provider
 from ._native import Handle
 from ._objects import Record, record
-from ._streams import AsyncStream, Stream, failed, log_answer
+from ._streams import AsyncStream, Stream, failed, log_answer, next_piece
 from ._streams import run as _run
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class _Completions:
             made = _streams.completion(self._handle.chat(body))
         except TierwayError as error:
             raise failed(error)
-        log_answer(made.tierway)
+        log_answer(made)
         return made
 
 
@@ -266,12 +266,12 @@ class _AsyncCompletions:
         body = _body(model, messages, fields)
         try:
             if stream:
-                opened = await _run(lambda done: self._handle.start_chat_stream(body, done))
+                opened = await _run(self._handle.start_chat_stream, body)
                 return AsyncStream(opened, _streams.chunk, _streams.completion)
-            made = _streams.completion(await _run(lambda done: self._handle.start_chat(body, done)))
+            made = _streams.completion(await _run(self._handle.start_chat, body))
         except TierwayError as error:
             raise failed(error)
-        log_answer(made.tierway)
+        log_answer(made)
         return made
 
 
@@ -300,7 +300,7 @@ class AsyncClient(_Common):
         """Asks for a whole answer to a request of Tierway's own form."""
         text = write(request)
         try:
-            made = _streams.response(await _run(lambda done: self._handle.start_send(text, done)))
+            made = _streams.response(await _run(self._handle.start_send, text))
         except TierwayError as error:
             raise failed(error)
         log_answer(made)
@@ -310,7 +310,7 @@ class AsyncClient(_Common):
         """Asks for an answer piece by piece."""
         text = write(request)
         try:
-            opened = await _run(lambda done: self._handle.start_stream(text, done))
+            opened = await _run(self._handle.start_stream, text)
             return AsyncStream(opened, _streams.delta, _streams.response)
         except TierwayError as error:
             raise failed(error)
@@ -325,7 +325,7 @@ class AsyncClient(_Common):
     async def feedback(self, answer: Any, mark: float) -> None:
         """Marks an answer, as `Client.feedback`."""
         text = _mark(answer, mark)
-        await _run(lambda done: self._handle.start_feedback(text, done))
+        await _run(self._handle.start_feedback, text)
 
     async def close(self) -> None:
         """Writes what is queued to the ledger and closes it."""
@@ -366,14 +366,14 @@ class AsyncTunnel:
 
     async def chat(self, body: str) -> str:
         """A completion."""
-        text: str = await _run(lambda done: self._handle.start_chat(body, done))
+        text: str = await _run(self._handle.start_chat, body)
         return text
 
     async def stream(self, body: str) -> "AsyncStream[str, str]":
         """A stream, to be read with `pieces`."""
-        return AsyncStream(await _run(lambda done: self._handle.start_chat_stream(body, done)), str, str)
+        return AsyncStream(await _run(self._handle.start_chat_stream, body), str, str)
 
     async def pieces(self, stream: "AsyncStream[str, str]") -> AsyncIterator[str]:
         """The chunks as they come."""
-        while (piece := await _run(stream._native.start_next)) is not None:
+        while (piece := await next_piece(stream._native)) is not None:
             yield piece

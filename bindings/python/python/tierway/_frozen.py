@@ -107,3 +107,30 @@ def reads(kind: Type[Frozen], nested: Mapping[str, Reader], renamed: Mapping[str
     kind._renamed = tuple(renamed.items())
     for name in maps:
         setattr(kind, name, Record())
+
+
+class _Later:
+    """A field that stays plain JSON until it is asked for."""
+
+    def __init__(self, name: str, reader: Reader, default: Any) -> None:
+        self._name = name
+        self._reader = reader
+        self._default = default
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        if owner is None:
+            return self._default
+        fields = owner.__dict__
+        value = fields.get(self._name, self._default)
+        if type(value) is dict:
+            value = fields[self._name] = self._reader(value)
+        return value
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        owner.__dict__[self._name] = value
+
+
+def reads_later(kind: Type[Frozen], nested: Mapping[str, Reader]) -> None:
+    """Fields that few readers look at: what is made of their JSON is made then."""
+    for name, reader in nested.items():
+        setattr(kind, name, _Later(name, reader, getattr(kind, name, None)))

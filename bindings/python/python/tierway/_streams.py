@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import functools
 import json
 import logging
+import os
+import weakref
 from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Generic, Iterator, List, Optional, TypeVar
 
 from ._errors import TierwayError
+from ._native import Cancel, Mailbox, forked, shut
 from ._native import Stream as NativeStream
 
 if TYPE_CHECKING:
@@ -16,44 +22,60 @@ if TYPE_CHECKING:
 # Every call's end: at DEBUG what it cost, at WARNING that it failed. Never what was asked or answered.
 _LOG = logging.getLogger("tierway")
 
+# Pieces that are there already and given out before other tasks of the loop have their turn.
+_AT_ONCE_MAX = 32
+
 Piece = TypeVar("Piece", covariant=True)
 Whole = TypeVar("Whole", covariant=True)
 
 
-# The classes of answers are made when the first is read: an import of the package is quick.
-def completion(text: str) -> "ChatCompletion":
-    from .chat import ChatCompletion
+# The native half writes nothing before or after its JSON.
+_decode = json.JSONDecoder().raw_decode
 
-    return ChatCompletion.read(json.loads(text))
+
+# The classes of answers are made when the first is read: an import of the package is quick.
+@functools.lru_cache(maxsize=None)
+def _chat() -> Any:
+    from . import chat
+
+    return chat
+
+
+@functools.lru_cache(maxsize=None)
+def _answers() -> Any:
+    from . import answers
+
+    return answers
+
+
+def completion(text: str) -> "ChatCompletion":
+    made: ChatCompletion = _chat().ChatCompletion.read(_decode(text)[0])
+    return made
 
 
 def chunk(text: str) -> "ChatCompletionChunk":
-    from .chat import ChatCompletionChunk
-
-    return ChatCompletionChunk.read(json.loads(text))
+    made: ChatCompletionChunk = _chat().ChatCompletionChunk.read(_decode(text)[0])
+    return made
 
 
 def response(text: str) -> "Response":
-    from .answers import Response
-
-    return Response.read(json.loads(text))
+    made: Response = _answers().Response.read(_decode(text)[0])
+    return made
 
 
 def delta(text: str) -> "Delta":
-    from .answers import read_delta
-
-    return read_delta(json.loads(text))
+    made: Delta = _answers().read_delta(_decode(text)[0])
+    return made
 
 
 def models(text: str) -> "List[Model]":
-    from .chat import Model
-
-    return [Model.read(line) for line in json.loads(text)]
+    return [_chat().Model.read(line) for line in _decode(text)[0]]
 
 
-def log_answer(account: Any) -> None:
-    """`account` is a response, or what a completion has under `tierway`."""
+def log_answer(answer: Any) -> None:
+    """`answer` is a response or a completion."""
     if _LOG.isEnabledFor(logging.DEBUG):
+        account = getattr(answer, "tierway", answer)
         _LOG.debug("%s at %s answered for %s", account.route.model, account.route.endpoint, account.cost)
 
 
@@ -107,13 +129,17 @@ class AsyncStream(Generic[Piece, Whole]):
         self._native = native
         self._piece = piece
         self._whole = whole
+        self._at_once = 0
 
     def __aiter__(self) -> AsyncIterator[Piece]:
         return self
 
     async def __anext__(self) -> Piece:
+        self._at_once += 1
+        if self._at_once % _AT_ONCE_MAX == 0:
+            await asyncio.sleep(0)
         try:
-            text = await run(self._native.start_next)
+            text = await next_piece(self._native)
         except TierwayError as error:
             raise failed(error)
         if text is None:
@@ -137,31 +163,65 @@ class AsyncStream(Generic[Piece, Whole]):
         self._native.close()
 
 
-def _settle(future: Any, value: Any, error: Optional[BaseException]) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    else:
-        future.set_exception(error)
+# Where the calls of each event loop end.
+_MAILBOXES: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Mailbox]" = weakref.WeakKeyDictionary()
 
 
-async def run(start: Callable[[Callable[[Any, Optional[BaseException]], None]], Any]) -> Any:
-    """Starts native work and waits for it in the running loop; cancelling the task cancels the work."""
-    import asyncio
+def _mailbox(loop: asyncio.AbstractEventLoop) -> Mailbox:
+    found = _MAILBOXES.get(loop)
+    if found is None:
+        found = _MAILBOXES[loop] = _open_mailbox(loop)
+    return found
 
-    loop = asyncio.get_running_loop()
-    future: Any = loop.create_future()
 
-    def done(value: Any, error: Optional[BaseException]) -> None:
-        try:
-            loop.call_soon_threadsafe(_settle, future, value, error)
-        except RuntimeError:
-            pass  # The loop is closed: nobody waits any more.
+def _open_mailbox(loop: asyncio.AbstractEventLoop) -> Mailbox:
+    try:
+        made = Mailbox()
+        loop.add_reader(made.fileno(), made.deliver)
+        return made
+    except (NotImplementedError, OSError):
+        pass  # Loops on Windows watch no pipes.
+    whose = weakref.ref(loop)
 
-    cancel = start(done)
+    def ring() -> None:
+        open_loop = whose()
+        if open_loop is not None:
+            open_loop.call_soon_threadsafe(ringing.deliver)
+
+    ringing = Mailbox(ring)
+    return ringing
+
+
+def _after_fork() -> None:
+    # The parent's loops read the parent's mailboxes.
+    global _MAILBOXES
+    _MAILBOXES = weakref.WeakKeyDictionary()
+    forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+atexit.register(shut)
+
+
+async def _ended(future: "asyncio.Future[Any]", cancel: Cancel) -> Any:
     try:
         return await future
     except asyncio.CancelledError:
         cancel.cancel()
         raise
+
+
+async def run(start: Callable[..., Cancel], *asked: Any) -> Any:
+    """Starts native work and waits for it in the running loop; cancelling the task cancels the work."""
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    return await _ended(future, start(*asked, _mailbox(loop), future))
+
+
+async def next_piece(stream: NativeStream) -> Any:
+    """The next piece of a stream, which is not waited for where it is there; None after the last."""
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    found = stream.start_next(_mailbox(loop), future)
+    return await _ended(future, found) if isinstance(found, Cancel) else found

@@ -6,9 +6,9 @@ What that shape has no words for is under `tierway`: who answered, and what it c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Literal, Optional, Tuple
+from typing import Any, List, Literal, Optional, Tuple
 
-from ._frozen import Frozen, many, reads, several
+from ._frozen import Frozen, many, reads, reads_later, several
 from .answers import ChargeLine, Part, Route, Timing, Usd, read_part
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -220,7 +220,6 @@ class Model(Frozen):
 
 _LOGPROBS = {"content": several(ChatCompletionTokenLogprob.read), "refusal": several(ChatCompletionTokenLogprob.read)}
 _USAGE = {"prompt_tokens_details": PromptTokensDetails.read, "completion_tokens_details": CompletionTokensDetails.read}
-_COMPLETION: Dict[str, Any] = {"usage": CompletionUsage.read, "tierway": Account.read}
 
 reads(Account, {"route": Route.read, "lines": many(ChargeLine.read), "timing": Timing.read, "parts": many(read_part)})
 reads(MessageState, {"parts": many(read_part)})
@@ -230,8 +229,10 @@ reads(ChoiceLogprobs, _LOGPROBS)
 reads(ChatCompletionMessage, {"tool_calls": several(ChatCompletionMessageToolCall.read), "tierway": MessageState.read})
 reads(Choice, {"message": ChatCompletionMessage.read, "logprobs": ChoiceLogprobs.read})
 reads(CompletionUsage, _USAGE)
-reads(ChatCompletion, {"choices": several(Choice.read), **_COMPLETION})
+reads(ChatCompletion, {"choices": several(Choice.read)})
 reads(ChoiceDeltaToolCall, {"function": Function.read})
 reads(ChoiceDelta, {"tool_calls": several(ChoiceDeltaToolCall.read)})
 reads(ChunkChoice, {"delta": ChoiceDelta.read, "logprobs": ChoiceLogprobs.read})
-reads(ChatCompletionChunk, {"choices": several(ChunkChoice.read), **_COMPLETION})
+reads(ChatCompletionChunk, {"choices": several(ChunkChoice.read)})
+for _kind in (ChatCompletion, ChatCompletionChunk):
+    reads_later(_kind, {"usage": CompletionUsage.read, "tierway": Account.read})

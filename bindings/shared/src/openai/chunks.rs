@@ -5,12 +5,73 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tierway::client::Route;
 use tierway::{Content, Delta, Part, Response, StopReason};
 
-use super::completion::{account, created, logprobs_of};
+use super::completion::{Account, Call, Function, created, logprobs_of};
 use super::{finish_reason, has_state, usage};
+use crate::json;
+
+/// A chunk as it is written.
+#[derive(Serialize)]
+struct Chunk<'a, C> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: C,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tierway: Option<Account<'a>>,
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: u32,
+    delta: Piece<'a>,
+    finish_reason: Option<&'static str>,
+    logprobs: Value,
+}
+
+/// What a chunk adds.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Piece<'a> {
+    Begin { role: &'static str, content: &'static str },
+    Said(Words<'a>),
+    Called { tool_calls: [CallPiece<'a>; 1] },
+    Nothing {},
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Words<'a> {
+    Content(&'a str),
+    ReasoningContent(&'a str),
+    Refusal(&'a str),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum CallPiece<'a> {
+    First {
+        index: usize,
+        #[serde(flatten)]
+        call: Call<'a>,
+    },
+    More {
+        index: usize,
+        function: Arguments<'a>,
+    },
+}
+
+#[derive(Serialize)]
+struct Arguments<'a> {
+    arguments: &'a str,
+}
 
 /// Writes chunks.
 pub(crate) struct Chunks {
@@ -45,7 +106,7 @@ impl Chunks {
         }
         if !self.has_begun {
             self.has_begun = true;
-            out.push_back(self.chunk(0, json!({"role": "assistant", "content": ""}), Value::Null));
+            out.push_back(self.chunk(0, Piece::Begin { role: "assistant", content: "" }, Value::Null));
         }
         self.piece(0, delta, out);
     }
@@ -55,36 +116,32 @@ impl Chunks {
         self.created = created(response);
         let stops = std::mem::take(&mut self.stops);
         for (index, stop) in stops.range(1..) {
-            out.push_back(self.end(*index, Some(stop)).to_string());
+            out.push_back(json::write(&self.frame([end(*index, Some(stop))])));
         }
-        let mut last = self.end(0, stops.get(&0).or(response.reply.stop.as_ref()));
-        let mut own = account(response);
-        if has_state(&response.reply.parts) {
-            own["parts"] = json!(response.reply.parts);
-        }
-        last["tierway"] = own;
-        out.push_back(last.to_string());
+        let parts = &response.reply.parts;
+        let mut last = self.frame([end(0, stops.get(&0).or(response.reply.stop.as_ref()))]);
+        last.tierway = Some(Account::of(response).with_parts(has_state(parts).then_some(parts)));
+        out.push_back(json::write(&last));
         if self.include_usage {
-            let mut chunk = self.frame();
-            chunk.insert("choices".to_owned(), json!([]));
-            chunk.insert("usage".to_owned(), usage(&response.reply.usage));
-            out.push_back(Value::Object(chunk).to_string());
+            let mut chunk = self.frame::<[Choice<'_>; 0]>([]);
+            chunk.usage = Some(usage(&response.reply.usage));
+            out.push_back(json::write(&chunk));
         }
     }
 
     fn piece(&mut self, index: u32, delta: Delta, out: &mut VecDeque<String>) {
         match delta {
-            Delta::Text { text, .. } => self.word(index, "content", text, out),
-            Delta::Reasoning { text, .. } => self.word(index, "reasoning_content", text, out),
-            Delta::Refusal { text, .. } => self.word(index, "refusal", text, out),
+            Delta::Text { text, .. } => self.words(index, Words::Content(&text), out),
+            Delta::Reasoning { text, .. } => self.words(index, Words::ReasoningContent(&text), out),
+            Delta::Refusal { text, .. } => self.words(index, Words::Refusal(&text), out),
             Delta::ToolCall { part, id, name } => self.call(index, part, &id, &name, "", out),
             Delta::Arguments { part, text } => {
                 let number = self.number(index, part);
-                let call = json!({"index": number, "function": {"arguments": text}});
-                out.push_back(self.chunk(index, json!({"tool_calls": [call]}), Value::Null));
+                let call = CallPiece::More { index: number, function: Arguments { arguments: &text } };
+                out.push_back(self.chunk(index, Piece::Called { tool_calls: [call] }, Value::Null));
             }
             Delta::Part { part, whole } => self.whole(index, part, whole, out),
-            Delta::Logprobs { tokens } => out.push_back(self.chunk(index, json!({}), logprobs_of(&tokens))),
+            Delta::Logprobs { tokens } => out.push_back(self.chunk(index, Piece::Nothing {}, logprobs_of(&tokens))),
             Delta::Stop { reason } => {
                 self.stops.insert(index, reason);
             }
@@ -96,25 +153,25 @@ impl Chunks {
 
     fn whole(&mut self, index: u32, part: u32, whole: Part, out: &mut VecDeque<String>) {
         match whole.content {
-            Content::Text { text } => self.word(index, "content", text, out),
-            Content::Reasoning { text } => self.word(index, "reasoning_content", text, out),
-            Content::Refusal { text } => self.word(index, "refusal", text, out),
+            Content::Text { text } => self.words(index, Words::Content(&text), out),
+            Content::Reasoning { text } => self.words(index, Words::ReasoningContent(&text), out),
+            Content::Refusal { text } => self.words(index, Words::Refusal(&text), out),
             Content::ToolCall(call) => self.call(index, part, &call.id, &call.name, &call.arguments, out),
             _ => {}
         }
     }
 
-    fn word(&self, index: u32, field: &str, text: String, out: &mut VecDeque<String>) {
+    fn words(&self, index: u32, words: Words<'_>, out: &mut VecDeque<String>) {
+        let (Words::Content(text) | Words::ReasoningContent(text) | Words::Refusal(text)) = words;
         if !text.is_empty() {
-            out.push_back(self.chunk(index, json!({ field: text }), Value::Null));
+            out.push_back(self.chunk(index, Piece::Said(words), Value::Null));
         }
     }
 
     fn call(&mut self, index: u32, part: u32, id: &str, name: &str, arguments: &str, out: &mut VecDeque<String>) {
-        let number = self.number(index, part);
-        let function = json!({"name": name, "arguments": arguments});
-        let call = json!({"index": number, "id": id, "type": "function", "function": function});
-        out.push_back(self.chunk(index, json!({"tool_calls": [call]}), Value::Null));
+        let call = Call { id, kind: "function", function: Function { name, arguments } };
+        let call = CallPiece::First { index: self.number(index, part), call };
+        out.push_back(self.chunk(index, Piece::Called { tool_calls: [call] }, Value::Null));
     }
 
     /// The number of the tool call in this part, counted from zero in the order in which calls begin.
@@ -126,26 +183,16 @@ impl Chunks {
         })
     }
 
-    fn end(&self, index: u32, stop: Option<&StopReason>) -> Value {
-        let mut chunk = self.frame();
-        let choice = json!({"index": index, "delta": {}, "finish_reason": finish_reason(stop), "logprobs": null});
-        chunk.insert("choices".to_owned(), json!([choice]));
-        Value::Object(chunk)
+    fn chunk(&self, index: u32, delta: Piece<'_>, logprobs: Value) -> String {
+        json::write(&self.frame([Choice { index, delta, finish_reason: None, logprobs }]))
     }
 
-    fn chunk(&self, index: u32, delta: Value, logprobs: Value) -> String {
-        let mut chunk = self.frame();
-        let choice = json!({"index": index, "delta": delta, "finish_reason": null, "logprobs": logprobs});
-        chunk.insert("choices".to_owned(), json!([choice]));
-        Value::Object(chunk).to_string()
+    fn frame<C>(&self, choices: C) -> Chunk<'_, C> {
+        let object = "chat.completion.chunk";
+        Chunk { id: &self.id, object, created: self.created, model: &self.model, choices, usage: None, tierway: None }
     }
+}
 
-    fn frame(&self) -> Map<String, Value> {
-        let mut frame = Map::new();
-        frame.insert("id".to_owned(), self.id.as_str().into());
-        frame.insert("object".to_owned(), "chat.completion.chunk".into());
-        frame.insert("created".to_owned(), self.created.into());
-        frame.insert("model".to_owned(), self.model.as_str().into());
-        frame
-    }
+fn end<'a>(index: u32, stop: Option<&StopReason>) -> Choice<'a> {
+    Choice { index, delta: Piece::Nothing {}, finish_reason: Some(finish_reason(stop)), logprobs: Value::Null }
 }

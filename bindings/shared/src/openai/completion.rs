@@ -1,26 +1,122 @@
 //! A response as a `chat.completion`.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tierway::client::{Route, Timing};
+use tierway::id::RequestId;
+use tierway::ledger::ChargeLine;
+use tierway::money::Usd;
 use tierway::reply::TokenLogprob;
-use tierway::{Content, Part, Response, StopReason};
+use tierway::{Content, ModelId, Part, Response, StopReason};
 
 use super::{finish_reason, has_state, usage};
 
-/// The completion, with the route and the cost under `tierway`.
-pub(crate) fn completion(response: &Response) -> Value {
+/// A completion as it is written, with the route and the cost under `tierway`.
+#[derive(Serialize)]
+struct Completion<'a> {
+    id: String,
+    object: &'static str,
+    created: i64,
+    model: &'a ModelId,
+    choices: Vec<Choice<'a>>,
+    usage: Value,
+    tierway: Account<'a>,
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: usize,
+    message: Message<'a>,
+    finish_reason: &'static str,
+    logprobs: Value,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: Option<String>,
+    refusal: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reasoning_content: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tierway: Option<State<'a>>,
+}
+
+#[derive(Serialize)]
+struct State<'a> {
+    parts: &'a [Part],
+}
+
+/// A call of a tool.
+#[derive(Serialize)]
+pub(super) struct Call<'a> {
+    pub(super) id: &'a str,
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    pub(super) function: Function<'a>,
+}
+
+/// Which tool, and with what.
+#[derive(Serialize)]
+pub(super) struct Function<'a> {
+    pub(super) name: &'a str,
+    pub(super) arguments: &'a str,
+}
+
+/// What no field of OpenAI's holds.
+#[derive(Serialize)]
+pub(super) struct Account<'a> {
+    id: &'a RequestId,
+    route: &'a Route,
+    cost: Usd,
+    lines: &'a [ChargeLine],
+    baseline_cost: Option<Usd>,
+    saved: Usd,
+    stop: Option<&'a str>,
+    timing: Timing,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<&'a [Part]>,
+}
+
+impl<'a> Account<'a> {
+    pub(super) fn of(response: &'a Response) -> Account<'a> {
+        Account {
+            id: &response.id,
+            route: &response.route,
+            cost: response.cost,
+            lines: &response.lines,
+            baseline_cost: response.baseline_cost,
+            saved: response.saved,
+            stop: response.reply.stop.as_ref().map(StopReason::as_str),
+            timing: response.timing,
+            parts: None,
+        }
+    }
+
+    /// Parts that a vendor wants back, where no message carries them.
+    pub(super) fn with_parts(mut self, parts: Option<&'a Vec<Part>>) -> Account<'a> {
+        self.parts = parts.map(Vec::as_slice);
+        self
+    }
+}
+
+/// The completion's JSON.
+pub(crate) fn completion(response: &Response) -> String {
     let reply = &response.reply;
     let mut choices = vec![choice(0, &reply.parts, reply.stop.as_ref(), &reply.logprobs)];
     for (at, more) in reply.alternatives.iter().enumerate() {
         choices.push(choice(at + 1, &more.parts, more.stop.as_ref(), &more.logprobs));
     }
-    json!({
-        "id": id(reply.id.as_deref(), response),
-        "object": "chat.completion",
-        "created": created(response),
-        "model": response.route.model,
-        "choices": choices,
-        "usage": usage(&reply.usage),
-        "tierway": account(response),
+    crate::json::write(&Completion {
+        id: id(reply.id.as_deref(), response),
+        object: "chat.completion",
+        created: created(response),
+        model: &response.route.model,
+        choices,
+        usage: usage(&reply.usage),
+        tierway: Account::of(response),
     })
 }
 
@@ -34,27 +130,9 @@ pub(super) fn created(response: &Response) -> i64 {
     response.route.plan.at().ms().div_euclid(1_000)
 }
 
-/// What no field of OpenAI's holds.
-pub(super) fn account(response: &Response) -> Value {
-    json!({
-        "id": response.id,
-        "route": response.route,
-        "cost": response.cost,
-        "lines": response.lines,
-        "baseline_cost": response.baseline_cost,
-        "saved": response.saved,
-        "stop": response.reply.stop.as_ref().map(StopReason::as_str),
-        "timing": response.timing,
-    })
-}
-
-fn choice(index: usize, parts: &[Part], stop: Option<&StopReason>, logprobs: &[TokenLogprob]) -> Value {
-    json!({
-        "index": index,
-        "message": message(parts),
-        "finish_reason": finish_reason(stop),
-        "logprobs": logprobs_of(logprobs),
-    })
+fn choice<'a>(index: usize, parts: &'a [Part], stop: Option<&StopReason>, logprobs: &[TokenLogprob]) -> Choice<'a> {
+    let (message, finish_reason) = (message(parts), finish_reason(stop));
+    Choice { index, message, finish_reason, logprobs: logprobs_of(logprobs) }
 }
 
 /// Log-probabilities in OpenAI's words; `null` where there are none.
@@ -71,38 +149,31 @@ pub(super) fn logprobs_of(tokens: &[TokenLogprob]) -> Value {
     }
 }
 
-fn message(parts: &[Part]) -> Value {
-    let mut text: Option<String> = None;
-    let mut refusal: Option<String> = None;
-    let mut reasoning = String::new();
-    let mut calls = Vec::new();
+fn message(parts: &[Part]) -> Message<'_> {
+    let mut message = Message {
+        role: "assistant",
+        content: None,
+        refusal: None,
+        reasoning_content: String::new(),
+        tool_calls: Vec::new(),
+        tierway: None,
+    };
     for part in parts {
         match &part.content {
-            Content::Text { text: words } => text.get_or_insert_default().push_str(words),
-            Content::Refusal { text: words } => refusal.get_or_insert_default().push_str(words),
-            Content::Reasoning { text: words } => reasoning.push_str(words),
-            Content::ToolCall(call) => calls.push(json!({
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
-            })),
+            Content::Text { text } => message.content.get_or_insert_default().push_str(text),
+            Content::Refusal { text } => message.refusal.get_or_insert_default().push_str(text),
+            Content::Reasoning { text } => message.reasoning_content.push_str(text),
+            Content::ToolCall(call) => {
+                let function = Function { name: &call.name, arguments: &call.arguments };
+                message.tool_calls.push(Call { id: &call.id, kind: "function", function });
+            }
             _ => {}
         }
     }
-    let mut message = Map::new();
-    message.insert("role".to_owned(), "assistant".into());
-    message.insert("content".to_owned(), text.into());
-    message.insert("refusal".to_owned(), refusal.into());
-    if !reasoning.is_empty() {
-        message.insert("reasoning_content".to_owned(), reasoning.into());
-    }
-    if !calls.is_empty() {
-        message.insert("tool_calls".to_owned(), calls.into());
-    }
     if has_state(parts) || parts.iter().any(has_no_word) {
-        message.insert("tierway".to_owned(), json!({"parts": parts}));
+        message.tierway = Some(State { parts });
     }
-    Value::Object(message)
+    message
 }
 
 /// Whether OpenAI's messages cannot say this part at all.

@@ -54,6 +54,7 @@ pub(crate) fn read(body: &str, catalog: &Catalog) -> Result<Asked, Failure> {
     // The wire wants a name there, and does not resolve it.
     fields.insert("model".to_owned(), Value::from("auto"));
     fields.retain(|_, value| !value.is_null());
+    check_kinds(&fields)?;
     let options = fields.remove("stream_options");
     let include_usage = options.is_some_and(|options| options["include_usage"] == Value::Bool(true));
     let kept = keep_parts(&mut fields)?;
@@ -62,6 +63,42 @@ pub(crate) fn read(body: &str, catalog: &Catalog) -> Result<Asked, Failure> {
     draft.model = choose(&model, &extras.models, catalog)?;
     apply(&mut draft, extras);
     Ok(Asked { request: Request::try_from(draft)?, include_usage })
+}
+
+/// Refuses a field of the wrong kind by its name. A vendor would refuse it too, but only after a model was chosen, and what
+/// may be spent is computed from some of them.
+fn check_kinds(fields: &Map<String, Value>) -> Result<(), Failure> {
+    type Kind = (&'static str, fn(&Value) -> bool);
+    const NUMBER: Kind = ("a number", Value::is_number);
+    const TOKENS: Kind = ("a whole number of 1 or more", |value| value.as_u64().is_some_and(|count| count > 0));
+    const WHOLE: Kind = ("a whole number", |value| value.is_i64() || value.is_u64());
+    const ANSWERS: Kind = ("a whole number from 1 to 8", |value| matches!(value.as_u64(), Some(1..=8)));
+    const YES_OR_NO: Kind = ("true or false", Value::is_boolean);
+    const STOP: Kind = ("a text, or a list of texts", |value| match value {
+        Value::Array(texts) => texts.iter().all(Value::is_string),
+        value => value.is_string(),
+    });
+    const KINDS: [(&str, Kind); 13] = [
+        ("temperature", NUMBER),
+        ("top_p", NUMBER),
+        ("frequency_penalty", NUMBER),
+        ("presence_penalty", NUMBER),
+        ("max_tokens", TOKENS),
+        ("max_completion_tokens", TOKENS),
+        ("seed", WHOLE),
+        ("top_logprobs", WHOLE),
+        ("n", ANSWERS),
+        ("logprobs", YES_OR_NO),
+        ("parallel_tool_calls", YES_OR_NO),
+        ("stream", YES_OR_NO),
+        ("stop", STOP),
+    ];
+    for (name, (wanted, fits)) in KINDS {
+        if fields.get(name).is_some_and(|value| !fits(value)) {
+            return Err(wrong(name, format!("expected {wanted}")));
+        }
+    }
+    Ok(())
 }
 
 fn parse(fields: &Map<String, Value>) -> Result<RequestDraft, Failure> {
@@ -125,4 +162,32 @@ fn restore_parts(draft: &mut RequestDraft, kept: Vec<(usize, Vec<Part>)>) {
 
 fn wrong(field: &str, reason: impl AsRef<str>) -> Failure {
     Failure::new(CODE, format!("{field}: {}", reason.as_ref())).with_field(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_the_wrong_kind_is_refused_by_its_name() {
+        let read = |field: &str| {
+            let body = format!(r#"{{"messages": [{{"role": "user", "content": "hi"}}], {field}}}"#);
+            super::read(&body, Catalog::builtin()).map(drop)
+        };
+        for (field, name) in [
+            (r#""temperature": "hot""#, "temperature"),
+            (r#""max_tokens": "many""#, "max_tokens"),
+            (r#""max_completion_tokens": 0"#, "max_completion_tokens"),
+            (r#""n": 20"#, "n"),
+            (r#""stop": [1]"#, "stop"),
+            (r#""stream": "yes""#, "stream"),
+        ] {
+            let failure = read(field).unwrap_err();
+            assert_eq!((failure.code.as_str(), failure.field.as_deref()), (CODE, Some(name)), "{field}");
+            assert!(failure.message.starts_with(&format!("{name}: expected ")), "{}", failure.message);
+        }
+        for field in [r#""temperature": null"#, r#""temperature": 1"#, r#""stop": "end""#, r#""own_field": "kept""#] {
+            assert_eq!(read(field), Ok(()), "{field}");
+        }
+    }
 }

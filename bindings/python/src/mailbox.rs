@@ -113,10 +113,9 @@ impl Mailbox {
     /// Hears the bell and hands every end to the future that waits for it. Called by the loop.
     fn deliver(&self, py: Python<'_>) -> PyResult<()> {
         self.shared.bell.hear();
-        for (future, end) in self.shared.take() {
-            settle(py, future.bind(py), end)?;
-        }
-        Ok(())
+        // One that cannot be told keeps no other from its end.
+        let told = self.shared.take().into_iter().map(|(future, end)| settle(py, future.bind(py), end));
+        told.fold(Ok(()), |first, told| first.and(told))
     }
 }
 

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use serde_json::Value;
+
 use crate::id::{EndpointId, ModelId};
 use crate::model::{Endpoint, ModelCard};
+use crate::tree::{self, Node, TreeError};
 
 mod address;
 mod build;
@@ -75,9 +78,7 @@ impl Catalog {
     /// The built-in rows, parsed once.
     pub fn builtin() -> &'static Catalog {
         static BUILTIN: OnceLock<Catalog> = OnceLock::new();
-        BUILTIN.get_or_init(|| {
-            Catalog::default().with_files(builtin::FILES).expect("the built-in rows are parsed by the tests as well")
-        })
+        BUILTIN.get_or_init(builtin::catalog)
     }
 
     /// Reads one text of rows that stands alone; `name` is the file's name for errors.
@@ -93,15 +94,28 @@ impl Catalog {
     /// # Errors
     /// Every fault with file, line and reason. A model may be served by an endpoint of another file.
     pub fn with_files(&self, files: &[CatalogFile<'_>]) -> Result<Catalog, CatalogError> {
+        self.with_trees(files.iter().map(|file| (file.name, tree::parse(file.text))).collect())
+    }
+
+    /// These rows with others added, as data: each with a name for errors and an object of `vendor`, `endpoints` and
+    /// `models` as a file has them. A key that is null counts as left out.
+    ///
+    /// # Errors
+    /// As `with_files`; in place of a line it is the object's key that is counted.
+    pub fn with_rows(&self, rows: &[(String, Value)]) -> Result<Catalog, CatalogError> {
+        self.with_trees(rows.iter().map(|(name, rows)| (name.as_str(), Ok(Node::of_rows(rows)))).collect())
+    }
+
+    fn with_trees(&self, files: Vec<(&str, Result<Node, TreeError>)>) -> Result<Catalog, CatalogError> {
         let mut endpoints: BTreeMap<EndpointId, Arc<Endpoint>> =
             self.endpoints.iter().map(|endpoint| (endpoint.id.clone(), endpoint.clone())).collect();
         let mut cards: BTreeMap<ModelId, Arc<ModelCard>> =
             self.cards.iter().map(|card| (card.id.clone(), card.clone())).collect();
         let mut vendors = self.vendors.clone();
         let mut read = Vec::with_capacity(files.len());
-        for file in files {
-            let mut source = build::Source { text: file.text, name: file.name, faults: Vec::new() };
-            let rows = source.rows().map(|rows| {
+        for (name, tree) in files {
+            let mut source = build::Source { name, faults: Vec::new() };
+            let rows = source.rows(tree).map(|rows| {
                 vendors.learn(&rows);
                 build::build(&mut source, rows)
             });

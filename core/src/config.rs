@@ -9,6 +9,7 @@ use crate::id::{EndpointId, ModelId};
 use crate::money::Usd;
 use crate::policy::Policy;
 use crate::time::{Span, Timeouts};
+use crate::tree::{self, TreeError};
 
 mod apply;
 mod budgets;
@@ -226,7 +227,8 @@ impl Config {
     /// # Errors
     /// The first fault with its line and key.
     pub fn parse(text: &str, name: &str) -> Result<Config, ConfigError> {
-        let config: Config = toml::from_str(text).map_err(|error| locate(&error, text, name))?;
+        let read = tree::parse(text).and_then(|tree| tree::read::<Config>(&tree));
+        let config = read.map_err(|error| locate(&error, text, name))?;
         if let Some(quality) = config.router.quality
             && !(quality > 0.0 && quality <= 1.0)
         {
@@ -285,20 +287,19 @@ fn is_file(path: &Path) -> bool {
 }
 
 /// Turns a TOML error into one with file, line and key.
-fn locate(error: &toml::de::Error, text: &str, name: &str) -> ConfigError {
-    let Some(span) = error.span() else {
-        return ConfigError::new(name, error.message());
+fn locate(error: &TreeError, text: &str, name: &str) -> ConfigError {
+    let Some(above) = (error.line as usize).checked_sub(1) else {
+        return ConfigError::new(name, error.message.as_str());
     };
-    let before = &text[..span.start.min(text.len())];
-    let line = before.matches('\n').count() + 1;
-    let written = text.lines().nth(line - 1).unwrap_or("");
+    let before: Vec<&str> = text.lines().take(above).collect();
+    let written = text.lines().nth(above).unwrap_or("");
     let key = written.split('=').next().unwrap_or("").trim().trim_matches(['[', ']']);
     let section = match written.trim_start().starts_with('[') {
         true => None,
-        false => before.lines().rev().find_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']')),
+        false => before.iter().rev().find_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']')),
     };
     let path = section.map_or(key.to_owned(), |section| format!("{section}.{key}"));
-    ConfigError::new(format!("{name}:{line}: {path}"), error.message().replace('\n', " "))
+    ConfigError::new(format!("{name}:{}: {path}", error.line), error.message.replace('\n', " "))
 }
 
 fn line_of_key(text: &str, key: &str) -> usize {

@@ -16,7 +16,9 @@ pub mod model;
 pub mod money;
 pub mod reply;
 pub mod request;
+mod sorting;
 pub mod time;
+pub mod tree;
 pub mod usage;
 pub mod vendor_fields;
 

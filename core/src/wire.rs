@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 use serde_json::{Map, Value};
 
-use crate::error::ProviderError;
+use crate::error::{Kind, ProviderError, Retry};
 use crate::model::{Api, Dialect, Endpoint, ModelCard};
 use crate::provider::Call;
 use crate::reply::{Delta, Reply};
@@ -150,7 +150,7 @@ pub trait Wire: Debug + Send + Sync {
     /// common field goes to vendor fields. Whether a stream is asked for is said beside it.
     ///
     /// # Errors
-    /// `Kind::Protocol` with the path of the field that could not be read.
+    /// `Kind::Unsupported` in a build without the feature `requests`, chat completions excepted; `Kind::Protocol` with the path of the field that could not be read.
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError>;
 
     /// Reads a whole answer, an error included. `dialect` is that of the endpoint.
@@ -161,6 +161,12 @@ pub trait Wire: Debug + Send + Sync {
 
     /// Starts to read a stream with status 200.
     fn decoder(&self, dialect: &Dialect) -> Box<dyn StreamDecoder>;
+}
+
+/// What is said where a build reads no bodies of this format.
+fn unread(api: Api) -> ProviderError {
+    let message = format!("this build reads no request bodies of {api}: build it with the feature `requests`");
+    ProviderError::new(Kind::Unsupported, Retry::Never, message)
 }
 
 /// A request body read back.

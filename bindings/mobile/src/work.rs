@@ -1,6 +1,8 @@
 //! Calls as tasks of the library's own runtime, so that any executor can wait for them, and what stops them.
 
+use std::any::Any;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tierway_bindings::{Cancel, Failure, runtime};
@@ -31,11 +33,20 @@ impl Stopper {
     }
 }
 
+/// Work of any kind: one type, so that tasks are compiled once and not for every call there is.
+type Work = Pin<Box<dyn Future<Output = Result<Box<dyn Any + Send>, Failure>> + Send>>;
+
 /// Runs `work` on the runtime until it is done, is stopped, or nobody waits for it any more.
 pub(crate) async fn run<T: Send + 'static>(
     stop: Option<Arc<Stopper>>,
     work: impl Future<Output = Result<T, Failure>> + Send + 'static,
 ) -> Result<T, CoreError> {
+    let work: Work = Box::pin(async move { work.await.map(|done| Box::new(done) as Box<dyn Any + Send>) });
+    let done = finish(stop, work).await?.downcast().expect("the work brings what it was made for");
+    Ok(*done)
+}
+
+async fn finish(stop: Option<Arc<Stopper>>, work: Work) -> Result<Box<dyn Any + Send>, CoreError> {
     let cancel = stop.map_or_else(Cancel::new, |stop| stop.0.clone());
     let mut task = runtime::Task::of(&runtime::handle()?, async move { cancel.run(work).await });
     Ok(task.ended().await?)

@@ -18,7 +18,8 @@ arguments=()
 add() {
     local name=$1 archives=(); shift
     for target in "$@"; do
-        (cd "$root" && cargo build -q --profile mobile -p tierway-mobile --target "$target")
+        (cd "$root" && cargo rustc -q --profile mobile -p tierway-mobile --lib --crate-type staticlib --no-default-features --features sqlite \
+            --target "$target")
         archives+=("$root/target/$target/mobile/libtierway_mobile.a")
     done
     mkdir -p "$made/$name"

@@ -13,6 +13,7 @@ use tierway::client::{Check, Verdict};
 use tierway::error::{Kind, one_line};
 use tierway::id::ProviderId;
 use tierway::time::Span;
+use tierway::tree::read_json;
 use tierway::{Call, Content, Delta, Part, Provider, ProviderError, Reply, ReplyStream, Request, Retry};
 
 /// Answers in the host's language. All methods may be called at once from many threads.
@@ -150,7 +151,7 @@ pub(crate) fn reply_of(text: &str) -> Result<Reply, ProviderError> {
     let mut reply = match value {
         Value::Object(mut fields) => {
             fields.entry("parts").or_insert_with(|| json!([]));
-            serde_json::from_value(Value::Object(fields)).map_err(|_| unreadable())?
+            read_json(Value::Object(fields)).map_err(|_| unreadable())?
         }
         _ => Reply::default(),
     };
@@ -165,10 +166,10 @@ pub(crate) fn reply_of(text: &str) -> Result<Reply, ProviderError> {
 }
 
 fn delta_of(text: &str) -> Result<Delta, ProviderError> {
-    let unreadable = |_| ProviderError::protocol("the provider's piece is neither a delta nor a text");
-    match serde_json::from_str(text).map_err(unreadable)? {
+    let unreadable = || ProviderError::protocol("the provider's piece is neither a delta nor a text");
+    match serde_json::from_str(text).map_err(|_| unreadable())? {
         Value::String(text) => Ok(Delta::Text { part: 0, text }),
-        value => serde_json::from_value(value).map_err(unreadable),
+        value => read_json(value).map_err(|_| unreadable()),
     }
 }
 
@@ -196,7 +197,7 @@ enum Advice {
 pub(crate) fn error_of(text: &str) -> ProviderError {
     let fault = match serde_json::from_str::<Value>(text) {
         Ok(Value::String(message)) => Fault { message, ..Fault::default() },
-        Ok(value) => serde_json::from_value(value).unwrap_or_else(|_| Fault {
+        Ok(value) => read_json(value).unwrap_or_else(|_| Fault {
             message: "the provider's error cannot be read".to_owned(),
             ..Fault::default()
         }),

@@ -4,17 +4,26 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tierway::tree;
 
 use crate::Failure;
 
 /// Reads `text` as `T`; `what` names it in errors and `code` is theirs.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, what: &str, code: &'static str) -> Result<T, Failure> {
+    match cfg!(feature = "quick") {
+        true => serde_json::from_str(text).map_err(|error| wrong(&error, what, code)),
+        false => take(value(text, what, code)?, what, code),
+    }
+}
+
+/// Reads `text` as any JSON.
+pub(crate) fn value(text: &str, what: &str, code: &'static str) -> Result<Value, Failure> {
     serde_json::from_str(text).map_err(|error| wrong(&error, what, code))
 }
 
 /// Reads a value as `T`.
 pub(crate) fn take<T: DeserializeOwned>(value: Value, what: &str, code: &'static str) -> Result<T, Failure> {
-    serde_json::from_value(value).map_err(|error| wrong(&error, what, code))
+    tree::read_json(value).map_err(|error| refused(&error.message, "", what, code))
 }
 
 /// Writes plain data.
@@ -23,22 +32,29 @@ pub(crate) fn write(value: &impl Serialize) -> String {
 }
 
 fn wrong(error: &serde_json::Error, what: &str, code: &'static str) -> Failure {
-    let text = error.to_string();
     let place = match error.line() {
         0 => String::new(),
         line => format!(" (line {line}, column {})", error.column()),
     };
+    if !error.is_data() {
+        return Failure::new(code, format!("{what}: it is not JSON{place}")).with_field(what);
+    }
+    let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(before, _)| before);
-    let advice = match text.rsplit_once(", expected ") {
-        Some((_, wanted)) if text.starts_with("unknown field") => {
+    refused(text, &place, what, code)
+}
+
+/// What serde says of a value, without the value.
+fn refused(said: &str, place: &str, what: &str, code: &'static str) -> Failure {
+    let advice = match said.rsplit_once(", expected ") {
+        Some((_, wanted)) if said.starts_with("unknown field") => {
             format!("it has a field that is not known: use {wanted}")
         }
         Some((_, wanted)) => format!("expected {wanted}"),
-        None if text.starts_with("missing field") || text.starts_with("duplicate field") => text.to_owned(),
+        None if said.starts_with("missing field") || said.starts_with("duplicate field") => said.to_owned(),
         // Names and amounts of ours say what is wrong with them, cut to 60 characters.
-        None if error.is_data() && text.contains(" is no ") => text.to_owned(),
-        None if error.is_data() => "it has a value of the wrong kind".to_owned(),
-        None => "it is not JSON".to_owned(),
+        None if said.contains(" is no ") => said.to_owned(),
+        None => "it has a value of the wrong kind".to_owned(),
     };
     Failure::new(code, format!("{what}: {advice}{place}")).with_field(what)
 }

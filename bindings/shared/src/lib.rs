@@ -28,7 +28,6 @@ mod setup;
 mod stream;
 #[cfg(feature = "testing")]
 mod testing;
-mod toml_text;
 mod transport;
 
 pub use cancel::Cancel;

@@ -30,9 +30,10 @@ pub fn handle() -> Result<Handle, Failure> {
     for slot in &RUNTIMES {
         if slot.get().is_none() {
             // Built outside the lock: a fork in the midst of it must not leave the lock taken.
-            let built = build()?;
-            if let Err((_, spare)) = slot.set((process, built)) {
-                spare.shutdown_background();
+            let (built, driver) = (build()?, Driver::new()?);
+            match slot.set((process, built)) {
+                Ok(()) => driver.drive(&slot.get().expect("it was set just now").1),
+                Err((_, spare)) => spare.shutdown_background(),
             }
         }
         if let Some((owner, runtime)) = slot.get()
@@ -45,8 +46,42 @@ pub fn handle() -> Result<Handle, Failure> {
 }
 
 fn build() -> Result<Runtime, Failure> {
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("tierway").build();
-    runtime.map_err(|error| Failure::new("runtime", format!("no thread could be started: {error}")))
+    #[cfg(feature = "threads")]
+    let mut builder = Builder::new_multi_thread();
+    #[cfg(feature = "threads")]
+    builder.worker_threads(1).thread_name("tierway");
+    #[cfg(not(feature = "threads"))]
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all().build().map_err(no_thread)
+}
+
+fn no_thread(error: std::io::Error) -> Failure {
+    Failure::new("runtime", format!("no thread could be started: {error}"))
+}
+
+/// The thread that runs a runtime which has none of its own: it waits until it is told which, and ends where it is not.
+struct Driver(Option<tokio::sync::oneshot::Sender<&'static Runtime>>);
+
+impl Driver {
+    fn new() -> Result<Driver, Failure> {
+        if cfg!(feature = "threads") {
+            return Ok(Driver(None));
+        }
+        let (sender, receiver) = tokio::sync::oneshot::channel::<&'static Runtime>();
+        let work = move || {
+            if let Ok(runtime) = receiver.blocking_recv() {
+                runtime.block_on(std::future::pending::<()>());
+            }
+        };
+        std::thread::Builder::new().name("tierway".to_owned()).spawn(work).map_err(no_thread)?;
+        Ok(Driver(Some(sender)))
+    }
+
+    fn drive(self, runtime: &'static Runtime) {
+        if let Some(sender) = self.0 {
+            sender.send(runtime).expect("the thread waits for it");
+        }
+    }
 }
 
 /// Runs `work` on the runtime and waits, from a thread that belongs to no runtime.

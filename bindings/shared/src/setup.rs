@@ -1,16 +1,16 @@
 //! A client's settings as JSON, and what the host brings besides.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tierway::catalog::{Catalog, CatalogFile};
+use tierway::catalog::{Catalog, CatalogError, CatalogFile};
 use tierway::client::{Client, ClientBuilder};
 use tierway::config::{
-    BudgetConfig, CascadeConfig, CatalogConfig, Config, LedgerConfig, PromiseConfig, RateConfig, RetryConfig,
-    RouterConfig, ShadowConfig, TimeoutConfig, TransportConfig,
+    BudgetConfig, CascadeConfig, CatalogConfig, Config, FILE_NAME, LedgerConfig, PromiseConfig, RateConfig,
+    RetryConfig, RouterConfig, ShadowConfig, TimeoutConfig, TransportConfig,
 };
 use tierway::id::{DataLabel, EndpointId, ProviderId};
 use tierway::policy::{LabelRule, Policy};
@@ -103,7 +103,7 @@ pub(crate) struct Made {
 
 /// Makes a client of the settings' JSON: `{"keys": {"openai": "..."}, "router": {"quality": 0.9}, ...}`.
 pub(crate) fn make(text: &str, host: Host) -> Result<Made, Failure> {
-    let mut value: Value = json::read(text, "settings", CODE)?;
+    let mut value = json::value(text, "settings", CODE)?;
     // Keys are taken out first: nothing that could quote them reads them.
     let keys = value.as_object_mut().and_then(|fields| fields.remove("keys"));
     let setup: Setup = json::take(value, "settings", CODE)?;
@@ -141,6 +141,13 @@ pub(crate) fn make(text: &str, host: Host) -> Result<Made, Failure> {
 fn config(setup: &Setup) -> Result<Config, Failure> {
     let mut config = match &setup.file {
         None => Config::default(),
+        Some(path) if !cfg!(feature = "toml") => {
+            let is_named = !path.as_os_str().is_empty() || std::env::var_os("TIERWAY_CONFIG").is_some();
+            if is_named || Path::new(FILE_NAME).exists() {
+                return Err(no_toml("file", "the settings' own fields"));
+            }
+            Config::default()
+        }
         Some(path) if path.as_os_str().is_empty() => Config::find()?,
         Some(path) => Config::load(path)?,
     };
@@ -156,11 +163,14 @@ fn config(setup: &Setup) -> Result<Config, Failure> {
 }
 
 fn catalog(setup: &Setup, config: &Config) -> Result<Catalog, Failure> {
-    let mut texts: Vec<(String, String)> = setup.catalog_texts.clone().into_iter().collect();
-    for (at, rows) in setup.rows.iter().enumerate() {
-        texts.push((format!("rows[{at}]"), crate::toml_text::file(rows)?));
+    let has_files = !setup.catalog_texts.is_empty() || config.catalog != CatalogConfig::default();
+    if has_files && !cfg!(feature = "toml") {
+        return Err(no_toml("catalog", "`rows`"));
     }
-    let base = config.catalog.load(Catalog::builtin())?;
+    let base = match cfg!(feature = "toml") {
+        true => config.catalog.load(Catalog::builtin())?,
+        false => Catalog::builtin().clone(),
+    };
     #[cfg(all(feature = "engine", feature = "http"))]
     let base = match setup.environment {
         true => {
@@ -170,11 +180,30 @@ fn catalog(setup: &Setup, config: &Config) -> Result<Catalog, Failure> {
         }
         false => base,
     };
-    if texts.is_empty() {
-        return Ok(base);
+    let refuse = |error: CatalogError| Failure::new(CODE, error.to_string()).with_field("catalog");
+    let texts: Vec<CatalogFile<'_>> =
+        setup.catalog_texts.iter().map(|(name, text)| CatalogFile { name, text }).collect();
+    let base = match cfg!(feature = "toml") && !texts.is_empty() {
+        true => base.with_files(&texts).map_err(refuse)?,
+        false => base,
+    };
+    if let Some(bad) = setup.rows.iter().find(|rows| !rows.is_object()) {
+        let found = if bad.is_array() { "a list" } else { "a single value" };
+        let reason = format!("rows: expected an object with `vendor`, `endpoints` and `models`, not {found}");
+        return Err(Failure::new(CODE, reason));
     }
-    let files: Vec<CatalogFile<'_>> = texts.iter().map(|(name, text)| CatalogFile { name, text }).collect();
-    base.with_files(&files).map_err(|error| Failure::new(CODE, error.to_string()).with_field("catalog"))
+    let named = |(at, rows): (usize, &Value)| (format!("rows[{at}]"), rows.clone());
+    let rows: Vec<(String, Value)> = setup.rows.iter().enumerate().map(named).collect();
+    match rows.is_empty() {
+        true => Ok(base),
+        false => base.with_rows(&rows).map_err(refuse),
+    }
+}
+
+/// What is said where a build reads no TOML.
+fn no_toml(field: &str, instead: &str) -> Failure {
+    let reason = format!("{field}: this build reads no TOML: use {instead}, or build it with the feature `toml`");
+    Failure::new(CODE, reason).with_field(field)
 }
 
 fn read_keys(keys: Option<Value>, catalog: &Catalog) -> Result<Vec<(EndpointId, Secret)>, Failure> {
@@ -218,4 +247,34 @@ fn bring(mut builder: ClientBuilder, host: Host, catalog: &Catalog) -> Result<Cl
         builder = builder.transport(transport);
     }
     Ok(builder)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_as_data_are_read_as_rows_of_a_file() {
+        let rows = json!({
+            "vendor": "house",
+            "endpoints": [{
+                "id": "house", "api": "engine", "base_url": "http://localhost", "region": "local", "auth": "none",
+                "self_hosted": true, "key_env": null,
+            }],
+            "models": [{
+                "id": "house/brain", "family": "brain-1", "tier": "local", "context_window": 8192,
+                "max_output": 1024, "capabilities": ["streaming"], "source": "ours", "date": "2026-01-01",
+                "prices": [{"rates": {"input": "0.1", "output": "0.2"}}],
+            }],
+        });
+        let made = |rows: Value| catalog(&Setup { rows: vec![rows], ..Setup::default() }, &Config::default());
+        let cards = made(rows).unwrap_or_else(|failure| panic!("{}", failure.message));
+        let card = cards.find(&"house/brain".parse().unwrap()).unwrap();
+        assert_eq!(card.family, "brain-1");
+        let bad = made(json!({"vendor": "house", "models": [{"id": 7}]})).unwrap_err();
+        assert!(bad.message.starts_with("rows[0]:2: "), "{}", bad.message);
+        assert!(made(json!([])).unwrap_err().message.contains("not a list"));
+    }
 }

@@ -1,16 +1,14 @@
 //! From the rows of files to cards and endpoints: what only shows between rows is refused here, every fault at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::sync::Arc;
-
-use toml::Spanned;
 
 use crate::id::{EndpointId, ModelId, VendorId};
 use crate::limits::CATALOG_ROWS_MAX;
 use crate::model::{Endpoint, ModelCard};
 use crate::money::Usd;
 use crate::time::Timestamp;
+use crate::tree::{self, Node, TreeError};
 
 use super::address::check_address;
 use super::hours::{Day, Hours};
@@ -28,27 +26,25 @@ pub struct Fault {
     pub reason: String,
 }
 
-/// A file being read: its text gives places their lines.
+/// A file being read, by its name for errors.
 pub(super) struct Source<'a> {
-    pub text: &'a str,
     pub name: &'a str,
     pub faults: Vec<Fault>,
 }
 
 impl Source<'_> {
-    fn refuse(&mut self, span: &Range<usize>, reason: impl Into<String>) {
-        let line = self.text.as_bytes()[..span.start.min(self.text.len())].iter().filter(|b| **b == b'\n').count() + 1;
-        self.faults.push(Fault { place: format!("{}:{line}", self.name), reason: reason.into() });
+    fn refuse(&mut self, line: u32, reason: impl Into<String>) {
+        self.faults.push(Fault { place: format!("{}:{}", self.name, line.max(1)), reason: reason.into() });
     }
 
     /// Reads the rows, or notes why they are none.
-    pub(super) fn rows(&mut self) -> Option<FileRow> {
-        match toml::from_str(self.text) {
+    pub(super) fn rows(&mut self, tree: Result<Node, TreeError>) -> Option<FileRow> {
+        match tree.and_then(|tree| tree::read(&tree)) {
             Ok(rows) => Some(rows),
             Err(error) => {
-                let reason: String = error.message().replace('\n', " ").chars().take(400).collect();
+                let reason: String = error.message.replace('\n', " ").chars().take(400).collect();
                 let reason: String = reason.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-                self.refuse(&error.span().unwrap_or(0..0), reason);
+                self.refuse(error.line, reason);
                 None
             }
         }
@@ -60,34 +56,34 @@ impl Source<'_> {
 pub(super) struct Rows {
     pub endpoints: Vec<Arc<Endpoint>>,
     pub cards: Vec<Arc<ModelCard>>,
-    /// Where each card stands, for faults that show later.
-    pub spans: Vec<Range<usize>>,
+    /// The line of each card, for faults that show later.
+    pub lines: Vec<u32>,
 }
 
 /// Turns a file's rows into cards and endpoints. Faults are noted in `source`.
 pub(super) fn build(source: &mut Source<'_>, file: FileRow) -> Rows {
     let mut rows = Rows::default();
     if file.models.len() + file.endpoints.len() > CATALOG_ROWS_MAX {
-        source.refuse(&(0..0), format!("more than {CATALOG_ROWS_MAX} rows: split the file"));
+        source.refuse(1, format!("more than {CATALOG_ROWS_MAX} rows: split the file"));
         return rows;
     }
     let mut seen = BTreeSet::new();
     for row in &file.endpoints {
-        let row = row.get_ref();
-        if !seen.insert(row.id.get_ref().as_str()) {
-            source.refuse(&row.id.span(), format!("endpoint '{}' is in the file twice: remove one", row.id.get_ref()));
+        let row = &row.value;
+        if !seen.insert(row.id.value.as_str()) {
+            source.refuse(row.id.line, format!("endpoint '{}' is in the file twice: remove one", row.id.value));
         } else if let Some(endpoint) = endpoint(source, row, file.vendor.as_ref()) {
             rows.endpoints.push(Arc::new(endpoint));
         }
     }
     let mut seen = BTreeSet::new();
     for row in &file.models {
-        let (span, row) = (row.get_ref().id.span(), row.get_ref());
-        if !seen.insert(row.id.get_ref().as_str()) {
-            source.refuse(&span, format!("model '{}' is in the file twice: remove one", row.id.get_ref()));
+        let (line, row) = (row.value.id.line, &row.value);
+        if !seen.insert(row.id.value.as_str()) {
+            source.refuse(line, format!("model '{}' is in the file twice: remove one", row.id.value));
         } else if let Some(card) = card(source, row, &file) {
             rows.cards.push(Arc::new(card));
-            rows.spans.push(span);
+            rows.lines.push(line);
         }
     }
     rows
@@ -96,25 +92,25 @@ pub(super) fn build(source: &mut Source<'_>, file: FileRow) -> Rows {
 /// Refuses models that no endpoint serves, and names that mean two models of one vendor.
 pub(super) fn check_reachable(source: &mut Source<'_>, rows: &Rows, endpoints: &BTreeMap<EndpointId, Arc<Endpoint>>) {
     let mut names: BTreeMap<(&VendorId, &str), &ModelId> = BTreeMap::new();
-    for (card, span) in rows.cards.iter().zip(&rows.spans) {
+    for (card, line) in rows.cards.iter().zip(&rows.lines) {
         for id in &card.endpoints {
             match endpoints.get(id) {
-                None => source.refuse(span, format!("no endpoint is named '{id}': add it or correct the name")),
+                None => source.refuse(*line, format!("no endpoint is named '{id}': add it or correct the name")),
                 Some(endpoint) if endpoint.vendor != card.vendor => {
                     let (theirs, ours) = (&endpoint.vendor, &card.vendor);
-                    source.refuse(span, format!("endpoint '{id}' is of vendor '{theirs}', not '{ours}'"));
+                    source.refuse(*line, format!("endpoint '{id}' is of vendor '{theirs}', not '{ours}'"));
                 }
                 Some(_) => {}
             }
         }
         if !endpoints.values().any(|endpoint| endpoint.vendor == card.vendor) {
-            source.refuse(span, format!("vendor '{}' has no endpoint: add one under [[endpoints]]", card.vendor));
+            source.refuse(*line, format!("vendor '{}' has no endpoint: add one under [[endpoints]]", card.vendor));
         }
         for name in card.aliases.iter().map(String::as_str).chain([card.id.name()]) {
             if let Some(other) = names.insert((&card.vendor, name), &card.id)
                 && other != &card.id
             {
-                source.refuse(span, format!("the name '{}' also means '{other}': remove one", short(name)));
+                source.refuse(*line, format!("the name '{}' also means '{other}': remove one", short(name)));
             }
         }
     }
@@ -122,11 +118,11 @@ pub(super) fn check_reachable(source: &mut Source<'_>, rows: &Rows, endpoints: &
 
 fn endpoint(source: &mut Source<'_>, row: &EndpointRow, vendor: Option<&VendorId>) -> Option<Endpoint> {
     let Some(vendor) = row.vendor.as_ref().or(vendor) else {
-        source.refuse(&row.id.span(), "no vendor: write `vendor = ...` here or at the top of the file");
+        source.refuse(row.id.line, "no vendor: write `vendor = ...` here or at the top of the file");
         return None;
     };
-    if let Err(reason) = check_address(row.base_url.get_ref()) {
-        source.refuse(&row.base_url.span(), reason);
+    if let Err(reason) = check_address(&row.base_url.value) {
+        source.refuse(row.base_url.line, reason);
         return None;
     }
     for name in row.headers.keys().map(|name| name.0.as_str()) {
@@ -134,15 +130,15 @@ fn endpoint(source: &mut Source<'_>, row: &EndpointRow, vendor: Option<&VendorId
         let is_secret = ["authorization", "key", "token", "secret", "cookie"].iter().any(|part| name.contains(part));
         if !is_name || is_secret {
             let why = if is_secret { "holds a credential: use auth and key_env" } else { "is not in lower case" };
-            source.refuse(&row.id.span(), format!("the header '{}' {why}", short(name)));
+            source.refuse(row.id.line, format!("the header '{}' {why}", short(name)));
             return None;
         }
     }
     Some(Endpoint {
-        id: row.id.get_ref().clone(),
+        id: row.id.value.clone(),
         vendor: vendor.clone(),
         api: row.api,
-        base_url: row.base_url.get_ref().clone(),
+        base_url: row.base_url.value.clone(),
         region: row.region.clone(),
         self_hosted: row.self_hosted,
         auth: row.auth.clone(),
@@ -153,8 +149,8 @@ fn endpoint(source: &mut Source<'_>, row: &EndpointRow, vendor: Option<&VendorId
 }
 
 fn card(source: &mut Source<'_>, row: &ModelRow, file: &FileRow) -> Option<ModelCard> {
-    let (id, span) = (row.id.get_ref(), row.id.span());
-    let mut missing = |what: &str| source.refuse(&span, format!("model '{id}' has no {what}: add `{what} = ...`"));
+    let (id, line) = (&row.id.value, row.id.line);
+    let mut missing = |what: &str| source.refuse(line, format!("model '{id}' has no {what}: add `{what} = ...`"));
     let origin = row.source.as_ref().or(file.defaults.source.as_ref());
     let date = row.date.as_ref().or(file.defaults.date.as_ref());
     if origin.is_none() {
@@ -167,15 +163,15 @@ fn card(source: &mut Source<'_>, row: &ModelRow, file: &FileRow) -> Option<Model
     let (window, most) = (row.context_window.0, row.max_output.0);
     if window == 0 || most > window {
         let reason = format!("model '{id}' has a window of {window} and answers of {most} tokens: correct one");
-        source.refuse(&span, reason);
+        source.refuse(line, reason);
         return None;
     }
     let prices = prices(source, row)?;
-    let listed: Vec<EndpointId> = row.endpoints.iter().map(|id| id.get_ref().clone()).collect();
+    let listed: Vec<EndpointId> = row.endpoints.iter().map(|id| id.value.clone()).collect();
     Some(ModelCard {
         vendor: VendorId::new(id.vendor()).ok()?,
         wire_name: row.wire_name.as_ref().map_or_else(|| id.name().to_owned(), |name| name.0.clone()),
-        aliases: row.aliases.iter().map(|alias| alias.get_ref().0.clone()).collect(),
+        aliases: row.aliases.iter().map(|alias| alias.value.0.clone()).collect(),
         family: row.family.0.clone(),
         tier: row.tier,
         context_window: window,
@@ -194,17 +190,14 @@ fn card(source: &mut Source<'_>, row: &ModelRow, file: &FileRow) -> Option<Model
 
 fn prices(source: &mut Source<'_>, row: &ModelRow) -> Option<PriceList> {
     if row.prices.is_empty() {
-        source.refuse(
-            &row.id.span(),
-            format!("model '{}' has no price: what has none can't be called", row.id.get_ref()),
-        );
+        source.refuse(row.id.line, format!("model '{}' has no price: what has none can't be called", row.id.value));
         return None;
     }
     let mut specs = Vec::with_capacity(row.prices.len());
     for price in &row.prices {
-        match period(price.get_ref()) {
+        match period(&price.value) {
             Ok(spec) => specs.push(spec),
-            Err(reason) => source.refuse(&place(price), reason),
+            Err(reason) => source.refuse(price.line, reason),
         }
     }
     if specs.len() < row.prices.len() {
@@ -213,14 +206,10 @@ fn prices(source: &mut Source<'_>, row: &ModelRow) -> Option<PriceList> {
     match PriceList::new(specs) {
         Ok(list) => Some(list),
         Err((at, reason)) => {
-            source.refuse(&place(&row.prices[at]), reason);
+            source.refuse(row.prices[at].line, reason);
             None
         }
     }
-}
-
-fn place(price: &Spanned<PriceRow>) -> Range<usize> {
-    price.span()
 }
 
 fn period(row: &PriceRow) -> Result<PeriodSpec, String> {

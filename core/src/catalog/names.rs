@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::ModelCard;
+use crate::sorting::sort_by;
 
 use super::rows::{FileRow, short};
 
@@ -183,7 +184,7 @@ fn like(name: &str, cards: &[Arc<ModelCard>]) -> Vec<String> {
         .map(|card| (likeness(card.id.as_str()).max(likeness(card.id.name())), card.id.as_str()))
         .filter(|(score, _)| *score >= 600)
         .collect();
-    scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    sort_by(&mut scored, |a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     scored.into_iter().take(3).map(|(_, id)| id.to_owned()).collect()
 }
 

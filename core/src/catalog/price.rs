@@ -9,6 +9,7 @@ use crate::id::EndpointId;
 use crate::limits::PRICE_AHEAD;
 use crate::money::Usd;
 use crate::request::ServiceTier;
+use crate::sorting::sort_by_key;
 use crate::time::Timestamp;
 
 use super::hours::Hours;
@@ -490,7 +491,7 @@ impl Lanes {
 /// Rates by context length, shortest first.
 fn steps(rates: &Rates, above: &[(u64, Rates)], worst: Factor) -> Result<Vec<Step>, String> {
     let mut longer = above.to_vec();
-    longer.sort_by_key(|(above, _)| *above);
+    sort_by_key(&mut longer, |(above, _)| *above);
     let mut steps: Vec<Step> = Vec::with_capacity(1 + longer.len());
     for (above, own) in std::iter::once((0, *rates)).chain(longer) {
         if let Some(class) = own.lacks(rates) {

@@ -6,7 +6,6 @@ use std::fmt;
 
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use toml::Spanned;
 
 use crate::id::{EndpointId, ModelId, Region, VendorId};
 use crate::limits::{CONTEXT_TOKENS_MAX, RATE_USD_MAX};
@@ -14,6 +13,7 @@ use crate::model::{Accepts, Api, Auth, Capability, Dialect, Tier};
 use crate::money::{PICO_PER_USD, Usd};
 use crate::request::ServiceTier;
 use crate::time::Timestamp;
+use crate::tree::At;
 
 use super::hours::{Day, minute_of_day};
 use super::rates::{Class, Factor, Rates};
@@ -34,9 +34,9 @@ pub(super) struct FileRow {
     #[serde(default)]
     pub defaults: Defaults,
     #[serde(default)]
-    pub endpoints: Vec<Spanned<EndpointRow>>,
+    pub endpoints: Vec<At<EndpointRow>>,
     #[serde(default)]
-    pub models: Vec<Spanned<ModelRow>>,
+    pub models: Vec<At<ModelRow>>,
 }
 
 /// What counts for every model of the file that says nothing else.
@@ -54,10 +54,10 @@ pub(super) struct Defaults {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EndpointRow {
-    pub id: Spanned<EndpointId>,
+    pub id: At<EndpointId>,
     pub vendor: Option<VendorId>,
     pub api: Api,
-    pub base_url: Spanned<String>,
+    pub base_url: At<String>,
     pub region: Region,
     #[serde(default)]
     pub self_hosted: bool,
@@ -72,10 +72,10 @@ pub(super) struct EndpointRow {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ModelRow {
-    pub id: Spanned<ModelId>,
+    pub id: At<ModelId>,
     pub wire_name: Option<Word>,
     #[serde(default)]
-    pub aliases: Vec<Spanned<Word>>,
+    pub aliases: Vec<At<Word>>,
     pub family: Word,
     pub tier: Tier,
     pub context_window: Tokens,
@@ -84,8 +84,8 @@ pub(super) struct ModelRow {
     pub accepts: Option<Accepts>,
     pub self_hostable: Option<bool>,
     #[serde(default)]
-    pub endpoints: Vec<Spanned<EndpointId>>,
-    pub prices: Vec<Spanned<PriceRow>>,
+    pub endpoints: Vec<At<EndpointId>>,
+    pub prices: Vec<At<PriceRow>>,
     pub source: Option<Prose>,
     pub date: Option<Date>,
     #[serde(default)]
@@ -191,6 +191,9 @@ impl<'de> Deserialize<'de> for LaneRow {
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<LaneRow, E> {
                 self.visit_str(&number.to_string())
             }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<LaneRow, E> {
+                self.visit_str(&number.to_string())
+            }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LaneRow, A::Error> {
                 let own = Own::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Ok(LaneRow::To { rates: own.rates, above: own.above })
@@ -245,6 +248,9 @@ macro_rules! from_text {
                         self.visit_str(&decimal(number)?)
                     }
                     fn visit_i64<E: de::Error>(self, number: i64) -> Result<$name, E> {
+                        self.visit_str(&number.to_string())
+                    }
+                    fn visit_u64<E: de::Error>(self, number: u64) -> Result<$name, E> {
                         self.visit_str(&number.to_string())
                     }
                 }

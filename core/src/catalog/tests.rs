@@ -46,6 +46,15 @@ fn the_builtin_rows_are_valid() {
 }
 
 #[test]
+#[cfg(feature = "packed")]
+fn the_packed_rows_are_those_of_the_files() {
+    let files = Catalog::default().with_files(builtin::FILES).unwrap();
+    let packed = builtin::catalog();
+    assert_eq!(packed.endpoints(), files.endpoints());
+    assert_eq!(packed.cards(), files.cards());
+}
+
+#[test]
 fn every_builtin_model_can_be_reached_and_priced() {
     let catalog = Catalog::builtin();
     let now = parse_time("2026-11-24").unwrap();

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::replay::Answer;
 use crate::reply::{Reply, json_of};
 use crate::request::{Request, ResponseFormat};
+use crate::sorting::sort_by;
 
 use super::Verdict;
 
@@ -51,7 +52,7 @@ type ToolUse = (String, Option<Value>);
 /// The tool calls with their arguments; `None` where there are none.
 fn calls(reply: &Reply) -> Option<Vec<ToolUse>> {
     let mut calls: Vec<_> = reply.tool_calls().map(|call| (call.name.clone(), call.arguments_json().ok())).collect();
-    calls.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| written(&a.1).cmp(&written(&b.1))));
+    sort_by(&mut calls, |a, b| a.0.cmp(&b.0).then_with(|| written(&a.1).cmp(&written(&b.1))));
     (!calls.is_empty()).then_some(calls)
 }
 

@@ -19,6 +19,7 @@ use crate::store::{Listener, Store};
 use crate::time::Timestamp;
 #[cfg(feature = "http")]
 use crate::transport::Webhook;
+use crate::tree;
 
 /// The note that says which alerts were taken.
 const NOTE: &str = "alerts/taken";
@@ -292,7 +293,7 @@ impl Teller {
 }
 
 fn read_note(text: Option<&str>) -> BTreeMap<String, Option<Timestamp>> {
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    text.and_then(|text| tree::read_text(text).ok()).unwrap_or_default()
 }
 
 /// What is posted: the alert, its id, and when it was posted.

@@ -14,6 +14,7 @@ use crate::plan::{Candidate, CheckKind, Plan};
 use crate::policy::Needs;
 use crate::reply::Reply;
 use crate::request::{ModelChoice, Request};
+use crate::sorting::sort_by_key;
 use crate::time::{Timeouts, Timestamp};
 
 use super::drive::{Asked, Busy, Run, whole};
@@ -218,7 +219,7 @@ impl Beside {
         let mut route = Route::of(plan, candidate, answered, tried);
         if !self.lines.is_empty() {
             route.attempts.extend(self.lines.iter().cloned());
-            route.attempts.sort_by_key(|line| line.number);
+            sort_by_key(&mut route.attempts, |line| line.number);
         }
         route
     }

@@ -43,8 +43,13 @@ impl Client {
     /// # Errors
     /// `Error::Config` where the system gives no thread.
     pub fn new(inner: super::Client) -> Result<Client, Error> {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("tierway").build();
+        #[cfg(feature = "threads")]
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        #[cfg(feature = "threads")]
+        builder.worker_threads(1).thread_name("tierway");
+        #[cfg(not(feature = "threads"))]
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build();
         let runtime =
             runtime.map_err(|error| ConfigError::new("runtime", format!("no thread could be started: {error}")))?;
         Ok(Client { inner, runtime: Arc::new(Owned(Some(runtime))) })

@@ -15,6 +15,7 @@ use crate::limits::ANSWERS_MARKABLE_MAX;
 use crate::model::ModelCard;
 use crate::score::{Complexity, TaskKind};
 use crate::store::{Shelf, Store};
+use crate::tree;
 
 /// Under this name the experience is kept beside the account.
 const NOTE: &str = "experience";
@@ -187,7 +188,7 @@ impl Lessons {
 /// What is kept, and its revision. A text that is none of ours is taken for nothing.
 async fn read(shelf: &dyn Shelf) -> Result<(u64, Experience), LedgerError> {
     let Some(note) = shelf.get(NOTE).await? else { return Ok((0, Experience::default())) };
-    let experience = serde_json::from_str(&note.text).unwrap_or_else(|error| {
+    let experience = tree::read_text(&note.text).unwrap_or_else(|error| {
         tracing::warn!(%error, "what was learnt from marks could not be read, so it begins anew");
         Experience::default()
     });

@@ -8,6 +8,7 @@ use crate::ledger::LedgerError;
 use crate::money::Usd;
 use crate::plan::Settings;
 use crate::store::{Shelf, Store};
+use crate::tree;
 
 use super::Inner;
 
@@ -81,7 +82,7 @@ impl Watch {
 /// What is kept, and its revision. A monitor of another promise begins anew.
 async fn read(shelf: &dyn Shelf, pledge: Pledge) -> Result<(u64, Monitor), LedgerError> {
     let Some(note) = shelf.get(Monitor::NOTE).await? else { return Ok((0, Monitor::new(pledge))) };
-    let known = serde_json::from_str::<Monitor>(&note.text).ok().filter(|known| known.pledge() == pledge);
+    let known = tree::read_text::<Monitor>(&note.text).ok().filter(|known| known.pledge() == pledge);
     Ok((note.revision, known.unwrap_or_else(|| Monitor::new(pledge))))
 }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{CellKey, Fate, Measure, Rollup, Row, Sums, Window, middle_of};
+use crate::sorting::sort_by;
 use crate::time::Timestamp;
 
 mod decisions;
@@ -228,9 +229,10 @@ pub struct ReportAsk {
 }
 
 impl Report {
-    /// The local date of an hour in the zone of a window.
+    /// The local date of an hour in the zone of a window. In zones off by half an hour, an hour belongs to the day in which
+    /// it starts.
     pub fn date_of(day: &Window, hour: Timestamp) -> String {
-        date(day, hour)
+        day.date(hour)
     }
 
     /// Adds sums and what has not ended up to a report.
@@ -261,7 +263,7 @@ impl Report {
 fn group(by: &By, rollup: &Rollup, day: &Window, total: &Line) -> Group {
     let mut lines: BTreeMap<String, Line> = BTreeMap::new();
     let mut days: BTreeMap<Timestamp, String> = BTreeMap::new();
-    let mut day_of = |hour: Timestamp| days.entry(hour).or_insert_with(|| date(day, hour)).clone();
+    let mut day_of = |hour: Timestamp| days.entry(hour).or_insert_with(|| day.date(hour)).clone();
     if let By::Tag(name) = by {
         for (key, sums) in rollup.tags.iter().filter(|(key, _)| key.name == *name) {
             lines.entry(key.value.clone()).or_default().add(sums);
@@ -292,7 +294,7 @@ fn group(by: &By, rollup: &Rollup, day: &Window, total: &Line) -> Group {
     }
     let mut lines: Vec<Line> = lines.into_iter().map(|(name, line)| Line { name, ..line }).collect();
     if *by != By::Day {
-        lines.sort_by(|a, b| b.cost.cmp(&a.cost).then(b.attempts.cmp(&a.attempts)).then(a.name.cmp(&b.name)));
+        sort_by(&mut lines, |a, b| b.cost.cmp(&a.cost).then(b.attempts.cmp(&a.attempts)).then(a.name.cmp(&b.name)));
     }
     Group { by: by.to_string(), lines }
 }
@@ -308,13 +310,6 @@ fn column<'a>(by: &By, key: &'a CellKey) -> &'a str {
         By::Basis => &key.basis,
         By::Day | By::Tag(_) => "",
     }
-}
-
-/// The local date of an hour. In zones off by half an hour, an hour belongs to the day in which it starts.
-fn date(day: &Window, hour: Timestamp) -> String {
-    let zone = jiff::tz::TimeZoneDatabase::bundled().get(day.zone()).unwrap_or(jiff::tz::TimeZone::UTC);
-    let instant = jiff::Timestamp::from_millisecond(hour.ms()).unwrap_or_default();
-    zone.to_datetime(instant).date().to_string()
 }
 
 fn times(rollup: &Rollup) -> Vec<Times> {

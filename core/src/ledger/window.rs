@@ -149,9 +149,7 @@ impl Window {
     pub fn new(frame: Frame, zone: &str) -> Result<Window, WindowError> {
         let zone = match zone {
             "UTC" => TimeZone::UTC,
-            name => jiff::tz::TimeZoneDatabase::bundled()
-                .get(name)
-                .map_err(|_| WindowError::Zone { text: name.chars().take(40).collect() })?,
+            name => zones().get(name).map_err(|_| WindowError::Zone { text: name.chars().take(40).collect() })?,
         };
         Ok(Window { frame, zone })
     }
@@ -159,6 +157,11 @@ impl Window {
     /// A frame in UTC.
     pub fn utc(frame: Frame) -> Window {
         Window { frame, zone: TimeZone::UTC }
+    }
+
+    /// The local date of an instant: `2026-11-30`.
+    pub(super) fn date(&self, at: Timestamp) -> String {
+        self.zone.to_datetime(instant(at)).date().to_string()
     }
 
     /// The kind of stretch.
@@ -264,6 +267,14 @@ impl Window {
 
 fn part_ms(span: Span) -> i64 {
     i64::try_from(span.ms().div_ceil(ROLLING_PARTS).max(1)).unwrap_or(i64::MAX)
+}
+
+/// The zones that are known: those built in, or the platform's own.
+fn zones() -> jiff::tz::TimeZoneDatabase {
+    match cfg!(feature = "zones") {
+        true => jiff::tz::TimeZoneDatabase::bundled(),
+        false => jiff::tz::TimeZoneDatabase::from_env(),
+    }
 }
 
 fn instant(at: Timestamp) -> jiff::Timestamp {

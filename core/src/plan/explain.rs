@@ -7,6 +7,7 @@ use crate::model::Tier;
 use crate::money::Usd;
 use crate::policy::Refusal;
 use crate::score::{Contribution, TaskKind};
+use crate::sorting::sort_by;
 use crate::time::Timestamp;
 
 use super::cascade::Weighed;
@@ -353,7 +354,7 @@ fn passed_over(plan: &Plan, evidence: &Evidence) -> Vec<PassedOver> {
             why: why(evidence, at, entrant),
         });
     }
-    lines.sort_by(|a, b| b.p_good.total_cmp(&a.p_good).then(a.expected_cost.cmp(&b.expected_cost)));
+    sort_by(&mut lines, |a, b| b.p_good.total_cmp(&a.p_good).then(a.expected_cost.cmp(&b.expected_cost)));
     lines
 }
 

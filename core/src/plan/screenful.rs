@@ -1,6 +1,8 @@
 //! An explanation on one terminal screen: at most 100 columns and about 40 lines.
 
 use std::collections::BTreeMap;
+
+use crate::sorting::sort_by;
 use std::fmt;
 
 use super::explain::{
@@ -51,7 +53,7 @@ impl fmt::Display for Explanation {
 
 fn write_hardness(f: &mut fmt::Formatter<'_>, hardness: &Hardness) -> fmt::Result {
     let mut parts = hardness.parts.clone();
-    parts.sort_by(|a, b| b.amount.abs().total_cmp(&a.amount.abs()));
+    sort_by(&mut parts, |a, b| b.amount.abs().total_cmp(&a.amount.abs()));
     let parts: Vec<String> = parts.iter().map(|part| format!("{} {:+.2}", part.name, part.amount)).collect();
     let line = format!("{}, difficulty {:.2}: {}", hardness.kind, hardness.difficulty, parts.join(", "));
     writeln!(f, "work      {}", cut(&line, 90))
@@ -157,7 +159,7 @@ fn write_refused(f: &mut fmt::Formatter<'_>, lines: &[RefusedModel]) -> fmt::Res
         }
     }
     let mut reasons: Vec<(String, Vec<&str>)> = reasons.into_iter().collect();
-    reasons.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(&b.0)));
+    sort_by(&mut reasons, |a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(&b.0)));
     for (reason, models) in reasons.iter().take(LINES_MAX) {
         writeln!(f, "   {:<12} {:>4}  {}", reason, models.len(), names(models))?;
     }

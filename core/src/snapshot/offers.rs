@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::id::ModelId;
 use crate::model::{Endpoint, ModelCard, Tier};
 use crate::snapshot::CapabilitySet;
+use crate::sorting::sort_by;
 use crate::time::Timestamp;
 
 /// One model at one endpoint, as positions in `Offers::rows` and `Offers::endpoints`.
@@ -98,10 +99,10 @@ impl Offers {
         endpoints: impl IntoIterator<Item = Arc<Endpoint>>,
     ) -> Offers {
         let mut endpoints: Vec<Arc<Endpoint>> = endpoints.into_iter().collect();
-        endpoints.sort_by(|a, b| a.id.cmp(&b.id));
+        sort_by(&mut endpoints, |a, b| a.id.cmp(&b.id));
         endpoints.dedup_by(|a, b| a.id == b.id);
         let mut cards: Vec<Arc<ModelCard>> = cards.into_iter().collect();
-        cards.sort_by(|a, b| a.id.cmp(&b.id));
+        sort_by(&mut cards, |a, b| a.id.cmp(&b.id));
         cards.dedup_by(|a, b| a.id == b.id);
         let mut all = Offers { endpoints, ..Offers::default() };
         for card in cards {
@@ -177,7 +178,7 @@ impl Offers {
         };
         let mut scored: Vec<(usize, &ModelId)> =
             self.rows.iter().map(|row| (likeness(row), &row.card.id)).filter(|(score, _)| *score >= 400).collect();
-        scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+        sort_by(&mut scored, |a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
         scored.into_iter().take(most).map(|(_, id)| id.clone()).collect()
     }
 }

@@ -60,7 +60,9 @@ impl Wire for ChatCompletions {
         if !(200..300).contains(&response.status) {
             return Err(errors::of_response(&response));
         }
-        if let Some(reply) = whole::reply(response.body, dialect) {
+        if cfg!(feature = "quick")
+            && let Some(reply) = whole::reply(response.body, dialect)
+        {
             return Ok(reply);
         }
         let body = json::body(response.body)?;

@@ -47,6 +47,9 @@ impl Wire for Invoke {
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {
+        if !cfg!(feature = "requests") {
+            return Err(super::unread(self.api()));
+        }
         let body = json::body(body)?;
         match body.get("anthropic_version") {
             Some(_) => messages::parse_request(body, Api::Invoke),

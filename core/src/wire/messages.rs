@@ -75,6 +75,9 @@ impl Wire for Messages {
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {
+        if !cfg!(feature = "requests") {
+            return Err(super::unread(self.api()));
+        }
         parse::request(json::body(body)?, Api::Messages)
     }
 

@@ -42,6 +42,9 @@ impl Wire for OllamaChat {
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {
+        if !cfg!(feature = "requests") {
+            return Err(super::unread(self.api()));
+        }
         parse::request(json::body(body)?, Api::OllamaChat)
     }
 
@@ -64,6 +67,9 @@ impl Wire for OllamaGenerate {
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {
+        if !cfg!(feature = "requests") {
+            return Err(super::unread(self.api()));
+        }
         parse::request(json::body(body)?, Api::OllamaGenerate)
     }
 

@@ -59,6 +59,9 @@ impl Wire for Responses {
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {
+        if !cfg!(feature = "requests") {
+            return Err(super::unread(self.api()));
+        }
         parse::body(body)
     }
 

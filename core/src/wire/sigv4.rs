@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use crate::sorting::sort_by;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -62,7 +64,7 @@ pub fn sign(signing: &Signing<'_>, credentials: &Credentials<'_>) -> Option<Vec<
     added.extend(credentials.token.map(|token| header("x-amz-security-token", token.to_owned())));
     let mut signed: Vec<(&str, String)> = vec![("host", host.to_owned())];
     signed.extend(signing.headers.iter().chain(&added).map(|(name, value)| (name.as_ref(), squeezed(value))));
-    signed.sort();
+    sort_by(&mut signed, Ord::cmp);
     let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     let lines: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
     let canonical = format!(
@@ -118,7 +120,7 @@ fn canonical_path(path: &str) -> String {
 fn canonical_query(query: &str) -> String {
     let pair = |pair: &str| if pair.contains('=') { pair.to_owned() } else { format!("{pair}=") };
     let mut pairs: Vec<String> = query.split('&').filter(|text| !text.is_empty()).map(pair).collect();
-    pairs.sort();
+    sort_by(&mut pairs, Ord::cmp);
     pairs.join("&")
 }
 

@@ -164,3 +164,40 @@ fn the_hosts_transport_carries_a_call_with_its_key_and_is_let_go() {
     assert_eq!(key.map(|header| header.value.as_str()), Some("Bearer sk-canary"));
     assert_eq!(wires.ended.load(Ordering::Relaxed), 1);
 }
+
+/// A provider whose code is broken.
+struct Broken;
+
+#[async_trait]
+impl HostProvider for Broken {
+    async fn chat(&self, _: String) -> Result<String, HostFault> {
+        panic!("on purpose")
+    }
+
+    async fn begin(&self, _: String) -> Result<u64, HostFault> {
+        panic!("on purpose")
+    }
+
+    async fn next(&self, _: u64) -> Result<Option<String>, HostFault> {
+        panic!("on purpose")
+    }
+
+    fn end(&self, _: u64) {
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn a_panic_in_a_callback_is_an_error_and_the_client_lives_on() {
+    let providers: HashMap<String, Arc<dyn HostProvider>> =
+        HashMap::from([("ollama".to_owned(), Arc::new(Broken) as _)]);
+    let settings = json!({"keys": {}, "router": {"endpoints": ["ollama"]}, "retry": {"deadline_ms": 1500}}).to_string();
+    let plan = OfflinePlan { mode: OfflineMode::Try, outbox: None };
+    let core = Core::new(settings, providers, Vec::new(), None, plan).map_err(|error| code::<()>(Err(error))).unwrap();
+    for _ in 0..2 {
+        assert_eq!(code(wait(core.send(REQUEST.to_owned(), None))), "internal");
+        assert_eq!(code(wait(core.stream(REQUEST.to_owned(), None))), "internal");
+    }
+    let report: Value = serde_json::from_str(&wait(core.report("{}".to_owned())).map_err(|_| ()).unwrap()).unwrap();
+    assert_eq!(report["total"]["held"], 0, "what was reserved is settled: {report}");
+}

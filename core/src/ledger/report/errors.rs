@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::ledger::Rollup;
+use crate::sorting::sort_by;
 use crate::time::Timestamp;
 
 /// A model's failures.
@@ -53,6 +54,6 @@ pub(super) fn errors(rollup: &Rollup) -> Vec<Errors> {
         Errors { model, hours, p50_permille, p90_permille, p99_permille, ..line }
     };
     let mut lines: Vec<Errors> = models.into_iter().map(finish).filter(|line| !line.kinds.is_empty()).collect();
-    lines.sort_by(|a, b| b.failed.cmp(&a.failed).then(a.model.cmp(&b.model)));
+    sort_by(&mut lines, |a, b| b.failed.cmp(&a.failed).then(a.model.cmp(&b.model)));
     lines
 }

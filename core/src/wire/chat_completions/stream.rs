@@ -135,7 +135,8 @@ impl State {
     }
 
     fn take(&mut self, event: Event<'_>, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
-        if self.started && self.is_quick && event.name.is_empty() && self.take_quickly(event.data, out) {
+        let is_plain = cfg!(feature = "quick") && self.started && self.is_quick && event.name.is_empty();
+        if is_plain && self.take_quickly(event.data, out) {
             return Ok(());
         }
         match event.data.trim() {

@@ -18,7 +18,9 @@ pub(super) fn answer(response: HttpResponse<'_>) -> Result<Reply, ProviderError>
     if response.status >= 400 {
         return Err(errors::of_response(&response));
     }
-    if let Some(reply) = whole::reply(response.body) {
+    if cfg!(feature = "quick")
+        && let Some(reply) = whole::reply(response.body)
+    {
         return Ok(reply);
     }
     tree(&response)

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::sorting::sort_by_key;
 use crate::wire::json;
 
 /// Cache marks that a request may carry.
@@ -24,7 +25,7 @@ pub(super) fn limit(body: &mut Map<String, Value>) {
         Some(first) if first.get("text").is_some() => 1,
         _ => 0,
     };
-    fields.sort_by_key(|value| rank(value));
+    sort_by_key(&mut fields, |value| rank(value));
     for field in fields {
         strip(field, &mut count);
     }

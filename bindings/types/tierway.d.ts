@@ -86,6 +86,11 @@ export type CandidateLine = {
   reserve: Usd;
   /** When its endpoint may be called again, where it rests. */
   rests_until: Timestamp | null;
+  /**
+   * The calls that are before this one there, where there are any: their wait counts as time that an answer
+   * takes.
+   */
+  queue?: Queue | null;
 };
 
 /** What a candidate is for. */
@@ -377,6 +382,14 @@ export type PromiseState = {
   loss_min: number;
   /** The greatest. */
   loss_max: number;
+};
+
+/** Calls that are before one which comes now. The default is no queue. */
+export type Queue = {
+  /** How many: those that are worked at and those that wait. */
+  calls: number;
+  /** How long they are expected to keep a new one waiting: their number by the measured speed. */
+  wait: Span;
 };
 
 /** How much the model should think before it answers. */
@@ -752,4 +765,4 @@ export type VendorFields = Record<string, Record<string, unknown>>;
 export type VendorId = string;
 
 /** Why a model that may be asked is not. */
-export type Why = "below_aim" | "dearer" | "above_spend" | "worth_less" | "less_likely" | "resting";
+export type Why = "below_aim" | "dearer" | "above_spend" | "worth_less" | "less_likely" | "resting" | "queued";

@@ -307,8 +307,10 @@ impl Inner {
     }
 
     fn decide_at(&self, now: Timestamp, request: &Request, needs: &Needs, settings: &Settings) -> Result<Plan, Error> {
-        let mut snapshot =
-            Snapshot::new(self.offers.clone(), now).with_health(self.health()).with_keys(self.keys.clone());
+        let mut snapshot = Snapshot::new(self.offers.clone(), now)
+            .with_health(self.health())
+            .with_queues(self.providers.queues())
+            .with_keys(self.keys.clone());
         if !self.store.is_unlimited() {
             let scope = Scope { key: None, tags: Arc::new(request.tags.clone()) };
             let standing = self.store.standing(&scope, now);

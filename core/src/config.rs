@@ -81,7 +81,7 @@ pub struct RouterConfig {
     /// What an answer may be expected to cost, in dollars: in place of `quality`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spend_max: Option<Usd>,
-    /// Endpoints that are known to take longer are asked after the others.
+    /// Endpoints that are known to take longer, the wait for calls before this one included, are asked after the others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_max_ms: Option<u64>,
     /// Built-in endpoints without a key that may be called, such as `ollama`: a server of your own that runs.

@@ -21,13 +21,17 @@ use crate::error::{Kind, ProviderError, Retry};
 use crate::id::ProviderId;
 use crate::provider::{Call, Provider, ReplyStream};
 use crate::reply::{Assembler, Reply};
+use crate::snapshot::Queue;
 
 mod ask;
 mod calls;
 mod find;
 #[cfg(feature = "http")]
 pub mod pull;
+mod tally;
 mod tell;
+
+use tally::Tally;
 
 pub use find::model_folders;
 #[cfg(feature = "http")]
@@ -50,6 +54,7 @@ pub struct LocalProvider {
     id: ProviderId,
     options: LocalOptions,
     loaded: Mutex<HashMap<String, Arc<OnceCell<Arc<Loaded>>>>>,
+    tally: Arc<Tally>,
 }
 
 /// A model that runs.
@@ -95,7 +100,7 @@ fn rate((tokens, time): (u64, Duration)) -> Option<f64> {
 impl LocalProvider {
     /// A provider of this name. Nothing is loaded yet.
     pub fn new(id: ProviderId, options: LocalOptions) -> LocalProvider {
-        LocalProvider { id, options, loaded: Mutex::default() }
+        LocalProvider { id, options, loaded: Mutex::default(), tally: Arc::default() }
     }
 
     /// Where a model's file or folder is, if it is there.
@@ -179,7 +184,11 @@ impl Provider for LocalProvider {
         let late = |_| ProviderError::new(Kind::Timeout, Retry::Elsewhere, "the model took too long to load").unsent();
         let loaded = tokio::time::timeout(total, self.loaded(&call.card().wire_name)).await.map_err(late)??;
         let request = ask::request(call, &loaded.chat)?;
-        tell::stream(loaded, request, call)
+        tell::stream(loaded, request, call, self.tally.count())
+    }
+
+    fn queue(&self) -> Queue {
+        self.tally.queue()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::{Endpoint, ModelCard};
 use crate::policy::Admission;
 use crate::reply::{Delta, Reply};
 use crate::request::Request;
+use crate::snapshot::Queue;
 use crate::time::Timeouts;
 
 /// An answer piece by piece. It ends after the last piece; dropping it cancels the call.
@@ -36,6 +37,12 @@ pub trait Provider: Debug + Send + Sync {
 
     /// Asks for an answer piece by piece.
     async fn stream(&self, call: &Call) -> Result<ReplyStream, ProviderError>;
+
+    /// What a call that comes now would wait for before it is worked at; nothing where that is not known, as it is not of a
+    /// vendor. Every decision asks this of the client's own providers, so it answers at once, from numbers at hand.
+    fn queue(&self) -> Queue {
+        Queue::default()
+    }
 }
 
 /// One attempt to get an answer from one endpoint. It can only be made from an `Admission`, which `policy` alone makes

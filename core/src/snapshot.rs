@@ -17,12 +17,14 @@ mod capability_set;
 mod health;
 mod latencies;
 mod offers;
+mod queue;
 mod retry_bucket;
 pub use capability_set::CapabilitySet;
 pub use health::{Breaker, Fate, Health, HealthBook, HealthRules};
 pub use latencies::Latencies;
 pub(crate) use offers::Brief;
 pub use offers::{CardRow, Offer, Offers};
+pub use queue::{Queue, Queues};
 pub use retry_bucket::RetryBucket;
 
 /// Shared, so that a decision allocates nothing for what the client puts in their place.
@@ -34,6 +36,7 @@ static ALL_KEYS: LazyLock<Arc<Keys>> = LazyLock::new(|| Arc::new(Keys::All));
 pub struct Snapshot {
     offers: Arc<Offers>,
     health: Arc<HealthBook>,
+    queues: Queues,
     keys: Arc<Keys>,
     headroom: Arc<[Headroom]>,
     tier_cap: Option<TierCap>,
@@ -42,11 +45,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// A world with these offers at this time: all endpoints well and usable, no budget, no pin.
+    /// A world with these offers at this time: all endpoints well, idle and usable, no budget, no pin.
     pub fn new(offers: Arc<Offers>, now: Timestamp) -> Snapshot {
         Snapshot {
             offers,
             health: UNKNOWN.clone(),
+            queues: Queues::default(),
             keys: ALL_KEYS.clone(),
             headroom: Arc::default(),
             tier_cap: None,
@@ -65,6 +69,12 @@ impl Snapshot {
     /// only where nobody else holds it.
     pub(crate) fn without_health(&self) -> Snapshot {
         self.clone().with_health(UNKNOWN.clone())
+    }
+
+    /// The same where calls wait at these endpoints.
+    pub fn with_queues(mut self, queues: Queues) -> Snapshot {
+        self.queues = queues;
+        self
     }
 
     /// The same where only these endpoints have a key.
@@ -99,6 +109,11 @@ impl Snapshot {
     /// How the endpoints fare.
     pub fn health(&self) -> &HealthBook {
         &self.health
+    }
+
+    /// Where calls wait, and how long.
+    pub fn queues(&self) -> &Queues {
+        &self.queues
     }
 
     /// Which endpoints can be called.

@@ -8,6 +8,7 @@ use crate::id::{EndpointId, ProviderId};
 use crate::model::{Api, Endpoint};
 use crate::provider::Provider;
 use crate::secrets::Keyring;
+use crate::snapshot::Queues;
 use crate::transport::{BatchPort, EmbedPort, HttpProvider, Transport};
 use crate::wire;
 use crate::wire::batch::for_batch;
@@ -15,13 +16,26 @@ use crate::wire::batch::for_batch;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Providers {
     by_endpoint: HashMap<EndpointId, Arc<dyn Provider>>,
+    /// Those of the user's own and the engine's, which may know of a queue.
+    own: Vec<(EndpointId, Arc<dyn Provider>)>,
     ports: HashMap<EndpointId, Arc<BatchPort>>,
     embedders: HashMap<EndpointId, Arc<EmbedPort>>,
 }
 
 impl Providers {
     pub(super) fn insert(&mut self, endpoint: EndpointId, provider: Arc<dyn Provider>) {
+        self.own.retain(|(known, _)| *known != endpoint);
+        self.own.push((endpoint.clone(), provider.clone()));
         self.by_endpoint.insert(endpoint, provider);
+    }
+
+    /// Where calls wait now.
+    pub(super) fn queues(&self) -> Queues {
+        let busy = |(endpoint, provider): &(EndpointId, Arc<dyn Provider>)| {
+            let queue = provider.queue();
+            (!queue.is_empty()).then(|| (endpoint.clone(), queue))
+        };
+        Queues::new(self.own.iter().filter_map(busy))
     }
 
     pub(super) fn has(&self, endpoint: &EndpointId) -> bool {

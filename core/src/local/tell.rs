@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Loaded;
 use super::calls::Calls;
+use super::tally::Counted;
 use crate::error::{Kind, ProviderError, Retry};
 use crate::provider::{Call, ReplyStream};
 use crate::reply::{Delta, StopReason, TokenLogprob};
@@ -35,12 +36,21 @@ pub(super) fn error(error: &EngineError) -> ProviderError {
     ProviderError::new(kind, retry, error.to_string()).unsent()
 }
 
-/// Asks, and streams what comes. Dropping the stream cancels the request.
-pub(super) fn stream(loaded: Arc<Loaded>, request: Request, call: &Call) -> Result<ReplyStream, ProviderError> {
+/// Asks, and streams what comes. Dropping the stream cancels the request; it is counted until the
+/// engine lets go of it.
+pub(super) fn stream(
+    loaded: Arc<Loaded>,
+    request: Request,
+    call: &Call,
+    counted: Counted,
+) -> Result<ReplyStream, ProviderError> {
     // Bounded by the tokens that are asked for: a token makes a few events at most.
     let (send, events) = unbounded_channel();
-    let ticket =
-        loaded.engine.submit(request, Box::new(move |event| send.send(event).is_ok())).map_err(|e| error(&e))?;
+    let sink = move |event| {
+        let _ = &counted;
+        send.send(event).is_ok()
+    };
+    let ticket = loaded.engine.submit(request, Box::new(sink)).map_err(|e| error(&e))?;
     let (timeouts, now) = (call.timeouts(), Instant::now());
     let mut ready = VecDeque::new();
     let model = Some(call.card().wire_name.clone());

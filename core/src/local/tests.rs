@@ -115,6 +115,29 @@ async fn an_answer_says_what_it_used_and_why_it_ended() {
 }
 
 #[tokio::test]
+async fn a_decision_sees_the_calls_that_are_before_it() {
+    let provider = Arc::new(provider("queue"));
+    let catalog = crate::catalog::Catalog::parse(&own_rows(), "own.toml").unwrap();
+    let builder = crate::client::Client::builder().catalog(catalog);
+    let client = builder.provider("local".parse().unwrap(), provider.clone()).build().unwrap();
+    let ask = Request::builder().message(Message::user("Hi")).max_tokens(64).build().unwrap();
+    let seen = || client.route(&ask).unwrap().explain().candidates[0].queue;
+    assert_eq!(seen(), None);
+    client.send(&ask).await.unwrap();
+    let most = std::time::Instant::now() + Duration::from_secs(30);
+    while seen().is_some() {
+        assert!(std::time::Instant::now() < most, "the engine still holds an answered call");
+        tokio::task::yield_now().await;
+    }
+    let before = [provider.tally.count(), provider.tally.count(), provider.tally.count()];
+    let queue = seen().unwrap();
+    assert_eq!(queue.calls, 3);
+    assert!(queue.wait > Span::ZERO, "three times as long as the one that was answered took");
+    drop(before);
+    assert_eq!(seen(), None);
+}
+
+#[tokio::test]
 async fn what_it_cannot_do_is_refused_before_anything_is_sent() {
     let provider = provider("refuses");
     let hi = world::ask("Hi").unwrap();

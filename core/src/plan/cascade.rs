@@ -263,7 +263,7 @@ fn usd(dollars: f64) -> Usd {
 /// Whether the path is not known to take too long: answer, opinion and target one after the other, or two at once.
 fn is_soon(field: &Field, wanted: &CascadeSettings, path: &Path) -> bool {
     let Some(most) = wanted.latency_max else { return true };
-    let known = |place: u32| field.state(&field.places[place as usize]).latency.map_or(0, |latency| latency.ms());
+    let known = |place: u32| field.state(&field.places[place as usize]).known_ms();
     let (first, opinion) = (known(path.first), path.opinion.map_or(0, known));
     let answered = if wanted.side_by_side { first.max(opinion) } else { first.saturating_add(opinion) };
     answered.saturating_add(known(path.target)) <= most.ms()

@@ -7,6 +7,7 @@ use crate::model::Tier;
 use crate::money::Usd;
 use crate::policy::Refusal;
 use crate::score::{Contribution, TaskKind};
+use crate::snapshot::Queue;
 use crate::sorting::sort_by;
 use crate::time::Timestamp;
 
@@ -168,6 +169,9 @@ pub struct CandidateLine {
     pub reserve: Usd,
     /// When its endpoint may be called again, where it rests.
     pub rests_until: Option<Timestamp>,
+    /// The calls that are before this one there, where there are any: their wait counts as time that an answer takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Queue>,
 }
 
 /// A model that may be asked and is not.
@@ -204,6 +208,8 @@ pub enum Why {
     LessLikely,
     /// Its endpoints rest after failures or at the vendor's wish.
     Resting,
+    /// Calls wait at its endpoints, longer than an answer may take.
+    Queued,
 }
 
 impl Why {
@@ -216,6 +222,7 @@ impl Why {
             Why::WorthLess => "worth less after its cost",
             Why::LessLikely => "less likely to be good enough",
             Why::Resting => "its endpoints rest",
+            Why::Queued => "too many calls wait for it",
         }
     }
 }
@@ -336,6 +343,7 @@ fn line(plan: &Plan, at: usize, candidate: &Candidate) -> CandidateLine {
         expected_cost: candidate.expected_cost,
         reserve: candidate.terms.reserve,
         rests_until: Some(candidate.ready_at).filter(|ready_at| *ready_at > plan.at()),
+        queue: Some(plan.evidence.snapshot.queues().of(&endpoint.id)).filter(|queue| !queue.is_empty()),
     }
 }
 
@@ -366,10 +374,20 @@ fn why(evidence: &Evidence, at: usize, entrant: &Entrant) -> Why {
         (None, Some(spend_max)) if evidence.cost_of(entrant) > spend_max => Why::AboveSpend,
         (None, None) if entrant.p_good < evidence.field.bar(settings) => Why::BelowAim,
         _ if rests => Why::Resting,
+        _ if is_queued(evidence, at) => Why::Queued,
         (Some(_), _) => Why::WorthLess,
         (None, Some(_)) => Why::LessLikely,
         (None, None) => Why::Dearer,
     }
+}
+
+/// Whether it would take too long wherever it may be asked, for the calls that are before this one.
+fn is_queued(evidence: &Evidence, at: usize) -> bool {
+    let Some(most) = evidence.settings.latency_max else { return false };
+    evidence.places_of(at).all(|place| {
+        let state = evidence.field.state(place);
+        !state.queue.is_empty() && state.known_ms() > most.ms()
+    })
 }
 
 /// Every model that is refused somewhere, or that is not offered for another reason.

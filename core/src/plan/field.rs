@@ -8,7 +8,7 @@ use crate::money::Usd;
 use crate::policy::{Needs, Screening, max_tokens_of};
 use crate::request::ModelChoice;
 use crate::score::Rating;
-use crate::snapshot::{Offer, Offers, Snapshot};
+use crate::snapshot::{Offer, Offers, Queue, Snapshot};
 use crate::time::{Span, Timestamp};
 
 use super::{Settings, cost};
@@ -51,6 +51,14 @@ pub(super) struct State {
     pub(super) ready_at: Timestamp,
     pub(super) load: u64,
     pub(super) latency: Option<Span>,
+    pub(super) queue: Queue,
+}
+
+impl State {
+    /// What an answer is known to take, in milliseconds: the calls before it, and what calls took so far.
+    pub(super) fn known_ms(&self) -> u64 {
+        self.latency.unwrap_or_default().ms().saturating_add(self.queue.wait.ms())
+    }
 }
 
 /// Everyone who may be asked.
@@ -152,18 +160,20 @@ fn listed(screening: &Screening, settings: &Settings) -> Option<Vec<usize>> {
     Some(settings.models.iter().filter_map(row).collect())
 }
 
-/// The health of every endpoint. Both lists are sorted by id, so one walk over both is enough.
+/// The health and the queue of every endpoint. All lists are sorted by id, so one walk over them is enough.
 fn states(offers: &Offers, snapshot: &Snapshot) -> Vec<State> {
     let mut known = snapshot.health().iter().peekable();
+    let mut queues = snapshot.queues().iter().peekable();
     let state = |endpoint: &Arc<Endpoint>| {
-        while known.peek().is_some_and(|(id, _)| **id < endpoint.id) {
-            known.next();
-        }
-        match known.peek() {
-            Some((id, health)) if **id == endpoint.id => {
-                State { ready_at: health.ready_at(), load: health.load(), latency: health.latency() }
+        while known.next_if(|(id, _)| **id < endpoint.id).is_some() {}
+        while queues.next_if(|(id, _)| *id < endpoint.id).is_some() {}
+        let queue = queues.next_if(|(id, _)| *id == endpoint.id).map_or(Queue::default(), |(_, queue)| *queue);
+        match known.next_if(|(id, _)| **id == endpoint.id) {
+            Some((_, health)) => {
+                let load = health.load().saturating_add(queue.wait.ms());
+                State { ready_at: health.ready_at(), load, latency: health.latency(), queue }
             }
-            _ => State { ready_at: Timestamp::EPOCH, load: 0, latency: None },
+            None => State { ready_at: Timestamp::EPOCH, load: queue.wait.ms(), latency: None, queue },
         }
     };
     offers.endpoints().iter().map(state).collect()

@@ -110,6 +110,9 @@ fn write_candidate(f: &mut fmt::Formatter<'_>, at: usize, line: &CandidateLine) 
     if line.rests_until.is_some() {
         write!(f, "  rests")?;
     }
+    if let Some(queue) = line.queue {
+        write!(f, "  {} before it, {:.1} s", queue.calls, queue.wait.ms() as f64 / 1_000.0)?;
+    }
     writeln!(f)
 }
 

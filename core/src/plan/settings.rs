@@ -19,7 +19,7 @@ pub struct Settings {
     pub worth: Option<Usd>,
     /// What an answer may be expected to cost: the model with the best chance within it is chosen.
     pub spend_max: Option<Usd>,
-    /// Endpoints whose calls are known to take longer are asked after the others.
+    /// Endpoints whose calls are known to take longer, the wait for those before them included, are asked after the others.
     pub latency_max: Option<Span>,
     /// The model against which savings are counted; the strongest admitted one where it is not said.
     pub baseline: Option<ModelId>,

@@ -10,7 +10,7 @@ use crate::id::EndpointId;
 use crate::message::Message;
 use crate::policy::RuleName;
 use crate::request::{ModelChoice, RequestDraft};
-use crate::snapshot::{Fate, Headroom, HealthBook, Keys, Offers, Pin};
+use crate::snapshot::{Fate, Headroom, HealthBook, Keys, Offers, Pin, Queue, Queues};
 use crate::time::Span;
 
 /// A decision's inputs, changed word by word from a plain question with the whole catalogue on sale.
@@ -84,6 +84,14 @@ impl Case {
             "down" => names().for_each(|name| self.fare(name, 5, Fate::Failed)),
             "slow" => names().for_each(|name| self.fare(name, 1, Fate::Answered(Span::from_secs(20)))),
             "quick" => names().for_each(|name| self.fare(name, 1, Fate::Answered(Span::from_secs(2)))),
+            "queue" => {
+                let parts: Vec<&str> = value.split(',').collect();
+                let queue =
+                    Queue { calls: parts[1].parse().unwrap(), wait: Span::from_secs(parts[2].parse().unwrap()) };
+                let others = self.snapshot.queues().clone();
+                let queues = others.iter().cloned().chain([(parts[0].parse().unwrap(), queue)]);
+                self.world(|world| world.with_queues(Queues::new(queues)));
+            }
             "busy" => {
                 let mut book = self.snapshot.health().clone();
                 names().for_each(|name| book.begin(&name.parse().unwrap(), NOW));
@@ -170,6 +178,8 @@ const FREE: &[&str] = &[
     "down=acme",
     "down=cliff,bolt",
     "slow=dune latency=10",
+    "queue=cliff,40,60 latency=10",
+    "queue=own,3,4",
     "busy=acme",
     "pin=acme/middle,acme-eu,900",
     "pin=cliff/fair,cliff,0",
@@ -246,6 +256,35 @@ proptest! {
     }
 
     #[test]
+    fn a_queue_of_nobody_changes_nothing(free in words(FREE), some in words(RESTRICTIONS), at in 0..7usize, wait in 0u64..999) {
+        let words = format!("{free} {some}");
+        let endpoint = fixture::endpoints()[at].id.clone();
+        prop_assume!(!words.contains(&format!("queue={endpoint}")));
+        let shown = |words: &str| Case::new(words).decide().map(|plan| serde_json::to_string(&plan.explain()).unwrap());
+        let (without, with) = (shown(&words), shown(&format!("{words} queue={endpoint},0,{wait}")));
+        prop_assert_eq!(without.map_err(|refused| refused.to_string()), with.map_err(|refused| refused.to_string()));
+    }
+
+    #[test]
+    fn a_long_queue_stands_behind_whoever_is_as_good(free in words(FREE), some in words(RESTRICTIONS), at in 0..7usize) {
+        let endpoint = fixture::endpoints()[at].id.clone();
+        let case = Case::new(&format!("{free} {some} fallbacks=20 latency=10 queue={endpoint},40,60"));
+        let Ok(plan) = case.decide() else { return Ok(()) };
+        let is_queued = |one: &Candidate| !case.snapshot.queues().of(&one.endpoint().id).is_empty();
+        let is_quick = |one: &Candidate| {
+            let known = case.snapshot.health().of(&one.endpoint().id).and_then(|health| health.latency());
+            !is_queued(one) && known.is_none_or(|latency| latency <= Span::from_secs(10))
+        };
+        let alike = |one: &Candidate, next: &Candidate| {
+            (one.ready_at > NOW, one.is_good_enough) == (next.ready_at > NOW, next.is_good_enough)
+        };
+        for (first, next) in plan.candidates().iter().zip(&plan.candidates()[1..]) {
+            let behind = first.endpoint().id == endpoint && is_quick(next) && alike(first, next);
+            prop_assert!(!behind, "{first:?} before {next:?}");
+        }
+    }
+
+    #[test]
     fn the_order_of_the_catalogue_does_not_matter(
         free in words(FREE),
         some in words(RESTRICTIONS),
@@ -258,6 +297,7 @@ proptest! {
         let old = &plain.snapshot;
         shuffled.snapshot = Snapshot::new(Arc::new(Offers::new(cards, endpoints)), NOW)
             .with_health(Arc::new(old.health().clone()))
+            .with_queues(old.queues().clone())
             .with_keys(Arc::new(old.keys().clone()))
             .with_headroom(old.headroom().to_vec());
         if let Some(pin) = old.pin() {
@@ -291,6 +331,19 @@ fn an_explanation_names_every_model_once_or_says_where_it_is_refused() {
     assert!(screen.lines().count() <= 40, "{screen}");
     assert!(screen.lines().all(|line| line.chars().count() <= 120), "{screen}");
     assert!(screen.contains("expected saving"), "{screen}");
+}
+
+#[test]
+fn an_explanation_shows_who_waits() {
+    let plan = Case::new("only=own/local queue=own,12,34 latency=10").decide().unwrap();
+    let line = &plan.explain().candidates[0];
+    assert_eq!(line.queue, Some(Queue { calls: 12, wait: Span::from_secs(34) }));
+    assert!(plan.explain().to_string().contains("12 before it, 34.0 s"), "{}", plan.explain());
+    let passed = Case::new("difficulty=0 fallbacks=0 queue=own,12,34 latency=10").decide().unwrap().explain();
+    let local = passed.passed_over.iter().find(|line| line.model.as_str() == "own/local").unwrap();
+    assert_eq!(local.why, Why::Queued);
+    let idle = serde_json::to_value(Case::new("only=own/local").decide().unwrap().explain()).unwrap();
+    assert!(idle["candidates"][0].get("queue").is_none());
 }
 
 #[test]

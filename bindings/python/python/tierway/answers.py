@@ -630,6 +630,16 @@ _AIM = {"quality": AimQuality, "worth": AimWorth, "spend": AimSpend}
 
 
 @dataclass(frozen=True)
+class Queue(Frozen):
+    """Calls that are before one which comes now. The default is no queue."""
+
+    #: How many: those that are worked at and those that wait.
+    calls: int
+    #: How long they are expected to keep a new one waiting: their number by the measured speed.
+    wait: Span
+
+
+@dataclass(frozen=True)
 class CandidateLine(Frozen):
     """A candidate."""
 
@@ -655,6 +665,8 @@ class CandidateLine(Frozen):
     reserve: Usd
     #: When its endpoint may be called again, where it rests.
     rests_until: Optional[Timestamp] = None
+    #: The calls that are before this one there, where there are any: their wait counts as time that an answer takes.
+    queue: Optional[Queue] = None
 
 
 @dataclass(frozen=True)
@@ -849,7 +861,7 @@ Delta = Union[DeltaStart, DeltaText, DeltaReasoning, DeltaRefusal, DeltaToolCall
 Timestamp = int
 Aim = Union[AimQuality, AimWorth, AimSpend]
 CandidateRole = Literal["choice", "fallback", "last_resort"]
-Why = Literal["below_aim", "dearer", "above_spend", "worth_less", "less_likely", "resting"]
+Why = Literal["below_aim", "dearer", "above_spend", "worth_less", "less_likely", "resting", "queued"]
 RuleName = Literal["asked", "vendor", "model", "tier", "residency", "self_hosted", "sensitivity", "key", "retired", "unpriced", "capability", "format", "context", "accepts", "budget", "health"]
 TaskKind = Literal["conversation", "extraction", "classification", "translation", "summary", "writing", "knowledge", "mathematics", "code", "reasoning", "agentic"]
 
@@ -878,6 +890,7 @@ reads(DeltaLogprobs, {"tokens": many(TokenLogprob.read)})
 reads(DeltaUsage, {"usage": Usage.read})
 reads(DeltaStop, {"reason": read_stopreason})
 reads(DeltaAlternative, {"delta": read_delta})
+reads(CandidateLine, {"queue": Queue.read})
 reads(PlaceRefusals, {"refusals": many(Refusal.read)})
 reads(RefusedModel, {"places": many(PlaceRefusals.read)})
 reads(Hardness, {"parts": many(Contribution.read)})

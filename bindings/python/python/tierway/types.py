@@ -97,6 +97,9 @@ class CandidateLine(TypedDict):
     reserve: "Usd"
     #: When its endpoint may be called again, where it rests.
     rests_until: Union["Timestamp", None]
+    #: The calls that are before this one there, where there are any: their wait counts as time that an answer
+    #: takes.
+    queue: NotRequired[Union["Queue", None]]
 
 
 CascadeLine = TypedDict('CascadeLine', {'is_taken': 'bool', 'first': 'ModelId', 'check': 'str', 'with': 'Union[ModelId, None]', 'target': 'ModelId', 'p_short': 'float', 'p_good': 'float', 'check_cost': 'Usd', 'expected_cost': 'Usd', 'direct_cost': 'Usd'})
@@ -464,6 +467,14 @@ class PromiseState(TypedDict):
     loss_max: float
 
 
+class Queue(TypedDict):
+    """Calls that are before one which comes now. The default is no queue."""
+    #: How many: those that are worked at and those that wait.
+    calls: int
+    #: How long they are expected to keep a new one waiting: their number by the measured speed.
+    wait: "Span"
+
+
 class ReasoningAsk(TypedDict):
     """How much the model should think before it answers."""
     #: In words.
@@ -806,4 +817,4 @@ ToolChoice = Union[Literal['auto'], Literal['none'], Literal['required'], "ToolC
 Usd = str
 VendorFields = Dict[str, Dict[str, Any]]
 VendorId = str
-Why = Union[Literal['below_aim'], Literal['dearer'], Literal['above_spend'], Literal['worth_less'], Literal['less_likely'], Literal['resting']]
+Why = Union[Literal['below_aim'], Literal['dearer'], Literal['above_spend'], Literal['worth_less'], Literal['less_likely'], Literal['resting'], Literal['queued']]

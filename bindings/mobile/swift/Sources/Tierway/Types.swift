@@ -205,6 +205,9 @@ public struct CandidateLine: Codable, Hashable, Sendable {
     public var reserve: Usd
     /// When its endpoint may be called again, where it rests.
     public var restsUntil: Timestamp?
+    /// The calls that are before this one there, where there are any: their wait counts as time that an answer
+    /// takes.
+    public var queue: Queue?
 
     public init(
         model: ModelId,
@@ -217,7 +220,8 @@ public struct CandidateLine: Codable, Hashable, Sendable {
         expectedOutput: Int,
         expectedCost: Usd,
         reserve: Usd,
-        restsUntil: Timestamp? = nil
+        restsUntil: Timestamp? = nil,
+        queue: Queue? = nil
     ) {
         self.model = model
         self.endpoint = endpoint
@@ -230,6 +234,7 @@ public struct CandidateLine: Codable, Hashable, Sendable {
         self.expectedCost = expectedCost
         self.reserve = reserve
         self.restsUntil = restsUntil
+        self.queue = queue
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -244,6 +249,7 @@ public struct CandidateLine: Codable, Hashable, Sendable {
         case expectedCost = "expected_cost"
         case reserve
         case restsUntil = "rests_until"
+        case queue
     }
 }
 
@@ -1028,6 +1034,27 @@ public struct PromiseState: Codable, Hashable, Sendable {
         case marks
         case lossMin = "loss_min"
         case lossMax = "loss_max"
+    }
+}
+
+/// Calls that are before one which comes now. The default is no queue.
+public struct Queue: Codable, Hashable, Sendable {
+    /// How many: those that are worked at and those that wait.
+    public var calls: Int
+    /// How long they are expected to keep a new one waiting: their number by the measured speed.
+    public var wait: Span
+
+    public init(
+        calls: Int,
+        wait: Span
+    ) {
+        self.calls = calls
+        self.wait = wait
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case calls
+        case wait
     }
 }
 
@@ -2247,4 +2274,6 @@ public enum Why: String, Codable, Hashable, Sendable, CaseIterable {
     case lessLikely = "less_likely"
     /// Its endpoints rest after failures or at the vendor's wish.
     case resting
+    /// Calls wait at its endpoints, longer than an answer may take.
+    case queued
 }

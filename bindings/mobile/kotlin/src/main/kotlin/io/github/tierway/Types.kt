@@ -121,6 +121,11 @@ data class CandidateLine(
     val reserve: Usd,
     /** When its endpoint may be called again, where it rests. */
     @SerialName("rests_until") val restsUntil: Timestamp? = null,
+    /**
+     * The calls that are before this one there, where there are any: their wait counts as time that an answer
+     * takes.
+     */
+    val queue: Queue? = null,
 )
 
 /** What a candidate is for. */
@@ -598,6 +603,15 @@ data class PromiseState(
     @SerialName("loss_min") val lossMin: Double,
     /** The greatest. */
     @SerialName("loss_max") val lossMax: Double,
+)
+
+/** Calls that are before one which comes now. The default is no queue. */
+@Serializable
+data class Queue(
+    /** How many: those that are worked at and those that wait. */
+    val calls: Long,
+    /** How long they are expected to keep a new one waiting: their number by the measured speed. */
+    val wait: Span,
 )
 
 /** How much the model should think before it answers. */
@@ -1171,4 +1185,6 @@ enum class Why {
     @SerialName("less_likely") LESS_LIKELY,
     /** Its endpoints rest after failures or at the vendor's wish. */
     @SerialName("resting") RESTING,
+    /** Calls wait at its endpoints, longer than an answer may take. */
+    @SerialName("queued") QUEUED,
 }

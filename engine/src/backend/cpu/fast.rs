@@ -9,6 +9,7 @@ use crate::cache::{CacheView, PAGE};
 use crate::limits::THREADS_MAX;
 
 mod experts;
+mod grouped;
 mod latent;
 
 /// Computes with the best instructions that the processor has, on a fixed number of threads.
@@ -110,26 +111,7 @@ impl Backend for Fast {
         q: &[f32],
         out: &mut [f32],
     ) {
-        let (size, values) = (shape.head, shape.kv_heads * shape.head);
-        let group = shape.heads / shape.kv_heads;
-        let out = Shared::new(out);
-        self.for_each_row(spans, shape.heads, |span, row, position, head| {
-            let at = (row * shape.heads + head) * size;
-            let shared = head / group * size;
-            let seen = shape.first_seen(position)..position + 1;
-            let mut scores = vec![0.0; seen.len()];
-            for_each_page(cache, span.pages, seen.clone(), |nth, rows, width, count| {
-                self.isa.scores(&q[at..at + size], rows, width, shared, &mut scores[nth..nth + count]);
-            });
-            scores.iter_mut().for_each(|score| *score *= shape.scale);
-            let inverse = self.softmax(&mut scores);
-            let out = out.cut(at, size);
-            out.fill(0.0);
-            for_each_page(cache, span.pages, seen, |nth, rows, width, count| {
-                self.isa.weigh(&scores[nth..nth + count], rows, width, values + shared, out);
-            });
-            out.iter_mut().for_each(|out| *out *= inverse);
-        });
+        self.attend_grouped(shape, cache, spans, q, out);
     }
 
     fn latent_attention(

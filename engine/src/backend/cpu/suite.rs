@@ -1,5 +1,7 @@
 //! Every operation of every backend against the reference, on seeded random numbers.
 
+use std::ops::Range;
+
 use super::{Fast, Reference};
 use crate::backend::{Absorbed, Backend, Gated, GroupedShape, LatentShape, Placed, Projection, Routes};
 use crate::cache::{CacheView, PAGE};
@@ -223,6 +225,36 @@ fn grouped_attention_agrees() {
         };
         let expected = run(&Reference);
         backends().iter().for_each(|backend| check("grouped attention", &expected, &run(backend), 1e-5));
+    }
+}
+
+#[test]
+fn long_grouped_attention_agrees_and_is_the_same_however_it_is_shared_out() {
+    let mut random = Random(9);
+    let pages: Vec<u32> = (0..50).map(|at| (at * 7 + 3) % 50).collect();
+    let rows = random.floats(50 * PAGE * 64);
+    let cache = CacheView::new(&rows, 64);
+    let q = random.floats(40 * 64);
+    for (window, scale) in [(None, 0.3), (Some(300), 8.0)] {
+        let shape = GroupedShape { heads: 4, kv_heads: 2, head: 16, window, scale };
+        let run = |backend: &dyn Backend, start: usize, rows: Range<usize>| {
+            let mut out = vec![f32::NAN; rows.len() * 64];
+            let span = Placed { pages: &pages, start: start + rows.start, row: 0, count: rows.len() };
+            let q = &q[rows.start * 64..rows.end * 64];
+            backend.grouped_attention(&shape, &cache, &[span], q, &mut out);
+            out
+        };
+        for start in [0, 255, 256, 700] {
+            let expected = run(&Reference, start, 0..40);
+            for backend in backends() {
+                let all = run(&backend, start, 0..40);
+                check(&format!("{} from {start}", backend.describe()), &expected, &all, 2e-5);
+                for row in [0, 1, 39] {
+                    let alone = run(&backend, start, row..row + 1);
+                    assert_eq!(alone, all[row * 64..(row + 1) * 64], "row {row} from {start}");
+                }
+            }
+        }
     }
 }
 

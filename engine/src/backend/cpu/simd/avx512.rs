@@ -22,6 +22,9 @@ pub(super) use turned::{add_rows, is_read};
 
 /// Weight rows at a time.
 const ROWS: usize = 4;
+/// Bytes ahead of a read that are asked for early: as far as memory is slow, and rows lie one after the other. The rows of
+/// a small model are shorter than that.
+const AHEAD: usize = 8 << 10;
 
 /// Whether this processor has what the loops here use.
 pub(super) fn is_there() -> bool {

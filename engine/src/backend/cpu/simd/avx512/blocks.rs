@@ -21,6 +21,16 @@ pub(in super::super) trait Block {
     const HAS_OFFSET: bool;
     /// Blocks whose scales and offsets lie within 64 bytes of the first block's start.
     const NEAR: usize = (64 - 2 * (Self::HAS_OFFSET as usize + 1)) / Self::SIZE + 1;
+    /// Where the first half of each of these blocks lies, in halves, over and over.
+    const PLACES: [i16; 32] = {
+        let mut places = [0; 32];
+        let mut at = 0;
+        while at < places.len() {
+            places[at] = (at % Self::NEAR * Self::SIZE / 2) as i16;
+            at += 1;
+        }
+        places
+    };
 }
 
 struct Q8_0;
@@ -83,7 +93,7 @@ unsafe fn groups<B: Block, T: Rounded>(bytes: &[u8], x: QuantisedRow<'_, T>, y: 
         // SAFETY: every row lies within the bytes.
         let rows = std::array::from_fn(|row| unsafe { bytes.as_ptr().add((group * ROWS + row).min(last) * stride) });
         // SAFETY: as many blocks lie there as `x` has.
-        let products = unsafe { products::<B, T>(rows, stride, x) };
+        let products = unsafe { products::<B, T>(rows, x) };
         y.copy_from_slice(&products[..y.len()]);
     }
 }
@@ -92,47 +102,20 @@ unsafe fn groups<B: Block, T: Rounded>(bytes: &[u8], x: QuantisedRow<'_, T>, y: 
 /// Each of the rows has as many blocks as `x`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-unsafe fn products<B: Block, T: Rounded>(
-    rows: [*const u8; ROWS],
-    stride: usize,
-    x: QuantisedRow<'_, T>,
-) -> [f32; ROWS] {
+unsafe fn products<B: Block, T: Rounded>(rows: [*const u8; ROWS], x: QuantisedRow<'_, T>) -> [f32; ROWS] {
     let blocks = x.scales.len();
     let mut sums = [_mm512_setzero_ps(); ROWS];
     let mut offsets = [_mm512_setzero_ps(); ROWS];
-    for first in (0..blocks).step_by(CHUNK) {
-        let count = CHUNK.min(blocks - first);
-        let mask = ((1u32 << count) - 1) as __mmask16;
-        let starts = rows.map(|row| row.wrapping_add(first * B::SIZE));
-        // SAFETY: `x` has so many blocks from the first on, and so has every row; what is asked for early, the same place
-        // of the next group, is never read here.
-        unsafe {
-            let x_scales = _mm512_maskz_loadu_ps(mask, x.scales.as_ptr().add(first));
-            let mut scales = [_mm512_setzero_ps(); ROWS];
-            for (scales, start) in scales.iter_mut().zip(starts) {
-                *scales = _mm512_mul_ps(_mm512_cvtph_ps(halves::<B>(start, count, 0)), x_scales);
-            }
-            if B::HAS_OFFSET {
-                let x_sums = _mm512_maskz_loadu_ps(mask, x.sums.as_ptr().add(first));
-                for (offsets, start) in offsets.iter_mut().zip(starts) {
-                    let own = _mm512_cvtph_ps(halves::<B>(start, count, 1));
-                    *offsets = _mm512_fmadd_ps(own, x_sums, *offsets);
-                }
-            }
-            let mut own = T::first_blocks();
-            for at in (0..count).step_by(T::BLOCKS) {
-                let has_all = at + T::BLOCKS <= count;
-                let numbers = T::vector(x.whole.as_ptr().add((first + at) * BLOCK), has_all);
-                let less = T::less::<B>(numbers);
-                for row in 0..ROWS {
-                    let block = starts[row].add(at * B::SIZE);
-                    _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(ROWS * stride).cast());
-                    let whole = T::block_products::<B>(block, has_all, numbers, less);
-                    let scale = _mm512_permutexvar_ps(own, scales[row]);
-                    sums[row] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole), scale, sums[row]);
-                }
-                own = _mm512_add_epi32(own, _mm512_set1_epi32(T::BLOCKS as i32));
-            }
+    let mut first = 0;
+    // SAFETY: every row and `x` have so many blocks from the first on.
+    unsafe {
+        // Of a number that is known, so that nothing of it is computed each time.
+        while first + CHUNK <= blocks {
+            chunk::<B, T>(rows, x, first, CHUNK, &mut sums, &mut offsets);
+            first += CHUNK;
+        }
+        if first < blocks {
+            chunk::<B, T>(rows, x, first, blocks - first, &mut sums, &mut offsets);
         }
     }
     if B::NIBBLES {
@@ -142,18 +125,63 @@ unsafe fn products<B: Block, T: Rounded>(
     totals(std::array::from_fn(|row| if B::HAS_OFFSET { _mm512_add_ps(sums[row], offsets[row]) } else { sums[row] }))
 }
 
+/// Adds the products of up to 16 blocks.
+///
+/// # Safety
+/// Each of the rows, and `x`, has so many blocks from the first on.
+#[inline(always)]
+unsafe fn chunk<B: Block, T: Rounded>(
+    rows: [*const u8; ROWS],
+    x: QuantisedRow<'_, T>,
+    first: usize,
+    count: usize,
+    sums: &mut [__m512; ROWS],
+    offsets: &mut [__m512; ROWS],
+) {
+    let mask = ((1u32 << count) - 1) as __mmask16;
+    let starts = rows.map(|row| row.wrapping_add(first * B::SIZE));
+    // SAFETY: the caller's promise; what is asked for early is never read here. Only functions that have these
+    // instructions call this.
+    unsafe {
+        let x_scales = _mm512_maskz_loadu_ps(mask, x.scales.as_ptr().add(first));
+        let mut scales = [_mm512_setzero_ps(); ROWS];
+        for (scales, start) in scales.iter_mut().zip(starts) {
+            *scales = _mm512_mul_ps(_mm512_cvtph_ps(halves::<B>(start, count, 0)), x_scales);
+        }
+        if B::HAS_OFFSET {
+            let x_sums = _mm512_maskz_loadu_ps(mask, x.sums.as_ptr().add(first));
+            for (offsets, start) in offsets.iter_mut().zip(starts) {
+                let own = _mm512_cvtph_ps(halves::<B>(start, count, 1));
+                *offsets = _mm512_fmadd_ps(own, x_sums, *offsets);
+            }
+        }
+        let mut own = T::first_blocks();
+        for at in (0..count).step_by(T::BLOCKS) {
+            let has_all = at + T::BLOCKS <= count;
+            let numbers = T::vector(x.whole.as_ptr().add((first + at) * BLOCK), has_all);
+            let less = T::less::<B>(numbers);
+            for row in 0..ROWS {
+                let block = starts[row].add(at * B::SIZE);
+                _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(AHEAD).cast());
+                let whole = T::block_products::<B>(block, has_all, numbers, less);
+                let scale = _mm512_permutexvar_ps(own, scales[row]);
+                sums[row] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole), scale, sums[row]);
+            }
+            own = _mm512_add_epi32(own, _mm512_set1_epi32(T::BLOCKS as i32));
+        }
+    }
+}
+
 /// The halves number `nth` at the start of up to 16 blocks; zero beyond.
 ///
 /// # Safety
 /// So many blocks lie there.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
+#[inline(always)]
 unsafe fn halves<B: Block>(start: *const u8, count: usize, nth: i16) -> __m256i {
-    let mut places = [0i16; 32];
-    places.iter_mut().enumerate().for_each(|(at, place)| *place = (at % B::NEAR * B::SIZE / 2) as i16 + nth);
     // SAFETY: the array has 64 bytes; a window reads no further than the last block.
     unsafe {
-        let places = _mm512_loadu_si512(places.as_ptr().cast());
+        let places = _mm512_loadu_si512(B::PLACES.as_ptr().cast());
+        let places = _mm512_add_epi16(places, _mm512_set1_epi16(nth));
         let mut found = _mm512_setzero_si512();
         for at in (0..count).step_by(B::NEAR) {
             let window = start.add(at * B::SIZE);

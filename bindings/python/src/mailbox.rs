@@ -114,8 +114,11 @@ impl Mailbox {
     fn deliver(&self, py: Python<'_>) -> PyResult<()> {
         self.shared.bell.hear();
         // One that cannot be told keeps no other from its end.
-        let told = self.shared.take().into_iter().map(|(future, end)| settle(py, future.bind(py), end));
-        told.fold(Ok(()), |first, told| first.and(told))
+        let mut delivered = Ok(());
+        for (future, end) in self.shared.take() {
+            delivered = delivered.and(settle(py, future.bind(py), end));
+        }
+        delivered
     }
 }
 

@@ -211,7 +211,7 @@ const GOOD_ENOUGH: u8 = 2;
 fn class(field: &Field, settings: &Settings, place: &Place, is_good_enough: bool) -> u8 {
     let state = field.state(place);
     let is_ready = state.ready_at <= field.now;
-    let is_fast = !settings.latency_max.is_some_and(|most| state.known_ms() > most.ms());
+    let is_fast = settings.latency_max.is_none_or(|most| state.known_ms() <= most.ms());
     4 * u8::from(is_ready) + GOOD_ENOUGH * u8::from(is_good_enough) + u8::from(is_fast)
 }
 

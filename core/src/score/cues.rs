@@ -146,7 +146,7 @@ pub(super) fn hash_letters(mut hash: u32, text: &[u8]) -> (u32, usize) {
         let eight = eight_at(text, count);
         let letters = letters_ahead(eight);
         if letters > 0 {
-            let kept = (eight | 0x20 * ONES) & (u64::MAX >> (64 - 8 * letters));
+            let kept = (eight | (0x20 * ONES)) & (u64::MAX >> (64 - 8 * letters));
             let mixed = (kept ^ u64::from(hash)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             hash = (mixed ^ mixed >> 32) as u32;
         }
@@ -176,7 +176,7 @@ fn last_of(rest: &[u8]) -> u64 {
 #[inline]
 fn letters_ahead(eight: u64) -> usize {
     // Seven bits of each byte, so that no sum reaches the next one.
-    let low = (eight | 0x20 * ONES) & !HIGH;
+    let low = (eight | (0x20 * ONES)) & !HIGH;
     let from_a = low + (0x80 - u64::from(b'a')) * ONES;
     let above_z = low + (0x7f - u64::from(b'z')) * ONES;
     let others = (!from_a | above_z | eight) & HIGH;

@@ -20,6 +20,7 @@ use super::addresses::Addresses;
 use super::{Incoming, Outgoing, Transport};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::time::{Span, Timeouts};
+use crate::wire::Header;
 use crate::wire::batch::Method;
 
 /// How to reach the network.
@@ -84,8 +85,8 @@ impl HttpTransport {
         let headers = request.headers_mut();
         // The key's, and two that the client adds.
         headers.reserve(outgoing.headers().len() + 3);
-        for (name, value) in outgoing.headers() {
-            let (name, value) = header(name, value).ok_or_else(|| unfit().unsent())?;
+        for written in outgoing.headers() {
+            let (name, value) = header(written).ok_or_else(|| unfit().unsent())?;
             headers.append(name, value);
         }
         if let Some((name, value)) = outgoing.key_header() {
@@ -182,7 +183,7 @@ impl Transport for HttpTransport {
 }
 
 /// A header as reqwest takes it. What never changes is neither checked nor copied again.
-fn header(name: &Cow<'static, str>, value: &Cow<'static, str>) -> Option<(HeaderName, HeaderValue)> {
+fn header((name, value): &Header) -> Option<(HeaderName, HeaderValue)> {
     match (name, value) {
         (Cow::Borrowed(name), Cow::Borrowed(value)) => {
             Some((HeaderName::from_static(name), HeaderValue::from_static(value)))

@@ -34,7 +34,6 @@ use std::sync::Arc;
 use crate::model::{Endpoint, ModelCard};
 use crate::request::Request;
 use crate::snapshot::{Brief, Snapshot};
-use crate::sorting::sort_by_key;
 
 mod accepts;
 mod admission;
@@ -124,7 +123,7 @@ fn refusals(facts: &Facts<'_>, card: &ModelCard, endpoint: &Endpoint) -> Vec<Ref
     let mut refusals = Vec::new();
     check_model(facts, &model, &mut refusals);
     check_endpoint(facts, endpoint, facts.snapshot.keys().has(&endpoint.id), &mut refusals);
-    sort_by_key(&mut refusals, |refusal| refusal.rule);
+    refusals.sort_by_key(|refusal| refusal.rule);
     refusals
 }
 

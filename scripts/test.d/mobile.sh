@@ -1,4 +1,5 @@
-# The library for phones: what is generated from it runs the shared cases in Python, Kotlin and Swift.
+# The library for phones: what is generated from it runs the shared cases in Python, Kotlin and Swift; as it is shipped it is
+# held to its sizes.
 mobile_suites() {
     local mobile=$root/bindings/mobile made=$root/target/mobile
     if python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
@@ -6,6 +7,11 @@ mobile_suites() {
         suite mobile-python python3 "$mobile/python/run_cases.py" "$made-python/generated"
     else
         missing mobile-python "Python 3.9 or later is not here (210 cases)"
+    fi
+    if [ "$(uname)" = Linux ]; then
+        suite mobile-sizes "$mobile/sizes" "$made-python/generated"
+    else
+        missing mobile-sizes "sizes are measured on Linux"
     fi
     if command -v mvn >/dev/null && mvn -v 2>/dev/null | grep -E 'Java version: (1[1-9]|[2-9][0-9])' >/dev/null; then
         suite mobile-kotlin mvn -B -ntp -f "$mobile/kotlin/pom.xml" test

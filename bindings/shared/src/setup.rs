@@ -106,7 +106,7 @@ pub(crate) fn make(text: &str, host: Host) -> Result<Made, Failure> {
     let mut value = json::value(text, "settings", CODE)?;
     // Keys are taken out first: nothing that could quote them reads them.
     let keys = value.as_object_mut().and_then(|fields| fields.remove("keys"));
-    let setup: Setup = json::take(value, "settings", CODE)?;
+    let setup = read_setup(value)?;
     let config = config(&setup)?;
     let catalog = catalog(&setup, &config)?;
     let mut builder = Client::builder().catalog(catalog.clone());
@@ -136,6 +136,32 @@ pub(crate) fn make(text: &str, host: Host) -> Result<Made, Failure> {
         #[cfg(feature = "testing")]
         loopback,
     })
+}
+
+/// Reads the settings. A fault is told by the section that it is in.
+fn read_setup(value: Value) -> Result<Setup, Failure> {
+    // A list would be taken for the fields in their order.
+    if !value.is_object() {
+        return Err(Failure::new(CODE, "settings: expected an object").with_field("settings"));
+    }
+    // The keys are out of it already.
+    let whole = match json::take(value.clone(), "settings", CODE) {
+        Ok(setup) => return Ok(setup),
+        Err(failure) => failure,
+    };
+    const UNKNOWN: &str = "it has a field that is not known";
+    for (name, section) in value.as_object().into_iter().flatten() {
+        let alone = |section: &Value| Value::from_iter([(name.clone(), section.clone())]);
+        let read = |section: &Value, place: &str| json::take::<Setup>(alone(section), place, CODE);
+        let is_known = !read(&Value::Null, "settings").is_err_and(|failure| failure.message.contains(UNKNOWN));
+        let place = if is_known { name.as_str() } else { "settings" };
+        let Err(mut failure) = read(section, place) else { continue };
+        if !is_known {
+            failure.message = failure.message.replace(UNKNOWN, &format!("none is named '{name}'"));
+        }
+        return Err(failure);
+    }
+    Err(whole)
 }
 
 fn config(setup: &Setup) -> Result<Config, Failure> {
@@ -276,5 +302,20 @@ mod tests {
         let bad = made(json!({"vendor": "house", "models": [{"id": 7}]})).unwrap_err();
         assert!(bad.message.starts_with("rows[0]:2: "), "{}", bad.message);
         assert!(made(json!([])).unwrap_err().message.contains("not a list"));
+    }
+
+    #[test]
+    fn a_fault_is_told_by_its_section() {
+        let check = |text: &str, field: &str, says: &str| {
+            let failure = make(text, Host::default()).map(drop).unwrap_err();
+            assert_eq!((failure.code.as_str(), failure.field.as_deref()), (CODE, Some(field)), "{text}");
+            assert!(failure.message.starts_with(field) && failure.message.contains(says), "{}", failure.message);
+            assert!(!failure.message.contains("canary"), "{}", failure.message);
+        };
+        check(r#"{"routr": {"quality": 0.9}}"#, "settings", "none is named 'routr': use one of `file`, `router`");
+        check(r#"{"router": {"qualty": 0.9}}"#, "router", "a field that is not known: use one of `quality`");
+        check(r#"{"rows": [], "router": {"quality": "canary"}}"#, "router", "expected f64");
+        check(r#"{"rows": 7}"#, "rows", "expected a sequence");
+        check(r#"["canary"]"#, "settings", "expected");
     }
 }

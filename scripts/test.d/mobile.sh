@@ -1,5 +1,5 @@
 # The library for phones: what is generated from it runs the shared cases in Python, Kotlin and Swift; as it is shipped it is
-# held to its sizes.
+# held to its sizes, and the Maven artefact is used from a bare project.
 mobile_suites() {
     local mobile=$root/bindings/mobile made=$root/target/mobile
     if python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
@@ -15,6 +15,7 @@ mobile_suites() {
     fi
     if command -v mvn >/dev/null && mvn -v 2>/dev/null | grep -E 'Java version: (1[1-9]|[2-9][0-9])' >/dev/null; then
         suite mobile-kotlin mvn -B -ntp -f "$mobile/kotlin/pom.xml" test
+        suite mobile-packed "$mobile/kotlin/packed.sh" "$made-packed" "$made-kotlin/native"/libtierway_mobile.*
     else
         missing mobile-kotlin "Maven and a JDK of 11 or later are not here (210 cases and the library's tests)"
     fi

@@ -1,6 +1,7 @@
 //! The inner loops, for each set of instructions that is detected when the program runs, and the threads that share them.
 //!
-//! `portable` says what each loop computes; `avx2` computes it eight numbers at a time and `avx512` sixteen. Every loop's result depends on its
+//! `portable` says what each loop computes; `avx2` computes it eight numbers at a time, `avx512` sixteen, and `neon`,
+//! on ARM, four. Every loop's result depends on its
 //! arguments alone, never on who calls it or on what else is computed.
 #![allow(unsafe_code)]
 
@@ -13,6 +14,8 @@ mod avx2;
 mod avx512;
 mod crew;
 mod multiply;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod panel;
 mod portable;
 mod shared;
@@ -23,10 +26,12 @@ pub(super) use multiply::{Job, Rounded, multiply};
 pub(super) use shared::Shared;
 
 // What rows are rounded to.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use super::quantised::Whole as Width;
 #[cfg(target_arch = "x86_64")]
 use avx512::Rounded as Width;
+#[cfg(target_arch = "aarch64")]
+use neon::Rounded as Width;
 
 /// Tokens and weight rows of a tile.
 pub(super) const TILE: (usize, usize) = (4, 3);
@@ -42,6 +47,12 @@ pub(super) enum Isa {
     /// The same, and 512-bit vectors with products of whole numbers.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// 128-bit vectors, which every 64-bit ARM processor has.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// The same, and dot products of bytes.
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
 }
 
 impl Isa {
@@ -60,6 +71,13 @@ impl Isa {
                 found.push(Isa::Avx512);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        {
+            found.push(Isa::Neon);
+            if neon::has_dot() {
+                found.push(Isa::NeonDot);
+            }
+        }
         found
     }
 
@@ -70,6 +88,10 @@ impl Isa {
             Isa::Avx2 => "avx2+fma+f16c",
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => "avx512+vnni",
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => "neon",
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => "neon+dotprod",
         }
     }
 
@@ -81,6 +103,9 @@ impl Isa {
             // SAFETY: `all` alone makes this value, where the processor has the instructions; lengths are equal.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::Avx512 => unsafe { avx2::dot(a, b) },
+            // SAFETY: every 64-bit ARM processor has the instructions; lengths are equal.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon | Isa::NeonDot => unsafe { neon::dot(a, b) },
         }
     }
 
@@ -92,6 +117,9 @@ impl Isa {
             // SAFETY: as in `dot`.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::Avx512 => unsafe { avx2::add_scaled(weight, value, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon | Isa::NeonDot => unsafe { neon::add_scaled(weight, value, out) },
         }
     }
 
@@ -102,6 +130,9 @@ impl Isa {
             // SAFETY: as in `dot`.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::Avx512 => unsafe { avx2::exp_from(most, scores) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon | Isa::NeonDot => unsafe { neon::exp_from(most, scores) },
         }
     }
 
@@ -113,6 +144,9 @@ impl Isa {
             // SAFETY: as in `dot`; the bytes are those of as many numbers as `x` has.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::Avx512 => unsafe { avx2::dot_plain(dtype, bytes, x) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon | Isa::NeonDot => unsafe { neon::dot_plain(dtype, bytes, x) },
         }
     }
 
@@ -126,6 +160,9 @@ impl Isa {
             // SAFETY: as in `dot_plain`.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 if !y.is_empty() => unsafe { avx512::rows_plain(dtype, bytes, x, y) },
+            // SAFETY: as in `dot_plain`.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon | Isa::NeonDot => unsafe { neon::rows_plain(dtype, bytes, x, y) },
             _ => each_row(bytes, y, |row| portable::dot_plain(dtype, row, x)),
         }
     }
@@ -141,6 +178,12 @@ impl Isa {
             // SAFETY: as in `dot_plain`; blocks of `x` were counted.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::rows_blocks(dtype, bytes, x, y) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => unsafe { neon::rows_blocks::<T, false>(dtype, bytes, x, y) },
+            // SAFETY: as above; `all` makes this value where the processor has the instruction.
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => unsafe { neon::rows_blocks::<T, true>(dtype, bytes, x, y) },
             Isa::Portable => each_row(bytes, y, |row| portable::dot_blocks(dtype, row, x)),
         }
     }
@@ -219,6 +262,9 @@ impl Isa {
     pub(super) fn round<T: Whole>(self, x: &[f32], whole: &mut [T], scales: &mut [f32], sums: &mut [f32]) {
         match self {
             Isa::Portable => round(x, whole, scales, sums),
+            // The compiler makes of it what NEON has.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon | Isa::NeonDot => round(x, whole, scales, sums),
             // SAFETY: as in `dot`.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::Avx512 => unsafe { avx2::round(x, whole, scales, sums) },
@@ -237,6 +283,9 @@ impl Isa {
             // SAFETY: as in `dot`; the rows were just counted.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::Avx512 => unsafe { avx2::tile(x, w, columns) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon | Isa::NeonDot => unsafe { neon::tile(x, w, columns) },
         }
     }
 }

@@ -5,6 +5,8 @@
 //! depends on its row and its token alone.
 
 use super::Isa;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
 use crate::backend::cpu::quantised::{BLOCK, QuantisedRow};
@@ -120,6 +122,9 @@ impl Isa {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::panel(panel, x, tokens, out) },
+            // SAFETY: every 64-bit ARM processor has the instructions; sizes were just checked.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon | Isa::NeonDot => unsafe { neon::panel(panel, x, tokens, out) },
         }
     }
 }

@@ -55,6 +55,7 @@ impl Isa {
     }
 
     /// Writes a panel's products with up to 12 rows of `x` to `out`.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables, reason = "no other processor has the registers"))]
     pub(super) fn wide(self, panel: &[f32], x: &[f32], columns: usize, out: &mut Products) {
         let tokens = x.len() / columns;
         assert!(tokens <= TOKENS_MAX && tokens * columns == x.len() && panel.len() == ROWS * columns);

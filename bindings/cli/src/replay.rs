@@ -11,6 +11,8 @@ use tierway::score::Scorer;
 
 use crate::{Failure, progress};
 
+mod halves;
+mod margins;
 mod page;
 mod parts;
 use page::Chart;
@@ -31,6 +33,13 @@ pub(crate) struct ReplayArgs {
     /// Files to judge the frozen cascade on.
     #[arg(long, num_args = 1.., requires = "train")]
     test: Vec<PathBuf>,
+    /// Cut the files in two this many times, learn on each half, judge on the other, and tell the means.
+    #[arg(long, default_value_t = 0, conflicts_with_all = ["train", "test", "html"], requires = "models")]
+    halves: usize,
+    /// Cut each file so, and tell by how much what is learnt does better than a fixed choice at the same cost, with the
+    /// models and prices given or chosen by rule.
+    #[arg(long, default_value_t = 0, conflicts_with_all = ["train", "test", "html", "halves"])]
+    margins: usize,
     /// Prices: JSON {model: [in, out]}, dollars per million tokens.
     #[arg(long)]
     prices: Option<PathBuf>,
@@ -66,7 +75,16 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<(), Failure> {
         return Err(Failure::Input("--caution is a number such as 0.5, --effort from 1 to 50".to_owned()));
     }
     let prices = args.prices.as_deref().map(read_prices).transpose()?.unwrap_or_default();
-    if args.train.is_empty() { question(args, &prices) } else { judge(args, &prices) }
+    match (args.halves, args.margins) {
+        (0, 0) if args.train.is_empty() => question(args, &prices),
+        (0, 0) => judge(args, &prices),
+        (0, _) => margins::run(args, &prices),
+        _ => halves::run(args, &prices),
+    }
+}
+
+fn options_of(args: &ReplayArgs) -> Options {
+    Options { targets: args.targets.clone(), caution: args.caution, effort: args.effort, seed: args.seed }
 }
 
 /// The question score on each file.
@@ -155,8 +173,8 @@ impl Found {
     }
 }
 
-/// The best model, and the one whose quality is nearest three quarters of it: a choice for data without prices.
-fn choose_pair(rows: &[Record], file: &Path) -> Result<Vec<String>, Failure> {
+/// The mean mark of each model that answered nearly as many rows as the one with most.
+fn model_means(rows: &[Record]) -> Vec<(String, f64)> {
     let mut sums: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
     for (model, label) in rows.iter().flat_map(|row| &row.labels) {
         if let Some(label) = label {
@@ -165,17 +183,19 @@ fn choose_pair(rows: &[Record], file: &Path) -> Result<Vec<String>, Failure> {
         }
     }
     let full = sums.values().map(|(count, _)| *count).max().unwrap_or(0);
-    let means: Vec<(&str, f64)> = sums
-        .into_iter()
-        .filter(|(_, (count, _))| count * 10 >= full * 9)
-        .map(|(model, (count, sum))| (model, sum / count as f64))
-        .collect();
+    let kept = sums.into_iter().filter(|(_, (count, _))| count * 10 >= full * 9);
+    kept.map(|(model, (count, sum))| (model.to_owned(), sum / count as f64)).collect()
+}
+
+/// The best model, and the one whose quality is nearest three quarters of it: a choice for data without prices.
+fn choose_pair(rows: &[Record], file: &Path) -> Result<Vec<String>, Failure> {
+    let means = model_means(rows);
     let best = means.iter().max_by(|a, b| a.1.total_cmp(&b.1));
     let pair = best.and_then(|best| {
         let off = |mean: f64| (mean - 0.75 * best.1).abs();
         let others = means.iter().filter(|(model, _)| *model != best.0);
         let cheap = others.min_by(|a, b| off(a.1).total_cmp(&off(b.1)))?;
-        Some(vec![cheap.0.to_owned(), best.0.to_owned()])
+        Some(vec![cheap.0.clone(), best.0.clone()])
     });
     pair.ok_or_else(|| Failure::Input(format!("{}: needs labels of two models", file.display())))
 }
@@ -221,8 +241,7 @@ fn judge(args: &ReplayArgs, prices: &Prices) -> Result<(), Failure> {
     let scorer = Scorer::builtin();
     let train = Field::new(args.models.clone(), read_all(&args.train)?);
     let test = Field::new(args.models.clone(), read_all(&args.test)?);
-    let options =
-        Options { targets: args.targets.clone(), caution: args.caution, effort: args.effort, seed: args.seed };
+    let options = options_of(args);
     for (name, field) in [("--train", &train), ("--test", &test)] {
         if field.rows.is_empty() {
             let text = format!("no row of {name} has a label for every model of --models ({} rows)", field.left_out);

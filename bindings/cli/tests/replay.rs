@@ -70,6 +70,40 @@ fn a_judgement_is_told_whole_and_in_parts() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+#[test]
+fn halves_tell_means_and_how_far_one_strays() {
+    let folder = folder("halves");
+    let [file, prices] = ["all.jsonl", "prices.json"].map(|name| folder.join(name));
+    rows(&file, 260, 0);
+    std::fs::write(&prices, r#"{"small": [0.1, 0.4], "other": [0.1, 0.4], "big": [3, 15]}"#).unwrap();
+    let run = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tierway"));
+        command.args(["replay", "--models", &MODELS.join(","), "--effort", "1", "--targets", "0.95,0.98"]);
+        command.arg(&file).arg("--prices").arg(&prices).args(more);
+        command.output().unwrap()
+    };
+    let output = run(&["--halves", "2", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((found["halves"].as_u64(), found["rows"].as_u64()), (Some(4), Some(260)));
+    let lines = found["results"].as_array().unwrap();
+    let line = |policy: &str| {
+        lines.iter().find(|line| line["policy"] == policy && line["target_quality"].as_f64() == Some(0.98)).unwrap()
+    };
+    let saving = |policy: &str| line(policy)["saving"]["mean"].as_f64().unwrap();
+    assert!(saving("tierway") > saving("static_mixture") + 0.1, "{found}");
+    for field in ["quality", "saving"] {
+        for part in ["mean", "error", "scatter"] {
+            assert!(line("tierway")[field][part].is_number(), "{field}.{part}: {found}");
+        }
+    }
+    assert_eq!(run(&["--halves", "2", "--json"]).stdout, output.stdout, "the same bits again");
+    let table = String::from_utf8(run(&["--halves", "1"]).stdout).unwrap();
+    assert!(table.contains("2 halves of 260 rows") && table.contains("static_mixture"), "{table}");
+    assert_eq!(run(&["--halves", "5000"]).status.code(), Some(2));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 /// What other programs read: these fields stay.
 fn stable(found: &Value) {
     for field in ["results", "settled", "train_rows", "test_rows", "unlike_rows", "left_out"] {

@@ -58,6 +58,8 @@ pub struct Growth {
     pub leaf_min: usize,
     /// Which share of the columns is tried at each cut.
     pub columns: f64,
+    /// Which share of the cases, drawn anew, each tree grows on: the others can be predicted by trees that did not see them.
+    pub cases: f64,
     /// Where the random numbers start.
     pub seed: u64,
 }
@@ -91,12 +93,12 @@ impl Tree {
     }
 }
 
-/// Trees, and in which leaf of each the cases they grew on lie.
+/// Trees, and in which leaf of each the cases they were given lie.
 #[derive(Clone, Debug)]
 pub struct Forest {
     trees: Vec<Tree>,
-    /// By tree, then by case.
-    leaves: Vec<Vec<u32>>,
+    /// By tree, then by case: the leaf, and whether the tree grew on the case.
+    leaves: Vec<Vec<(u32, bool)>>,
 }
 
 impl Forest {
@@ -104,29 +106,60 @@ impl Forest {
     pub fn grow(table: &Table, cases: &[usize], targets: &[f64], growth: Growth) -> Forest {
         let mut random = Seeded::new(growth.seed);
         let mut forest = Forest { trees: Vec::new(), leaves: Vec::new() };
+        let drawn = ((cases.len() as f64 * growth.cases).ceil() as usize).min(cases.len());
+        let mut all: Vec<u32> = (0..cases.len() as u32).collect();
         for _ in 0..growth.trees {
+            if drawn < cases.len() {
+                random.shuffle(&mut all);
+            }
             let mut grower =
                 Grower { table, cases, targets, growth, nodes: Vec::new(), leaf_of: vec![0; cases.len()], leaves: 0 };
             grower.nodes.push(Node { column: 0, cut: 0.0, left: 0 });
-            let mut all: Vec<u32> = (0..cases.len() as u32).collect();
-            grower.split(0, &mut all, &mut random);
-            forest.trees.push(Tree { nodes: grower.nodes, leaves: grower.leaves });
-            forest.leaves.push(grower.leaf_of);
+            let (inside, outside) = all.split_at_mut(drawn);
+            grower.split(0, inside, &mut random);
+            let tree = Tree { nodes: grower.nodes, leaves: grower.leaves };
+            let mut leaves: Vec<(u32, bool)> = grower.leaf_of.iter().map(|leaf| (*leaf, true)).collect();
+            for case in outside {
+                leaves[*case as usize] = (tree.leaf_of(table.row(cases[*case as usize])) as u32, false);
+            }
+            forest.trees.push(tree);
+            forest.leaves.push(leaves);
         }
         forest
     }
 
-    /// Averages a quantity of the cases that it grew on, leaf by leaf.
+    /// Averages a quantity of the cases that it was given, leaf by leaf, over those that the tree grew on.
     pub fn average(&self, quantity: &[f64]) -> Averages {
-        let of_tree = |(tree, leaves): (&Tree, &Vec<u32>)| {
+        let of_tree = |(tree, leaves): (&Tree, &Vec<(u32, bool)>)| {
             let mut sums = vec![(0.0, 0u32); tree.leaves];
-            for (leaf, value) in leaves.iter().zip(quantity) {
+            for ((leaf, _), value) in leaves.iter().zip(quantity).filter(|((_, inside), _)| *inside) {
                 sums[*leaf as usize].0 += value;
                 sums[*leaf as usize].1 += 1;
             }
             sums.into_iter().map(|(sum, count)| (sum / f64::from(count.max(1))) as f32).collect()
         };
         Averages { by_tree: self.trees.iter().zip(&self.leaves).map(of_tree).collect() }
+    }
+
+    /// What these averages say of each case that the forest was given, by the trees that did not grow on it alone; by all
+    /// trees where all did.
+    pub fn outside(&self, averages: &Averages) -> Vec<f64> {
+        let count = self.leaves.first().map_or(0, Vec::len);
+        let (mut apart, mut whole) = (vec![(0.0, 0u32); count], vec![0.0; count]);
+        for (leaves, means) in self.leaves.iter().zip(&averages.by_tree) {
+            for (case, (leaf, inside)) in leaves.iter().enumerate() {
+                let mean = f64::from(means[*leaf as usize]);
+                whole[case] += mean;
+                if !inside {
+                    apart[case].0 += mean;
+                    apart[case].1 += 1;
+                }
+            }
+        }
+        let trees = self.trees.len().max(1) as f64;
+        let of =
+            |((sum, count), whole): ((f64, u32), f64)| if count > 0 { sum / f64::from(count) } else { whole / trees };
+        apart.into_iter().zip(whole).map(of).collect()
     }
 
     /// Where a new case lies, tree by tree.
@@ -245,7 +278,7 @@ mod tests {
             table.push(&row);
         }
         let cases: Vec<usize> = (0..400).collect();
-        let growth = Growth { trees: 40, leaf_min: 8, columns: 0.7, seed: 7 };
+        let growth = Growth { trees: 40, leaf_min: 8, columns: 0.7, cases: 1.0, seed: 7 };
         let predict = |row: &[f32]| {
             let forest = Forest::grow(&table, &cases, &targets, growth);
             forest.average(&targets).at(&forest.place(row))

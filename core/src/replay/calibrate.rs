@@ -7,11 +7,12 @@ use crate::learn::{Promise, Seeded, Trial, Verdict, test};
 use crate::score::Scorer;
 
 use super::bill::Prices;
-use super::chain::Rows;
 use super::fixed;
 use super::guard;
-use super::judge::{Options, learn_rows, rows_of, sums_of};
+use super::judge::{Options, learn_rows};
 use super::record::Field;
+use super::rows::Rows;
+use super::settle::sums_of;
 
 /// How many mixtures stand in for cascades where none could be learnt.
 const MIXTURES: usize = 12;
@@ -60,7 +61,7 @@ pub struct Rehearsal {
 
 /// Learns on half of the rows and tests the promise on the other half.
 pub fn calibrate(field: &Field, prices: &Prices, scorer: &Scorer, options: &Options, promise: Promise) -> Calibration {
-    let rows = rows_of(field, prices, scorer);
+    let rows = Rows::of(field, prices, scorer);
     let mut order: Vec<usize> = (0..rows.len()).collect();
     Seeded::new(options.seed).shuffle(&mut order);
     let (learn, rest) = order.split_at(rows.len() / 2);
@@ -90,14 +91,14 @@ fn trials(learn: &Rows, rest: &Rows, models: &[String], options: &Options, promi
         let unlike = guard::unlike(rest, &guard::novelty(learn));
         let mut names: Vec<&str> = chain.order.iter().map(|model| models[*model].as_str()).collect();
         names.push(&models[frontier]);
-        for (at, policy) in policies.iter().enumerate() {
-            let sums = sums_of(&policy.walk);
-            let walk = chain.walk(rest, policy);
+        let (all, crossed): (Vec<_>, Vec<_>) = policies.into_iter().unzip();
+        for (at, (walk, known)) in chain.walks(rest, &all).iter().zip(&crossed).enumerate() {
+            let sums = sums_of(known);
             // Calls unlike those that were learnt from go to the frontier.
             let own = |row: usize| if unlike[row] { rest.labels[row][frontier] } else { walk.quality[row] };
             let cost = |row: usize| if unlike[row] { rest.costs[row][frontier] } else { walk.cost[row] };
             let trial = Trial {
-                name: format!("cascade {}, step {} of {}", names.join(" > "), at + 1, policies.len()),
+                name: format!("cascade {}, step {} of {}", names.join(" > "), at + 1, all.len()),
                 shortfalls: (0..rest.len()).map(|row| shortfall(row, own(row))).collect(),
                 cost: (0..rest.len()).map(cost).sum(),
             };
@@ -120,8 +121,8 @@ fn trials(learn: &Rows, rest: &Rows, models: &[String], options: &Options, promi
         }
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)));
-    // One that is dearer than a safer one is not worth a test.
-    let mut least = f64::INFINITY;
+    // One that is dearer than a safer one, or than always asking the frontier, is not worth a test.
+    let mut least: f64 = learn.costs.iter().map(|costs| costs[frontier]).sum();
     found.retain(|(_, cost, _)| {
         let cheaper = *cost < least;
         least = least.min(*cost);

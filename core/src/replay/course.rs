@@ -1,8 +1,9 @@
 //! What a policy does at each row that is judged: a cascade at the rows that are like those it was learnt from, a mixture
 //! of two models at the others.
 
-use super::chain::{Chain, Policy, Rows, Walk};
+use super::chain::Walk;
 use super::fixed::{Mixture, Sums};
+use super::rows::Rows;
 
 /// A policy's way through the rows, walked once.
 pub(super) struct Course<'a> {
@@ -25,13 +26,8 @@ impl<'a> Course<'a> {
     }
 
     /// A cascade, and a mixture for the rows that are unlike what it was learnt from.
-    pub(super) fn cascade(
-        (chain, policy): (&'a Chain, &Policy),
-        rows: &Rows,
-        unlike: &'a [bool],
-        mixture: Mixture,
-    ) -> Course<'a> {
-        Course { cascade: Some((&chain.order, chain.walk(rows, policy))), unlike, mixture }
+    pub(super) fn cascade((order, walk): (&'a [usize], Walk), unlike: &'a [bool], mixture: Mixture) -> Course<'a> {
+        Course { cascade: Some((order, walk)), unlike, mixture }
     }
 
     /// The cascade's order and walk, where it decides at this row.

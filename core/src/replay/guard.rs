@@ -4,8 +4,9 @@
 use crate::learn::{Novelty, Table};
 use crate::score::TRAITS;
 
-use super::chain::{Rows, Walk};
+use super::chain::Walk;
 use super::fixed::{Mixture, Sums};
+use super::rows::Rows;
 
 /// By how many standard errors a cascade must beat the best mixture on the training rows.
 const EVIDENCE: f64 = 1.0;

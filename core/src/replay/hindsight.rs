@@ -7,6 +7,7 @@
 use crate::learn::{Logistic, Table};
 
 use super::record::Field;
+use super::rows::Rows;
 
 /// Most other models that are looked at.
 const MODELS_MAX: usize = 40;
@@ -25,59 +26,72 @@ pub(super) fn hints(field: &Field) -> Vec<Vec<f64>> {
     field.rows.iter().map(marks).collect()
 }
 
-/// The states with the hints beside them; none where there are no hints.
-pub(super) fn beside(table: &Table, hints: &[Vec<f64>]) -> Option<Table> {
-    let more = hints.first().map_or(0, Vec::len);
-    if more == 0 {
+/// By row, then by model: the chance of a good answer, told from everything that is known afterwards by a curve that did
+/// not see the row; none where there are no hints.
+pub(super) fn chances(rows: &Rows) -> Option<Vec<Vec<f64>>> {
+    if rows.hints.first().is_none_or(Vec::is_empty) {
         return None;
     }
-    let mut wider = Table::new(table.width() + more);
-    for (at, hints) in hints.iter().enumerate() {
-        let row: Vec<f32> = table.row(at).iter().copied().chain(hints.iter().map(|mark| *mark as f32)).collect();
-        wider.push(&row);
-    }
-    Some(wider)
-}
-
-/// The chance of each mark, told from the state and the hints by a curve that did not see it.
-pub(super) fn chances(wider: &Table, marks: &[f64]) -> Vec<f64> {
-    let mut chances = vec![0.0; marks.len()];
+    let table = afterwards(rows);
+    let models = rows.frontier() + 1;
+    let mut chances = vec![Vec::new(); rows.len()];
     for fold in 0..FOLDS {
-        let inside: Vec<usize> = (0..marks.len()).filter(|case| case % FOLDS != fold).collect();
-        let known: Vec<f64> = inside.iter().map(|case| marks[*case]).collect();
-        let curve = Logistic::fit(wider, &inside, &known, PENALTY);
-        for case in (fold..marks.len()).step_by(FOLDS) {
-            chances[case] = curve.at(wider.row(case));
+        let inside: Vec<usize> = (0..rows.len()).filter(|case| case % FOLDS != fold).collect();
+        let fit = |model: usize| {
+            let marks: Vec<f64> = inside.iter().map(|case| rows.labels[*case][model]).collect();
+            Logistic::fit(&table, &inside, &marks, PENALTY)
+        };
+        let curves: Vec<Logistic> = (0..models).map(fit).collect();
+        for case in (fold..rows.len()).step_by(FOLDS) {
+            chances[case] = curves.iter().map(|curve| curve.at(table.row(case))).collect();
         }
     }
-    chances
+    Some(chances)
+}
+
+/// The prompts' signs, whose answers agree, and the hints.
+fn afterwards(rows: &Rows) -> Table {
+    let row = |at: usize| -> Vec<f32> {
+        let mut values = rows.seen[at].afterwards();
+        values.extend(rows.hints[at].iter().map(|mark| *mark as f32));
+        values
+    };
+    let mut table = Table::new(if rows.len() == 0 { 0 } else { row(0).len() });
+    (0..rows.len()).for_each(|at| table.push(&row(at)));
+    table
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::learn::Seeded;
-    use crate::replay::Record;
+    use crate::replay::{Prices, Record};
+    use crate::score::Scorer;
 
     #[test]
     fn other_models_marks_take_luck_out_of_one() {
         let mut random = Seeded::new(17);
-        let mut table = Table::new(1);
-        let (mut truth, mut marks, mut hints) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..400 {
+        let mut truth = Vec::new();
+        let mut row = |at: usize| {
             let chance = if random.unit() < 0.5 { 0.9 } else { 0.3 };
-            let mut mark = || f64::from(u8::from(random.unit() < chance));
-            marks.push(mark());
-            hints.push((0..12).map(|_| mark()).collect::<Vec<f64>>());
             truth.push(chance);
-            table.push(&[1.0]);
-        }
-        let wider = beside(&table, &hints).expect("there are hints");
-        let found = chances(&wider, &marks);
-        let off = |of: &[f64]| of.iter().zip(&truth).map(|(one, two)| (one - two).powi(2)).sum::<f64>() / 400.0;
-        assert!(off(&found) < 0.25 * off(&marks), "{} {}", off(&found), off(&marks));
-        assert!(beside(&table, &[]).is_none());
-        assert!(beside(&table, &vec![Vec::new(); 400]).is_none());
+            let mut mark = || Some(f64::from(u8::from(random.unit() < chance)));
+            let others = (0..12).map(|other| (format!("other-{other}"), mark())).collect::<Vec<_>>();
+            let ours = [("small".to_owned(), mark()), ("big".to_owned(), mark())];
+            Record { id: at.to_string(), labels: others.into_iter().chain(ours).collect(), ..Record::default() }
+        };
+        let mut records: Vec<Record> = (0..400).map(&mut row).collect();
+        let of = |records: Vec<Record>| {
+            let field = Field::new(vec!["small".to_owned(), "big".to_owned()], records);
+            Rows::of(&field, &Prices::new(), &Scorer::builtin())
+        };
+        let rows = of(records.clone());
+        let found = chances(&rows).expect("there are hints");
+        let off = |of: &[Vec<f64>]| of.iter().zip(&truth).map(|(one, two)| (one[1] - two).powi(2)).sum::<f64>() / 400.0;
+        assert!(off(&found) < 0.25 * off(&rows.labels), "{} {}", off(&found), off(&rows.labels));
+        records.iter_mut().for_each(|row| row.labels.retain(|model, _| !model.starts_with("other")));
+        assert!(chances(&of(records)).is_none());
+        assert!(chances(&of(Vec::new())).is_none());
     }
 
     #[test]

@@ -4,15 +4,18 @@ use crate::learn::Novelty;
 use crate::score::{Scorer, TaskKind};
 
 use super::Outcome;
-use super::bill::{Prices, costs};
-use super::chain::{Chain, Grain, Pace, Policy, Rows, Walk};
+use super::bill::Prices;
+use super::chain::{Chain, Pace, Policy, Walk};
 use super::course::Course;
+use super::crossed::{Crossed, Found};
 use super::fixed::{self, Mixture, Sums};
 use super::guard;
-use super::hindsight;
+use super::lesson::Grain;
+use super::margin;
 use super::parts::{self, AskedShare, KindOutcome};
 use super::record::Field;
-use super::state::Seen;
+use super::rows::Rows;
+use super::settle::{Choice, Settled, settle};
 
 /// Shares of the frontier's quality that are aimed at.
 pub const TARGETS: [f64; 5] = [0.95, 0.98, 0.99, 0.995, 1.0];
@@ -28,14 +31,17 @@ const SURE: f64 = 0.97;
 /// Prices for quality, as what a whole right answer is worth in frontier answers, from dear to cheap.
 const WORTHS: (f64, f64, usize) = (300.0, 0.6, 64);
 
+/// Policies by price, each with its walk at rows that it was not learnt from.
+pub(super) type Walked = Vec<(Policy, Walk)>;
+
 /// How to learn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Shares of the frontier's quality to aim at.
     pub targets: Vec<f64>,
-    /// How many standard errors of the quality measured on the training rows the target must be cleared by.
+    /// By how many standard errors of the training rows' marks the target must be cleared: 0 aims at it on average.
     pub caution: f64,
-    /// How many times over the trees are grown: 1 is quick, 4 is the default.
+    /// How many times over the trees are grown: 1 is quick, 2 is the default.
     pub effort: usize,
     /// Where the random numbers start.
     pub seed: u64,
@@ -43,7 +49,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { targets: TARGETS.to_vec(), caution: 1.75, effort: 4, seed: 7 }
+        Options { targets: TARGETS.to_vec(), caution: 0.0, effort: 2, seed: 7 }
     }
 }
 
@@ -51,30 +57,15 @@ impl Default for Options {
 #[derive(Clone, Debug)]
 pub struct Learnt {
     /// The chain that does best over all targets, with its policies by price.
-    best: Option<(Chain, Vec<Policy>)>,
+    best: Option<(Chain, Walked)>,
     /// Tells rows that are unlike those.
-    novelty: Option<Novelty>,
+    pub(super) novelty: Option<Novelty>,
     /// By target: what Tierway does, and the fixed choices beside it.
-    settled: Vec<Settled>,
+    pub(super) settled: Vec<Settled>,
+    /// The models of the mixtures that give most for their cost.
+    pub(super) corners: Vec<usize>,
     models: usize,
     rows: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Settled {
-    target: f64,
-    tierway: Choice,
-    /// What that costs on the training rows.
-    cost: f64,
-    mixture: Mixture,
-    single: Mixture,
-    coin: Mixture,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Choice {
-    Fixed(Mixture),
-    Cascade(usize),
 }
 
 /// A policy on the rows that are judged, beside the fixed choices.
@@ -98,39 +89,36 @@ pub struct Judged {
 
 /// Learns from the rows of a field and settles on a policy for each target.
 pub fn learn(train: &Field, prices: &Prices, scorer: &Scorer, options: &Options) -> Learnt {
-    let rows = thinned(&rows_of(train, prices, scorer));
+    let rows = thinned(&Rows::of(train, prices, scorer));
     let singles = fixed::singles(&rows.labels, &rows.costs);
     let best = learn_rows(&rows, options);
     let policies = best.as_ref().map_or(&[][..], |(_, policies)| policies);
     let settle = |target: &f64| settle(*target, &rows, &singles, policies, options.caution);
     let settled = if rows.len() == 0 { Vec::new() } else { options.targets.iter().map(settle).collect() };
     let novelty = best.as_ref().map(|_| guard::novelty(&rows));
-    Learnt { best, novelty, settled, models: train.models.len(), rows: rows.len() }
+    let corners = margin::corners(&singles);
+    Learnt { best, novelty, settled, corners, models: train.models.len(), rows: rows.len() }
 }
 
-/// The best chain of some rows and its policies by price; none where the rows are too few.
-pub(super) fn learn_rows(rows: &Rows, options: &Options) -> Option<(Chain, Vec<Policy>)> {
+/// The best chain of some rows and its policies by price, with their walks at rows that they were not learnt from; none
+/// where the rows are too few.
+pub(super) fn learn_rows(rows: &Rows, options: &Options) -> Option<(Chain, Walked)> {
     if rows.len() < ROWS_MIN || rows.frontier() == 0 {
         return None;
     }
-    let grain = Grain {
-        folds: 8,
-        fold_trees: 12 * options.effort,
-        trees: 40 * options.effort,
-        leaf_min: (rows.len() / 120).clamp(8, 12),
-        seed: options.seed,
-    };
+    let grain = Grain { trees: 60 * options.effort, leaf_min: (rows.len() / 120).clamp(8, 12), seed: options.seed };
     best_chain(rows, &fixed::singles(&rows.labels, &rows.costs), grain, options)
 }
 
 /// The chain and pace whose policies save most over all targets. One chain for all targets: the best of many for each
 /// target would be the luckiest.
-fn best_chain(rows: &Rows, singles: &[Sums], grain: Grain, options: &Options) -> Option<(Chain, Vec<Policy>)> {
+fn best_chain(rows: &Rows, singles: &[Sums], grain: Grain, options: &Options) -> Option<(Chain, Walked)> {
     let prices = worths(singles[rows.frontier()].cost / rows.len() as f64);
-    let mut best: Option<(f64, Chain, Vec<Policy>)> = None;
+    let crossed = Crossed::cut(rows, grain);
+    let mut best: Option<(f64, Chain, Walked)> = None;
     for order in orders(singles) {
         let paces: &[Pace] = if order.len() > 1 { &[Pace::Patient, Pace::Eager] } else { &[Pace::Patient] };
-        let (chain, by_pace) = Chain::learn(rows, &order, paces, &prices, grain);
+        let Found { chain, by_pace } = crossed.learn(&order, paces, &prices);
         for policies in by_pace {
             let cost = |target: &f64| settle(*target, rows, singles, &policies, options.caution).cost;
             let cost = options.targets.iter().map(cost).sum::<f64>();
@@ -148,7 +136,7 @@ fn best_chain(rows: &Rows, singles: &[Sums], grain: Grain, options: &Options) ->
 /// Where the rows have another number of models.
 pub fn judge(learnt: &Learnt, test: &Field, prices: &Prices, scorer: &Scorer) -> Judged {
     assert!(learnt.settled.is_empty() || learnt.models == test.models.len(), "learnt and judged on the same models");
-    let rows = rows_of(test, prices, scorer);
+    let rows = Rows::of(test, prices, scorer);
     let unlike = learnt.novelty.as_ref().map(|novelty| guard::unlike(&rows, novelty)).unwrap_or_default();
     let mut judged = Judged {
         outcomes: Vec::new(),
@@ -223,11 +211,17 @@ fn asked(target: f64, course: &Course<'_>, rows: &Rows, models: &[String]) -> Ve
 }
 
 impl Learnt {
+    /// What was aimed at, and the way of what was settled on for it.
+    pub(super) fn aimed<'a>(&'a self, settled: &Settled, rows: &Rows, unlike: &'a [bool]) -> (f64, Course<'a>) {
+        (settled.target, self.course(settled, rows, unlike))
+    }
+
     /// The way of what was settled on through other rows.
     fn course<'a>(&'a self, settled: &Settled, rows: &Rows, unlike: &'a [bool]) -> Course<'a> {
         match (settled.tierway, &self.best) {
             (Choice::Cascade(policy), Some((chain, policies))) => {
-                Course::cascade((chain, &policies[policy]), rows, unlike, settled.mixture)
+                let mut walks = chain.walks(rows, std::slice::from_ref(&policies[policy].0));
+                Course::cascade((&chain.order, walks.remove(0)), unlike, settled.mixture)
             }
             (Choice::Fixed(mixture), _) => Course::fixed(mixture),
             // A cascade is settled on where one was learnt.
@@ -262,17 +256,6 @@ fn outcome(policy: &str, target: Option<f64>, sums: Sums, frontier: Sums, rows: 
     }
 }
 
-pub(super) fn rows_of(field: &Field, prices: &Prices, scorer: &Scorer) -> Rows {
-    let label = |row: &super::Record| field.models.iter().map(|model| row.label(model).unwrap_or(0.0)).collect();
-    Rows {
-        seen: Seen::all(field, scorer),
-        labels: field.rows.iter().map(label).collect(),
-        costs: costs(field, prices),
-        prompts: field.rows.iter().map(super::Record::prompt_chars).collect(),
-        hints: hindsight::hints(field),
-    }
-}
-
 /// At most `ROWS_MAX` rows, evenly taken.
 fn thinned(rows: &Rows) -> Rows {
     let step = rows.len().div_ceil(ROWS_MAX).max(1);
@@ -287,62 +270,20 @@ fn worths(dear: f64) -> Vec<f64> {
     (0..count).map(|at| 1.0 / (most * (step * at as f64).exp() * dear.max(1e-12))).collect()
 }
 
-/// The orders of cheap models that are tried: all by cost, the small ones by quality before the best, both without the
-/// worst one or two, and the best alone. Few, since the best of many is the luckiest.
+/// The orders of cheap models that are tried: all by cost, and the best three and one. Few, since the best of many is
+/// the luckiest.
 fn orders(singles: &[Sums]) -> Vec<Vec<usize>> {
     let frontier = singles.len() - 1;
     let mut by_quality: Vec<usize> = (0..frontier).collect();
     by_quality.sort_by(|a, b| singles[*b].quality.total_cmp(&singles[*a].quality));
     by_quality.truncate(MODELS_MAX);
     let mut orders: Vec<Vec<usize>> = Vec::new();
-    for count in [by_quality.len(), by_quality.len() - 1, 3, 2, 1] {
-        let kept = &by_quality[..count.clamp(1, by_quality.len())];
-        let mut by_cost = kept.to_vec();
-        by_cost.sort_by(|a, b| singles[*a].cost.total_cmp(&singles[*b].cost));
-        let mut best_last = kept[1..].to_vec();
-        best_last.push(kept[0]);
-        for order in [by_cost, best_last] {
-            if !orders.contains(&order) {
-                orders.push(order);
-            }
+    for count in [by_quality.len(), 3, 1] {
+        let mut order = by_quality[..count.clamp(1, by_quality.len())].to_vec();
+        order.sort_by(|a, b| singles[*a].cost.total_cmp(&singles[*b].cost));
+        if !orders.contains(&order) {
+            orders.push(order);
         }
     }
     orders
-}
-
-pub(super) fn sums_of(walk: &Walk) -> Sums {
-    Sums {
-        quality: walk.quality.iter().sum(),
-        cost: walk.cost.iter().sum(),
-        frontier: walk.frontier.iter().filter(|asked| **asked).count() as f64,
-    }
-}
-
-/// The standard error of a policy's quality against a share of the frontier's, summed over the rows.
-fn error(quality: &[f64], rows: &Rows, target: f64) -> f64 {
-    let frontier = rows.frontier();
-    let count = rows.len() as f64;
-    let loss = |at: usize| quality[at] - target * rows.labels[at][frontier];
-    let mean = (0..rows.len()).map(loss).sum::<f64>() / count;
-    let variance = (0..rows.len()).map(|at| (loss(at) - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-    (variance * count).sqrt()
-}
-
-/// The cheapest of all policies, the fixed ones among them, that clears the target on the training rows.
-fn settle(target: f64, rows: &Rows, singles: &[Sums], policies: &[Policy], caution: f64) -> Settled {
-    let frontier = singles[rows.frontier()];
-    let wanted = target * frontier.quality;
-    let mixture = fixed::best_mixture(singles, wanted);
-    let single = fixed::best_single(singles, wanted);
-    let mut tierway = (Choice::Fixed(mixture), mixture.sums(singles).cost);
-    for (policy, found) in policies.iter().enumerate() {
-        let sums = sums_of(&found.walk);
-        let margin = caution * error(&found.expected, rows, target);
-        let expected: f64 = found.expected.iter().sum();
-        let clears = expected >= wanted + margin && sums.cost < tierway.1;
-        if clears && guard::beats(&found.walk, mixture, rows, singles) {
-            tierway = (Choice::Cascade(policy), sums.cost);
-        }
-    }
-    Settled { target, tierway: tierway.0, cost: tierway.1, mixture, single, coin: fixed::coin(singles, wanted) }
 }

@@ -47,6 +47,19 @@ impl Seen {
         &self.traits
     }
 
+    /// All that is known once every model has answered: the prompt's signs, who agrees with whom, who said nothing, lengths.
+    pub(super) fn afterwards(&self) -> Vec<f32> {
+        let models = self.answers.len();
+        let flag = |is: bool| f32::from(u8::from(is));
+        let mut values = self.traits.to_vec();
+        for one in 0..models {
+            values.extend((0..one).map(|two| flag(self.agrees(one, two))));
+        }
+        values.extend(self.answers.iter().map(|answer| flag(answer.is_missing())));
+        values.extend(&self.lengths);
+        values
+    }
+
     fn agrees(&self, one: usize, two: usize) -> bool {
         self.agree[one * self.answers.len() + two]
     }

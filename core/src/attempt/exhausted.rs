@@ -85,7 +85,7 @@ impl Exhausted {
             }
             Some(Kind::ContentFiltered) => "the vendor's filter refused the content",
             Some(_) => "try again later, or set keys of other vendors to fall back on",
-            None => "raise the deadline",
+            None => "wait, raise the deadline, or set keys of other vendors",
         }
     }
 }
@@ -94,7 +94,11 @@ impl fmt::Display for Exhausted {
     /// One line: each attempt with its error, and what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.tried.is_empty() {
-            return write!(f, "no candidate could be asked before the deadline: {}", self.advice());
+            return write!(
+                f,
+                "no candidate could be asked before the deadline; those that failed lately rest: {}",
+                self.advice()
+            );
         }
         write!(f, "no answer after {} attempt{}", self.tried.len(), if self.tried.len() == 1 { "" } else { "s" })?;
         for tried in &self.tried {

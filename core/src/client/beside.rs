@@ -157,6 +157,7 @@ impl Beside {
                 Some(CheckKind::Wellformed | CheckKind::Own(_)) | None => Verdict::Pass,
             };
         }
+        run.look_up();
         Ok(match verdict {
             Verdict::Pass => Outcome::Passed,
             Verdict::Short(reason) => Outcome::FellShort(reason),

@@ -83,11 +83,7 @@ pub(super) async fn drive(
             Step::Await | Step::Resume => unreachable!("hedges end with `ask`, and a whole answer has no rest"),
             Step::Check(attempt) => match &answer {
                 // Rare, and large: it takes no room in the future of a call without checks.
-                Some(answer) => {
-                    let outcome = Box::pin(beside.judge(run, attempts, attempt, &answer.reply)).await?;
-                    run.look_up();
-                    outcome
-                }
+                Some(answer) => Box::pin(beside.judge(run, attempts, attempt, &answer.reply)).await?,
                 None => Outcome::Passed,
             },
             Step::Done => return Ok(Driven::Answered(answer.expect("a course is done only after an answer"))),

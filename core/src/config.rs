@@ -229,18 +229,32 @@ impl Config {
     pub fn parse(text: &str, name: &str) -> Result<Config, ConfigError> {
         let read = tree::parse(text).and_then(|tree| tree::read::<Config>(&tree));
         let config = read.map_err(|error| locate(&error, text, name))?;
-        if let Some(quality) = config.router.quality
-            && !(quality > 0.0 && quality <= 1.0)
-        {
-            let place = format!("{name}:{}: router.quality", line_of_key(text, "quality"));
-            return Err(ConfigError::new(place, format!("{quality} is out of range: use above 0 to 1, such as 0.95")));
+        match config.fault() {
+            None => Ok(config),
+            Some((path, reason)) => Err(ConfigError::new(format!("{name}:{}: {path}", line_of(text, &path)), reason)),
         }
-        if let Some(percent) = config.retry.hedge_percent.filter(|percent| !(50..=99).contains(percent)) {
-            let place = format!("{name}:{}: retry.hedge_percent", line_of_key(text, "hedge_percent"));
-            return Err(ConfigError::new(place, format!("{percent} is out of range: use 50 to 99, such as 95")));
+    }
+
+    /// Refuses values that are out of range, wherever they come from.
+    ///
+    /// # Errors
+    /// The first of them by its section and key.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.fault().map_or(Ok(()), |(path, reason)| Err(ConfigError::new(path, reason)))
+    }
+
+    /// The first value that is out of range: its section and key, and what to write.
+    fn fault(&self) -> Option<(String, String)> {
+        if let Some(quality) = self.router.quality.filter(|quality| !(*quality > 0.0 && *quality <= 1.0)) {
+            let reason = format!("{quality} is out of range: use above 0 to 1, such as 0.95");
+            return Some(("router.quality".to_owned(), reason));
         }
-        config.check_cascade(text, name)?;
-        Ok(config)
+        if let Some(percent) = self.retry.hedge_percent.filter(|percent| !(50..=99).contains(percent)) {
+            let reason = format!("{percent} is out of range: use 50 to 99, such as 95");
+            return Some(("retry.hedge_percent".to_owned(), reason));
+        }
+        let named = |section: &'static str| move |(key, reason)| (format!("{section}.{key}"), reason);
+        self.cascade.fault().map(named("cascade")).or_else(|| self.promise.fault().map(named("promise")))
     }
 
     /// Reads a file. Paths in it become relative to its folder.
@@ -302,8 +316,19 @@ fn locate(error: &TreeError, text: &str, name: &str) -> ConfigError {
     ConfigError::new(format!("{name}:{}: {path}", error.line), error.message.replace('\n', " "))
 }
 
-fn line_of_key(text: &str, key: &str) -> usize {
-    text.lines().position(|line| line.trim_start().starts_with(key)).map_or(1, |at| at + 1)
+/// The line of a `section.key`, as it is mostly written; the first where it is written otherwise.
+fn line_of(text: &str, path: &str) -> usize {
+    let (section, key) = path.split_once('.').unwrap_or(("", path));
+    let mut inside = "";
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            inside = name.trim();
+        } else if inside == section && line.split('=').next().is_some_and(|name| name.trim() == key) {
+            return at + 1;
+        }
+    }
+    1
 }
 
 #[cfg(test)]
@@ -320,6 +345,12 @@ mod tests {
     fn a_fault_is_named_with_its_line_and_key() {
         check("[router]\nqualty = 0.9\n", "tierway.toml:2: router.qualty: unknown field");
         check("[router]\nquality = 1.5\n", "tierway.toml:2: router.quality: 1.5 is out of range");
+        check(
+            "[promise]\nquality = 0.9\n[router]\n quality=nan\n",
+            "tierway.toml:4: router.quality: NaN is out of range",
+        );
+        check("[promise]\nquality = 1.0\n", "tierway.toml:2: promise.quality: 1 is out of range");
+        check("[promise]\nquality = 0.9\nconfidence = 95\n", "tierway.toml:3: promise.confidence: 95 is out of range");
         check("[retry]\nhedge_percent = 100\n", "tierway.toml:2: retry.hedge_percent: 100 is out of range");
         check("[router]\nquality = \"high\"\n", "tierway.toml:2: router.quality: invalid type");
         check("\n[router]\nmodels = [\"gpt\"]\n", "tierway.toml:3: router.models: 'gpt' is no model id");

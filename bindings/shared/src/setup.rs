@@ -316,6 +316,7 @@ mod tests {
         check(r#"{"router": {"qualty": 0.9}}"#, "router", "a field that is not known: use one of `quality`");
         check(r#"{"rows": [], "router": {"quality": "canary"}}"#, "router", "expected f64");
         check(r#"{"rows": 7}"#, "rows", "expected a sequence");
+        check(r#"{"router": {"quality": 9}}"#, "router.quality", "9 is out of range: use above 0 to 1");
         check(r#"["canary"]"#, "settings", "expected");
     }
 }

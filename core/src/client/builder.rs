@@ -210,6 +210,7 @@ impl ClientBuilder {
     /// `Error::Ledger` where the ledger cannot be opened.
     /// `Error::Config` where a key or a catalogue file is not valid, or a model in the settings is unknown.
     pub fn build(self) -> Result<Client, Error> {
+        self.config.check()?;
         let builtin = Catalog::builtin();
         let catalog = match self.catalog {
             Some(catalog) => catalog,

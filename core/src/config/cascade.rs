@@ -6,7 +6,7 @@ use crate::id::ModelId;
 use crate::plan::{CascadeSettings, CheckKind, StreamChecks};
 use crate::time::Span;
 
-use super::{Config, ConfigError};
+use super::Config;
 
 /// Which checks the router may plan. None are where it names none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl CascadeConfig {
             .then(|| ("checks", "'judge' is named and no model for it: add judge = \"VENDOR/MODEL\"".to_owned()))
     }
 
-    /// The settings that it says. A judge without a model is left out; `fault` names it.
+    /// The settings that it says. A judge without a model is left out; `Config::check` refuses it.
     pub fn settings(&self) -> CascadeSettings {
         let kind = |name: &CheckName| match name {
             CheckName::Wellformed => Some(CheckKind::Wellformed),
@@ -100,13 +100,6 @@ impl Config {
     /// How models are chosen, cascades included, with the defaults where nothing is said.
     pub fn settings(&self) -> crate::plan::Settings {
         crate::plan::Settings { cascade: self.cascade.settings(), ..self.router.settings() }
-    }
-
-    /// The first fault of `[cascade]`, at its line.
-    pub(super) fn check_cascade(&self, text: &str, name: &str) -> Result<(), ConfigError> {
-        let Some((key, reason)) = self.cascade.fault() else { return Ok(()) };
-        let place = format!("{name}:{}: cascade.{key}", super::line_of_key(text, key));
-        Err(ConfigError::new(place, reason))
     }
 }
 

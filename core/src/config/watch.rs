@@ -49,6 +49,17 @@ impl PromiseConfig {
         *self == PromiseConfig::default()
     }
 
+    /// A fault: the key, and what is wrong with it.
+    pub(super) fn fault(&self) -> Option<(&'static str, String)> {
+        let outside = |value: Option<f64>| value.filter(|value| !(*value > 0.0 && *value < 1.0));
+        let reason =
+            |value: f64, such: &str| format!("{value} is out of range: use above 0 to below 1, such as {such}");
+        if let Some(quality) = outside(self.quality) {
+            return Some(("quality", reason(quality, "0.95")));
+        }
+        outside(self.confidence).map(|confidence| ("confidence", reason(confidence, "0.95")))
+    }
+
     /// The promise that it says.
     pub fn pledge(&self) -> Option<Pledge> {
         self.quality.map(|quality| Pledge { quality, confidence: self.confidence.unwrap_or(0.95) })

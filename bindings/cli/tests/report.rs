@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use tierway::learn::{Monitor, Pledge, Source};
 use tierway::ledger::{End, Rules};
 use tierway::store::{SqliteStore, Store};
 use tierway::testing::store::{History, Op, wait};
@@ -239,4 +240,31 @@ fn an_unknown_attempt_is_settled_once() {
     let after = text(&tierway(&folder, &["ledger", "unknown"]));
     assert!(ids.iter().all(|id| !after.contains(&format!("{id} "))), "{after}");
     assert!(text(&tierway(&folder, &["ledger", "check"])).contains("replay"));
+}
+
+#[test]
+fn a_promise_beside_the_account_is_in_the_report_kept_or_failed() {
+    let folder = Folder::new("promise");
+    let file = folder.0.join("tierway.db");
+    fill(&file);
+    let none = text(&tierway(&folder, &["report"]));
+    assert!(!none.contains("promise:"), "{none}");
+    let keep = |losses: &[f64]| {
+        let mut monitor = Monitor::new(Pledge { quality: 0.95, confidence: 0.95 });
+        losses.iter().for_each(|loss| drop(monitor.see(Source::Shadow, *loss)));
+        let store = SqliteStore::open(&file, Rules::default()).unwrap();
+        let shelf = store.shelf().unwrap();
+        let revision = wait(shelf.get(Monitor::NOTE)).unwrap().map_or(0, |note| note.revision);
+        assert!(wait(shelf.put(Monitor::NOTE, revision, serde_json::to_string(&monitor).unwrap())).unwrap());
+        wait(store.close()).unwrap();
+    };
+    keep(&[0.0; 100]);
+    let kept = text(&tierway(&folder, &["report"]));
+    assert!(kept.contains("promise: 95.0 % kept: 100 comparisons, 0 marks"), "{kept}");
+    keep(&[1.0; 40]);
+    let failed = text(&tierway(&folder, &["report"]));
+    assert!(failed.contains("promise: 95.0 % kept, failed "), "{failed}");
+    let json: serde_json::Value = serde_json::from_str(&text(&tierway(&folder, &["report", "--json"]))).unwrap();
+    assert_eq!(json["promise"]["quality"], 0.95);
+    assert!(json["promise"]["steps"].as_u64().unwrap() > 0, "{}", json["promise"]);
 }

@@ -36,6 +36,7 @@ mod generate_content;
 mod invoke;
 mod messages;
 mod ollama_chat;
+mod plain;
 mod registry;
 mod responses;
 mod sigv4;
@@ -84,8 +85,12 @@ pub(crate) fn header(name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'s
 impl HttpRequest {
     /// A body of JSON to this path.
     pub(crate) fn json(path: String, body: Map<String, Value>) -> HttpRequest {
-        let headers = vec![header("content-type", "application/json")];
-        HttpRequest { path, headers, body: json::bytes(&Value::Object(body)) }
+        HttpRequest::of_json(path, json::bytes(&Value::Object(body)))
+    }
+
+    /// A body that is JSON already.
+    fn of_json(path: String, body: Vec<u8>) -> HttpRequest {
+        HttpRequest { path, headers: vec![header("content-type", "application/json")], body }
     }
 }
 

@@ -14,6 +14,7 @@
 
 use serde_json::{Map, Value};
 
+use super::plain::Body;
 use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, errors, json};
 use crate::error::ProviderError;
 use crate::model::{Api, Dialect};
@@ -35,6 +36,8 @@ pub(super) use parse::request as parse_request;
 pub(super) use stream::Chunks;
 pub(super) use usage::{read as read_usage, tier as read_tier};
 pub(super) use write::body;
+#[cfg(all(test, feature = "quick"))]
+pub(super) use write::plain;
 
 const API: Api = Api::ChatCompletions;
 
@@ -48,8 +51,8 @@ impl Wire for ChatCompletions {
     }
 
     fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
-        let body = write::body(ask, mode)?;
-        Ok(HttpRequest::json(path(ask, "/chat/completions"), body))
+        let body = Body::of(write::plain(ask), || write::rest(ask, mode, Map::new()), || write::body(ask, mode))?;
+        Ok(body.request(path(ask, "/chat/completions")))
     }
 
     fn parse(&self, body: &[u8]) -> Result<Parsed, ProviderError> {

@@ -6,7 +6,7 @@ use crate::error::ProviderError;
 
 mod write;
 
-pub(crate) use write::bytes;
+pub(crate) use write::{ROOM, bytes, fields, quoted};
 
 /// Objects of at most so many fields are searched from end to end.
 const FEW_FIELDS: usize = 16;

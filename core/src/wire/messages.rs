@@ -3,8 +3,9 @@
 //! Instructions travel in their own field, tool results as a user's blocks. Signed and redacted thinking is kept in
 //! vendor fields and sent back as it came; thinking of other vendors, which has no signature, is left out.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::plain::Body;
 use super::turns::path;
 use super::{Ask, HttpRequest, HttpResponse, Mode, Parsed, StreamDecoder, Wire, header, json};
 use crate::error::ProviderError;
@@ -26,6 +27,8 @@ pub(super) use parse::request as parse_request;
 pub(super) use schema::held_to;
 pub(super) use stream::Events;
 pub(super) use write::body;
+#[cfg(all(test, feature = "quick"))]
+pub(super) use write::plain;
 
 /// The version that requests name where the endpoint names none.
 const VERSION: &str = "2023-06-01";
@@ -48,7 +51,9 @@ impl Wire for Messages {
 
     fn write(&self, ask: &Ask<'_>, mode: Mode) -> Result<HttpRequest, ProviderError> {
         let mut headers = Vec::new();
-        let mut body = body(ask, Api::Messages)?;
+        let api = Api::Messages;
+        let mut written = Body::of(write::plain(ask, api), || write::rest(ask, api, Map::new()), || body(ask, api))?;
+        let body = &mut written.rest;
         match ask.endpoint.dialect.more.get("anthropic_version") {
             // Vertex names the model in the path and the version in the body.
             Some(version) => {
@@ -69,7 +74,7 @@ impl Wire for Messages {
             body.insert("stream".to_owned(), true.into());
         }
         let path = path(ask, mode, "/messages", "/messages");
-        let mut request = HttpRequest::json(path, body);
+        let mut request = written.request(path);
         request.headers.append(&mut headers);
         Ok(request)
     }

@@ -4,21 +4,61 @@ use serde_json::{Map, Value, json};
 
 use super::{API, add_missing, write_message};
 use crate::error::ProviderError;
+use crate::message::{Message, Role};
 use crate::model::Dialect;
 use crate::request::{Effort, ResponseFormat, ServiceTier, Tool, ToolChoice};
 use crate::wire::dial::{Think, effort_of, think};
 use crate::wire::json::put;
+use crate::wire::plain::{self, Head};
 use crate::wire::turns::{is_vendors_own, no_arguments};
 use crate::wire::{Ask, Mode, schema, verbatim};
 
 /// The body, without what the dialect leaves out.
 pub(in crate::wire) fn body(ask: &Ask<'_>, mode: Mode) -> Result<Map<String, Value>, ProviderError> {
-    let writer = Writer { ask, dialect: &ask.endpoint.dialect, verbatim: verbatim::is_verbatim(&ask.endpoint.dialect) };
     let mut body = Map::new();
     if !ask.card.wire_name.is_empty() {
         body.insert("model".to_owned(), ask.card.wire_name.as_str().into());
     }
-    body.insert("messages".to_owned(), write_message::all(ask, writer.verbatim)?.into());
+    let is_verbatim = verbatim::is_verbatim(&ask.endpoint.dialect);
+    body.insert("messages".to_owned(), write_message::all(ask, is_verbatim)?.into());
+    rest(ask, mode, body)
+}
+
+/// The model and the messages of a conversation of plain texts; `None` where it is another.
+pub(in crate::wire) fn plain(ask: &Ask<'_>) -> Option<Head> {
+    let (draft, dialect) = (ask.draft, &ask.endpoint.dialect);
+    let is_left_out = dialect.omit.iter().any(|name| name == "model" || name == "messages");
+    if !plain::may_be(ask, API) || is_left_out {
+        return None;
+    }
+    let is_plain = |message: &Message| {
+        plain::text_of(message).is_some() && (ask.card.accepts.system || !plain::instructs(message))
+    };
+    if !draft.messages.iter().all(is_plain) {
+        return None;
+    }
+    let developer = if dialect.more.contains_key("developer_role") { "developer" } else { "system" };
+    let role = |message: &Message| match message.role {
+        Role::System => "system",
+        Role::Developer => developer,
+        Role::Assistant => "assistant",
+        _ => "user",
+    };
+    let mut head = Head::new();
+    if !ask.card.wire_name.is_empty() {
+        head.text("model", &ask.card.wire_name);
+    }
+    head.messages(draft.messages.iter().filter_map(|message| Some((role(message), plain::text_of(message)?))));
+    Some(head)
+}
+
+/// What comes after the messages.
+pub(super) fn rest(
+    ask: &Ask<'_>,
+    mode: Mode,
+    mut body: Map<String, Value>,
+) -> Result<Map<String, Value>, ProviderError> {
+    let writer = Writer { ask, dialect: &ask.endpoint.dialect, verbatim: verbatim::is_verbatim(&ask.endpoint.dialect) };
     writer.max_tokens(&mut body);
     writer.sampling(&mut body);
     writer.tools(&mut body)?;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// Bytes looked at together.
 const BLOCK: usize = 16;
 /// A body's buffer to begin with: most bodies fit, and larger ones grow it by doubling.
-const ROOM: usize = 1_024;
+pub(crate) const ROOM: usize = 1_024;
 
 /// What a wire wrote, as bytes.
 pub(crate) fn bytes(body: &Value) -> Vec<u8> {
@@ -44,18 +44,24 @@ fn array(items: &[Value], out: &mut Vec<u8>) {
 
 fn object(fields: &Map<String, Value>, out: &mut Vec<u8>) {
     out.push(b'{');
+    self::fields(fields, true, out);
+    out.push(b'}');
+}
+
+/// Fields of an object, a comma before each but the first of it.
+pub(crate) fn fields(fields: &Map<String, Value>, are_first: bool, out: &mut Vec<u8>) {
     for (at, (name, field)) in fields.iter().enumerate() {
-        if at > 0 {
+        if at > 0 || !are_first {
             out.push(b',');
         }
         quoted(name, out);
         out.push(b':');
         value(field, out);
     }
-    out.push(b'}');
 }
 
-fn quoted(text: &str, out: &mut Vec<u8>) {
+/// A text within quotation marks.
+pub(crate) fn quoted(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     out.reserve(bytes.len() + 2);
     out.push(b'"');

@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::{ANSWER_TOOL, EFFORT_ONLY, IN_PLACE, marks, schema};
 use crate::error::ProviderError;
-use crate::message::{CacheHint, Content, Message, Part, Source, ToolResult};
+use crate::message::{CacheHint, Content, Message, Part, Role, Source, ToolResult};
 use crate::model::{Api, Capability};
 use crate::request::{Effort, ResponseFormat, ServiceTier, Tool, ToolChoice};
 use crate::wire::dial::{BUDGET_MIN, Think, think};
 use crate::wire::json::put;
+use crate::wire::plain::{self, Head};
 use crate::wire::turns::{
     Merge, Speaker, Turn, arguments_object, check_tool_name, conversation, is_vendors_own, no_arguments, unsupported,
 };
@@ -26,6 +27,39 @@ pub(in crate::wire) fn body(ask: &Ask<'_>, api: Api) -> Result<Map<String, Value
     let split = conversation(ask, Merge::Results, stays_in_place);
     put(&mut body, "system", writer.system(&split.system)?);
     body.insert("messages".to_owned(), writer.messages(&split.turns)?.into());
+    rest(ask, api, body)
+}
+
+/// The most tokens, the instructions and the messages of a conversation of plain texts; `None` where it is another.
+pub(in crate::wire) fn plain(ask: &Ask<'_>, api: Api) -> Option<Head> {
+    let draft = ask.draft;
+    if !plain::may_be(ask, api) || draft.format == Some(ResponseFormat::JsonObject) {
+        return None;
+    }
+    let mut system = None;
+    for message in &draft.messages {
+        let text = plain::text_of(message)?;
+        if plain::instructs(message) && system.replace(text).is_some() {
+            return None;
+        }
+    }
+    let turns = || draft.messages.iter().filter(|message| !plain::instructs(message));
+    // What the model is to go on with is cut at its end.
+    let goes_on = turns().next_back().is_some_and(|message| message.role == Role::Assistant);
+    if goes_on || (system.is_some() && !ask.card.accepts.system) {
+        return None;
+    }
+    let role = |message: &Message| if message.role == Role::Assistant { "assistant" } else { "user" };
+    let mut head = Head::new();
+    head.number("max_tokens", ask.max_tokens);
+    system.into_iter().for_each(|text| head.text("system", text));
+    head.messages(turns().filter_map(|message| Some((role(message), plain::text_of(message)?))));
+    Some(head)
+}
+
+/// What comes after the messages.
+pub(super) fn rest(ask: &Ask<'_>, api: Api, mut body: Map<String, Value>) -> Result<Map<String, Value>, ProviderError> {
+    let writer = Writer { ask, api, verbatim: verbatim::is_verbatim(&ask.endpoint.dialect) };
     writer.tools(&mut body)?;
     writer.sampling(&mut body)?;
     writer.thinking(&mut body);

@@ -208,14 +208,12 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// `Error::Ledger` where the ledger cannot be opened.
-    /// `Error::Config` where a key or a catalogue file is not valid, or a model in the settings is unknown.
+    /// `Error::Config` where a value, a key or a catalogue file is not valid, or a model in the settings is unknown.
     pub fn build(self) -> Result<Client, Error> {
         self.config.check()?;
         let builtin = Catalog::builtin();
-        let catalog = match self.catalog {
-            Some(catalog) => catalog,
-            None => self.config.catalog.load(builtin)?,
-        };
+        let loaded = || self.config.catalog.load(builtin);
+        let catalog = self.catalog.map_or_else(loaded, Ok)?;
         #[cfg(all(feature = "engine", feature = "http"))]
         let catalog = match self.read_environment {
             true => crate::local::with_pulled(catalog, &local::folders(&self.model_folders)),

@@ -251,7 +251,9 @@ fn a_promise_beside_the_account_is_in_the_report_kept_or_failed() {
     assert!(!none.contains("promise:"), "{none}");
     let keep = |losses: &[f64]| {
         let mut monitor = Monitor::new(Pledge { quality: 0.95, confidence: 0.95 });
-        losses.iter().for_each(|loss| drop(monitor.see(Source::Shadow, *loss)));
+        for loss in losses {
+            monitor.see(Source::Shadow, *loss);
+        }
         let store = SqliteStore::open(&file, Rules::default()).unwrap();
         let shelf = store.shelf().unwrap();
         let revision = wait(shelf.get(Monitor::NOTE)).unwrap().map_or(0, |note| note.revision);

@@ -137,8 +137,8 @@ mod tests {
         change(&mut endpoint.dialect);
         let ask = Ask { draft, card: &card, endpoint: &endpoint, max_tokens: 300 };
         // With debug assertions this compares the bytes with the tree's.
-        let wire = for_api(api).unwrap();
-        [Mode::Unary, Mode::Stream].into_iter().for_each(|mode| drop(wire.write(&ask, mode).unwrap()));
+        let wire = for_api(api).expect("both formats have a wire");
+        [Mode::Unary, Mode::Stream].into_iter().for_each(|mode| assert!(wire.write(&ask, mode).is_ok()));
         match api {
             Api::Messages => crate::wire::messages::plain(&ask, api),
             _ => crate::wire::chat_completions::plain(&ask),

@@ -15,15 +15,4 @@ cd "$work/bare"
 npm init -y >/dev/null
 npm install --silent --no-audit --no-fund --offline --omit=optional "$work"/tar/*.tgz
 # Every example of the README, word for word, each in a file of its own.
-awk '/^```js$/ { at++; inside = 1; next } /^```$/ { inside = 0 } inside { print >("example" at ".mjs") }' "$here/README.md"
-grep -q 'new Client()' example1.mjs
-ran=0
-for example in example*.mjs; do
-    python3 "$root/scripts/with_loopback.py" --key DEEPSEEK_API_KEY --endpoint deepseek node "$example" >"$example.said"
-    cat "$example.said"
-    ran=$((ran + 1))
-done
-grep -q 'deepseek/' example1.mjs.said
-grep -q '^Short waves scatter more.$' example2.mjs.said
-grep -q '^hello by ollama/' example3.mjs.said
-echo "$ran passed, 0 failed"
+"$root/scripts/run_examples" "$here/README.md" js mjs node

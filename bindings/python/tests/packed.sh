@@ -15,21 +15,10 @@ python=$work/bare/bin/python
 "$python" -m pip install -q --no-index --no-deps "$wheel"
 cd "$work"
 # Every example of the README, word for word, each in a file of its own.
-awk '/^```python$/ { at++; inside = 1; next } /^```$/ { inside = 0 } inside { print >("example" at ".py") }' "$here/README.md"
-grep -q 'Client()' example1.py
-ran=0
-for example in example*.py; do
-    python3 "$root/scripts/with_loopback.py" --key DEEPSEEK_API_KEY --endpoint deepseek "$python" "$example" >"$example.said"
-    cat "$example.said"
-    ran=$((ran + 1))
-done
-grep -q 'deepseek/' example1.py.said
-grep -q '^Short waves scatter more.$' example2.py.said
-grep -q '^hello by ollama/' example3.py.said
+"$root/scripts/run_examples" "$here/README.md" python py "$python"
 # The command and the types came with it.
 "$work/bare/bin/tierway" --help >/dev/null
 "$python" - <<'PYTHON'
 import pathlib, tierway
 assert (pathlib.Path(tierway.__file__).parent / "py.typed").exists()
 PYTHON
-echo "$ran passed, 0 failed"

@@ -53,6 +53,7 @@ mod feedback;
 mod hedge;
 mod hit;
 mod ids;
+mod moment;
 mod pledge;
 mod providers;
 mod response;
@@ -74,6 +75,7 @@ pub use stream::ResponseStream;
 use alerts::Alerts;
 use feedback::Lessons;
 use ids::Ids;
+use moment::Moment;
 use pledge::Watch;
 use providers::Providers;
 use sessions::Sessions;
@@ -253,8 +255,9 @@ impl Client {
 struct Course {
     attempts: Attempts,
     needs: Needs,
-    /// When it was decided.
-    now: Timestamp,
+    began: Instant,
+    /// The time when it began by the wall clock, and when it was decided by the other.
+    decided: Moment,
     decided_in: Duration,
 }
 
@@ -271,6 +274,11 @@ impl Inner {
     async fn read_once(&self) {
         self.lessons.read_once(&*self.store).await;
         self.watch.read_once(&*self.store).await;
+    }
+
+    /// The time, by both clocks.
+    fn moment(&self) -> Moment {
+        Moment::of(&*self.clock)
     }
 
     fn health(&self) -> Arc<HealthBook> {
@@ -340,17 +348,18 @@ impl Inner {
     }
 
     /// Decides, and makes ready to try.
-    fn begin(&self, request: &Request, mode: Mode, began: Instant) -> Result<Course, Error> {
+    fn begin(&self, request: &Request, mode: Mode) -> Result<Course, Error> {
+        let Moment { now, at: began } = self.moment();
         self.check_fork()?;
         if request.service_tier == Some(ServiceTier::Batch) {
             return Err(BatchError::AskedAlone.into());
         }
-        let now = self.clock.now();
         let needs = Needs::of(request);
         let is_direct = mode == Mode::Stream && self.stream_checks() == StreamChecks::Off;
         let settings = if is_direct { self.direct() } else { Cow::Borrowed(&self.settings) };
         let plan = self.decide_at(now, request, &needs, &settings)?;
-        let decided_in = began.elapsed();
+        let decided = Moment { now, at: Instant::now() };
+        let decided_in = decided.at.duration_since(began);
         let mut rules = self.rules;
         // `Confidence` needs a call of its own: it is made where it is planned.
         let is_free = |check: &PlannedCheck| check.kind.is_free() && !matches!(check.kind, CheckKind::Confidence(_));
@@ -359,7 +368,7 @@ impl Inner {
         rules.is_stream = mode == Mode::Stream;
         let (id, seed) = self.ids.next(now);
         let attempts = Attempts::new(id, plan, rules, now, seed);
-        Ok(Course { attempts, needs, now, decided_in })
+        Ok(Course { attempts, needs, began, decided, decided_in })
     }
 
     fn provider(&self, endpoint: &EndpointId) -> Option<Arc<dyn Provider>> {

@@ -128,7 +128,7 @@ fn make(
         snapshot: snapshot.without_health(),
         needs: *needs,
         settings: settings.clone(),
-        complexity: complexity.cloned(),
+        complexity: complexity.cloned().map(Box::new),
         field,
     };
     if field.entrants.is_empty() {
@@ -198,7 +198,7 @@ impl Plan {
 
     /// How hard the request was found to be; `None` where the caller brought its own ratings.
     pub fn complexity(&self) -> Option<&Complexity> {
-        self.evidence.complexity.as_ref()
+        self.evidence.complexity.as_deref()
     }
 
     /// When the decision was made.

@@ -17,7 +17,7 @@ use crate::provider::Call;
 use crate::secrets::Secret;
 use crate::time::Timeouts;
 use crate::wire::batch::{Errand, HandOver, Method};
-use crate::wire::{Header, HttpRequest, header};
+use crate::wire::{Header, Headers, HttpRequest, header};
 
 #[cfg(feature = "http")]
 mod addresses;
@@ -192,8 +192,8 @@ fn missing_key(endpoint: &Endpoint) -> ProviderError {
 pub struct Incoming {
     /// The status.
     pub status: u16,
-    /// Header names in lower case and their values.
-    pub headers: Vec<(String, String)>,
+    /// Its headers.
+    pub headers: Headers,
     /// The body as it comes, still compressed if the vendor compressed it.
     pub body: BodyStream,
 }
@@ -201,7 +201,7 @@ pub struct Incoming {
 impl Incoming {
     /// The value of a header; `name` in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers.get(name)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::model::Api;
@@ -14,21 +14,33 @@ use crate::model::Api;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct VendorFields(BTreeMap<Api, Map<String, Value>>);
+pub struct VendorFields(
+    // In order. Nearly always of one format: a tree would take room for eleven.
+    #[serde(serialize_with = "write", deserialize_with = "read")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<Api, Map<String, Value>>"))]
+    Vec<OfApi>,
+);
+
+/// The fields of one format.
+type OfApi = (Api, Map<String, Value>);
+
+fn write<S: Serializer>(all: &[OfApi], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(all.iter().map(|(api, fields)| (api, fields)))
+}
+
+fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OfApi>, D::Error> {
+    Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
+}
 
 impl VendorFields {
     /// No fields.
     pub const fn new() -> VendorFields {
-        VendorFields(BTreeMap::new())
+        VendorFields(Vec::new())
     }
 
     /// Fields of one format.
     pub fn of(api: Api, fields: Map<String, Value>) -> VendorFields {
-        let mut all = VendorFields::new();
-        if !fields.is_empty() {
-            all.0.insert(api, fields);
-        }
-        all
+        if fields.is_empty() { VendorFields::new() } else { VendorFields(vec![(api, fields)]) }
     }
 
     /// Whether there are none.
@@ -38,30 +50,42 @@ impl VendorFields {
 
     /// The fields of `api`, if any.
     pub fn get(&self, api: Api) -> Option<&Map<String, Value>> {
-        self.0.get(&api)
+        self.0.iter().find(|(own, _)| *own == api).map(|(_, fields)| fields)
     }
 
     /// One field of `api`.
     pub fn field(&self, api: Api, name: &str) -> Option<&Value> {
-        self.0.get(&api)?.get(name)
+        self.get(api)?.get(name)
     }
 
     /// Sets one field of `api`, replacing an earlier one.
     pub fn set(&mut self, api: Api, name: impl Into<String>, value: Value) {
-        self.0.entry(api).or_default().insert(name.into(), value);
+        self.of_mut(api).insert(name.into(), value);
     }
 
     /// Adds `other`'s fields, which replace earlier ones of the same name.
     pub fn extend(&mut self, other: VendorFields) {
         for (api, fields) in other.0 {
-            self.0.entry(api).or_default().extend(fields);
+            self.of_mut(api).extend(fields);
         }
+    }
+
+    /// The fields of `api`, where there are none yet in a new place.
+    fn of_mut(&mut self, api: Api) -> &mut Map<String, Value> {
+        let at = match self.0.binary_search_by_key(&api, |(own, _)| *own) {
+            Ok(at) => at,
+            Err(at) => {
+                self.0.insert(at, (api, Map::new()));
+                at
+            }
+        };
+        &mut self.0[at].1
     }
 
     /// Copies the fields of `api` into a JSON object that a wire is writing, without replacing what it wrote. A name that
     /// starts with `$` is a wire's note to itself (that a text stood in a list) and is not copied.
     pub fn write_into(&self, api: Api, object: &mut Map<String, Value>) {
-        for (name, value) in self.0.get(&api).into_iter().flatten() {
+        for (name, value) in self.get(api).into_iter().flatten() {
             if !name.starts_with('$') && !object.contains_key(name) {
                 object.insert(name.clone(), value.clone());
             }

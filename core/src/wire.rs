@@ -33,6 +33,7 @@ mod documented;
 mod eventstream;
 mod fields;
 mod generate_content;
+mod headers;
 mod invoke;
 mod messages;
 mod ollama_chat;
@@ -48,6 +49,7 @@ pub use cohere_chat::CohereChat;
 pub use converse::Converse;
 pub use eventstream::{Frame, Frames};
 pub use generate_content::GenerateContent;
+pub use headers::Headers;
 pub use invoke::Invoke;
 pub use messages::Messages;
 pub use ollama_chat::{OllamaChat, OllamaGenerate};
@@ -100,7 +102,7 @@ pub struct HttpResponse<'a> {
     /// The status.
     pub status: u16,
     /// Header names in lower case and their values.
-    pub headers: &'a [(String, String)],
+    pub headers: &'a Headers,
     /// The body, decompressed.
     pub body: &'a [u8],
 }
@@ -108,7 +110,7 @@ pub struct HttpResponse<'a> {
 impl HttpResponse<'_> {
     /// The value of a header; `name` in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers.get(name)
     }
 }
 

@@ -109,8 +109,7 @@ impl Transport for Carrier {
                 Err(error) => Some((Err(error), None)),
             }
         });
-        let lower = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
-        let headers = head.headers.into_iter().map(lower).collect();
+        let headers = head.headers.into_iter().collect();
         Ok(Incoming { status: head.status, headers, body: Box::pin(pieces) })
     }
 }

@@ -81,24 +81,24 @@ impl Side {
 
     /// Reserves, asks, settles.
     pub(super) async fn ask(self, inner: &Arc<Inner>) -> Result<Heard, Error> {
-        let mut run = Run::new(inner, &self.needs, inner.clock.now());
+        let mut run = Run::new(inner, &self.needs, inner.moment());
         let prices = run.prices(&self.candidate, None);
-        if let Outcome::Rejected(reason) = run.hold(self.entry(run.now), prices).await? {
+        if let Outcome::Rejected(reason) = run.hold(self.entry(run.moment.now), prices).await? {
             return Ok(self.heard(Usd::ZERO, "over_budget", Err(reason)));
         }
         let id = self.request.attempt(self.number);
         let (call, provider) = run.send_off(&self.candidate, id, self.timeouts, true);
-        let busy = Busy::new(inner.clone(), &self.candidate, false);
+        let busy = Busy::new(inner.clone(), &self.candidate, false, run.moment.at);
         let came = whole(call, provider).await;
         run.look_up();
         match came {
             Ok(reply) => {
-                busy.end(None, run.now);
+                busy.end(None, run.moment);
                 run.settle_answer(&reply).await?;
                 Ok(self.heard(run.cost, "answered", Ok(*reply)))
             }
             Err(error) => {
-                busy.end(Some(&error), run.now);
+                busy.end(Some(&error), run.moment);
                 run.end(Ending::Failed(error.kind), Some(&error)).await?;
                 Ok(self.heard(run.cost, error.kind.as_str(), Err(error.to_string())))
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::attempt::{Aim, Attempt, Attempts, Outcome, Step};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::id::AttemptId;
-use crate::ledger::{ChargeLine, End, Ending, Facts, Purpose, Reserve};
+use crate::ledger::{ChargeLine, End, Ending, Facts, LedgerError, Purpose, Reserve};
 use crate::limits::RETRY_AFTER_MAX;
 use crate::model::ModelCard;
 use crate::money::Usd;
@@ -22,6 +22,7 @@ use crate::wire::Mode;
 
 use super::account::{Meter, Open, Prices};
 use super::beside::Beside;
+use super::moment::{Moment, timed};
 use super::response::{Response, Timing};
 use super::{Client, Course, Error, Inner, hedge, shadow};
 
@@ -35,9 +36,8 @@ pub(super) struct Answer {
 
 pub(super) async fn send(client: &Client, request: &Request) -> Result<Response, Error> {
     let inner = &client.inner;
-    let began = Instant::now();
-    let Course { mut attempts, needs, now, decided_in } = inner.begin(request, Mode::Unary, began)?;
-    let mut run = Run::new(inner, &needs, now);
+    let Course { mut attempts, needs, began, decided, decided_in } = inner.begin(request, Mode::Unary)?;
+    let mut run = Run::new(inner, &needs, decided);
     let mut beside = Beside::default();
     let driven = drive(&mut run, &mut attempts, &mut beside, false).await?;
     let Driven::Answered(answer) = driven else { unreachable!("whole answers are driven to their end") };
@@ -45,7 +45,8 @@ pub(super) async fn send(client: &Client, request: &Request) -> Result<Response,
     let card = attempts.candidate(answer.attempt).card();
     inner.lessons.note(attempts.request(), plan.complexity(), card);
     shadow::after(client, &mut attempts, answer.attempt, &answer.reply);
-    Ok(deliver(&attempts, answer, &run, &beside, began.elapsed(), decided_in))
+    let took = run.moment.at.duration_since(began);
+    Ok(deliver(&attempts, answer, &run, &beside, took, decided_in))
 }
 
 /// How far a course came.
@@ -65,7 +66,7 @@ pub(super) async fn drive(
 ) -> Result<Driven, Error> {
     let inner = run.inner;
     let mut answer: Option<Answer> = None;
-    let mut step = attempts.first(run.now, &inner.health());
+    let mut step = attempts.first(run.moment.now, &inner.health());
     loop {
         let outcome = match step {
             Step::Send(attempt) if streams_rest && !attempts.is_checked(attempt) => {
@@ -153,7 +154,7 @@ pub(super) struct Run<'a> {
     pub(super) inner: &'a Arc<Inner>,
     needs: &'a Needs,
     /// The time as last asked for. To ask takes longer than most steps do, so it is asked for after each wait.
-    pub(super) now: Timestamp,
+    pub(super) moment: Moment,
     open: Option<Box<Open>>,
     /// What all attempts cost so far.
     pub(super) cost: Usd,
@@ -162,17 +163,26 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(inner: &'a Arc<Inner>, needs: &'a Needs, now: Timestamp) -> Run<'a> {
-        Run { inner, needs, now, open: None, cost: Usd::ZERO, baseline_cost: None }
+    pub(super) fn new(inner: &'a Arc<Inner>, needs: &'a Needs, moment: Moment) -> Run<'a> {
+        Run { inner, needs, moment, open: None, cost: Usd::ZERO, baseline_cost: None }
     }
 
-    /// Looks at the clock, after something that took time.
+    /// Looks at the clocks, after something that took time.
     pub(super) fn look_up(&mut self) {
-        self.now = self.inner.clock.now();
+        self.moment = self.inner.moment();
+    }
+
+    /// What the store says; the clocks are looked at where it had to be waited for.
+    async fn of_store<T>(&mut self, asked: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {
+        let (said, has_waited) = timed(asked).await;
+        if has_waited {
+            self.look_up();
+        }
+        said
     }
 
     pub(super) fn next(&self, attempts: &mut Attempts, outcome: Outcome) -> Step {
-        self.inner.with_health(|health| attempts.next(outcome, self.now, health))
+        self.inner.with_health(|health| attempts.next(outcome, self.moment.now, health))
     }
 
     pub(super) async fn wait(&mut self, span: Span) -> Outcome {
@@ -194,9 +204,7 @@ impl<'a> Run<'a> {
     pub(super) async fn hold(&mut self, entry: Reserve, prices: Prices) -> Result<Outcome, Error> {
         let meter = Meter::new(prices, entry.at);
         let open = Open::new(self.inner.store.clone(), self.inner.clock.clone(), entry.attempt.clone(), meter);
-        let reserved = self.inner.store.reserve(entry).await;
-        self.look_up();
-        match reserved {
+        match self.of_store(self.inner.store.reserve(entry)).await {
             Ok(posted) => {
                 self.inner.alerts.tell(posted.alerts);
                 self.open = Some(Box::new(open));
@@ -218,7 +226,7 @@ impl<'a> Run<'a> {
         Reserve {
             attempt: attempts.request().attempt(attempt.number),
             request: attempts.request().clone(),
-            at: self.now,
+            at: self.moment.now,
             facts: Facts {
                 model: candidate.model().clone(),
                 vendor: candidate.endpoint().vendor.clone(),
@@ -267,13 +275,13 @@ impl<'a> Run<'a> {
         let endpoint = &candidate.endpoint().id;
         let call = Call::new(candidate.admission.clone(), id, candidate.terms.max_tokens);
         self.inner.with_health(|health| {
-            health.begin(endpoint, self.now);
+            health.begin(endpoint, self.moment.now);
             if earns_retry {
                 health.earn_retry(endpoint);
             }
         });
         if let Some(open) = &mut self.open {
-            open.sent(self.now);
+            open.sent(self.moment.now);
         }
         (call.with_timeouts(timeouts), self.inner.provider(endpoint))
     }
@@ -309,14 +317,14 @@ impl<'a> Run<'a> {
         busy: Busy,
         error: ProviderError,
     ) -> Result<Outcome, Error> {
-        busy.end(Some(&error), self.now);
+        busy.end(Some(&error), self.moment);
         self.end(Ending::Failed(error.kind), Some(&error)).await?;
         Ok(Outcome::Failed { number: attempt.number, error: Box::new(error), delivered: false })
     }
 
     /// The call of an attempt, as its endpoint sees it.
     pub(super) fn busy(&self, attempts: &Attempts, attempt: Attempt) -> Busy {
-        Busy::new(self.inner.clone(), attempts.candidate(attempt), attempts.is_stream())
+        Busy::new(self.inner.clone(), attempts.candidate(attempt), attempts.is_stream(), self.moment.at)
     }
 
     /// Settles a whole answer.
@@ -327,11 +335,11 @@ impl<'a> Run<'a> {
         reply: Box<Reply>,
         busy: Busy,
     ) -> Result<Answer, Error> {
-        busy.end(None, self.now);
+        busy.end(None, self.moment);
         let Settled { lines, tokens } = self.settle_answer(&reply).await?;
         let candidate = attempts.candidate(attempt);
         let request = attempts.plan().request();
-        self.inner.note_session(request, candidate, tokens, self.now);
+        self.inner.note_session(request, candidate, tokens, self.moment.now);
         Ok(Answer { attempt, reply, lines, first_piece: None })
     }
 
@@ -346,18 +354,16 @@ impl<'a> Run<'a> {
     pub(super) async fn end(&mut self, ending: Ending, error: Option<&ProviderError>) -> Result<Settled, Error> {
         let mut open = self.open.take().expect("an attempt is sent only after its reservation");
         let tokens = open.meter.tokens_seen();
-        match open.end(ending, error, self.now) {
+        match open.end(ending, error, self.moment.now) {
             End::Void(void) => {
-                self.inner.store.void(void).await.map_err(Error::Ledger)?;
-                self.look_up();
+                self.of_store(self.inner.store.void(void)).await.map_err(Error::Ledger)?;
                 Ok(Settled::default())
             }
             End::Settle(settle) => {
                 self.cost = self.cost.saturating_add(settle.cost);
                 self.baseline_cost = self.baseline_cost.or(settle.baseline_cost);
                 let settled = Settled { lines: settle.lines.clone(), tokens };
-                let posted = self.inner.store.settle(*settle).await.map_err(Error::Ledger)?;
-                self.look_up();
+                let posted = self.of_store(self.inner.store.settle(*settle)).await.map_err(Error::Ledger)?;
                 self.inner.alerts.tell(posted.alerts);
                 Ok(settled)
             }
@@ -409,8 +415,8 @@ pub(super) struct Busy {
 }
 
 impl Busy {
-    pub(super) fn new(inner: Arc<Inner>, candidate: &Candidate, is_stream: bool) -> Busy {
-        Busy { inner, endpoint: candidate.endpoint().id.clone(), began: Instant::now(), is_stream, is_over: false }
+    pub(super) fn new(inner: Arc<Inner>, candidate: &Candidate, is_stream: bool, began: Instant) -> Busy {
+        Busy { inner, endpoint: candidate.endpoint().id.clone(), began, is_stream, is_over: false }
     }
 
     /// Its first piece has come: hedges are timed by that.
@@ -422,16 +428,16 @@ impl Busy {
     }
 
     /// It was given up for a faster one.
-    pub(super) fn outrun(mut self, now: Timestamp) {
-        let took = span_of(self.began.elapsed());
+    pub(super) fn outrun(mut self, Moment { now, at }: Moment) {
+        let took = span_of(at.duration_since(self.began));
         self.inner.with_health(|health| health.outrun(&self.endpoint, self.is_stream, took));
         self.finish(Fate::Neutral, now);
     }
 
     /// It answered, or failed with this error.
-    pub(super) fn end(mut self, error: Option<&ProviderError>, now: Timestamp) {
+    pub(super) fn end(mut self, error: Option<&ProviderError>, Moment { now, at }: Moment) {
         let fate = match error {
-            None => Fate::Answered(span_of(self.began.elapsed())),
+            None => Fate::Answered(span_of(at.duration_since(self.began))),
             Some(error) => fate(error, now),
         };
         self.finish(fate, now);

@@ -199,12 +199,13 @@ type How = (Option<u32>, Option<EmbedUse>);
 async fn one(client: &Client, asked: &EmbedRequest, texts: &Request) -> Result<Embeddings, Error> {
     let inner = &client.inner;
     let needs = Needs::of_embedding(texts);
-    let now = inner.clock.now();
+    let moment = inner.moment();
+    let now = moment.now;
     let plan = inner.decide_at(now, texts, &needs, &inner.direct())?;
     let rules = crate::attempt::Rules { check: false, ..inner.rules };
     let (id, seed) = inner.ids.next(now);
     let mut attempts = Attempts::new(id, plan, rules, now, seed);
-    let mut run = Run::new(inner, &needs, now);
+    let mut run = Run::new(inner, &needs, moment);
     let how = (asked.dimensions, asked.purpose);
     let mut answer: Option<(Attempt, Embedded)> = None;
     let mut step = attempts.first(now, &inner.health());
@@ -215,7 +216,7 @@ async fn one(client: &Client, asked: &EmbedRequest, texts: &Request) -> Result<E
             Step::Send(attempt) => {
                 match run.ask(&mut attempts, attempt, |call, _| vectors(inner.clone(), how, call)).await? {
                     Asked::Came { attempt, came, busy } => {
-                        busy.end(None, run.now);
+                        busy.end(None, run.moment);
                         let mut open = run.hand_over();
                         open.meter.see_usage(came.usage.clone());
                         run.take_over(open);

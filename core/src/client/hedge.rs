@@ -101,7 +101,7 @@ where
 async fn give_up<T>(run: &mut Run<'_>, loser: Flight<T>) -> Result<(), Error> {
     let Flight { open, busy, asking, .. } = loser;
     drop(asking);
-    busy.outrun(run.now);
+    busy.outrun(run.moment);
     run.take_over(open);
     run.end(Ending::Cancelled, None).await?;
     Ok(())

@@ -112,7 +112,8 @@ fn micros<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok,
 impl Route {
     pub(super) fn of(plan: &Plan, candidate: &Candidate, answered: Attempt, tried: &[Tried]) -> Route {
         let endpoint = candidate.endpoint();
-        let mut attempts: Vec<AttemptLine> = tried.iter().map(AttemptLine::of_tried).collect();
+        let mut attempts = Vec::with_capacity(tried.len() + 1);
+        attempts.extend(tried.iter().map(AttemptLine::of_tried));
         if !tried.iter().any(|tried| tried.number == answered.number) {
             attempts.push(AttemptLine {
                 number: answered.number,

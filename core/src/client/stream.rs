@@ -83,16 +83,15 @@ impl std::fmt::Debug for ResponseStream {
 /// Tries candidates until one delivers a first piece.
 pub(super) async fn open(client: &Client, request: &Request) -> Result<ResponseStream, Error> {
     let inner = &client.inner;
-    let began = Instant::now();
-    let Course { mut attempts, needs, now, decided_in } = inner.begin(request, Mode::Stream, began)?;
-    let mut run = Run::new(inner, &needs, now);
+    let Course { mut attempts, needs, began, decided, decided_in } = inner.begin(request, Mode::Stream)?;
+    let mut run = Run::new(inner, &needs, decided);
     let mut beside = Beside::default();
     let (step, in_hand) = match inner.stream_checks() {
         StreamChecks::HoldBack => match drive::drive(&mut run, &mut attempts, &mut beside, true).await? {
             Driven::Unchecked(step, in_hand) => (step, in_hand),
             Driven::Answered(answer) => (Step::Done, Some(answer)),
         },
-        StreamChecks::Off | StreamChecks::Replace => (attempts.first(run.now, &inner.health()), None),
+        StreamChecks::Off | StreamChecks::Replace => (attempts.first(run.moment.now, &inner.health()), None),
     };
     let came = match step {
         Step::Done => None,
@@ -218,9 +217,10 @@ struct Rest {
 async fn rest(client: Client, mut attempts: Attempts, request: Request, cost: Usd) -> Result<Option<Rest>, Error> {
     let inner = &client.inner;
     let needs = Needs::of(&request);
-    let now = inner.clock.now();
+    let moment = inner.moment();
+    let now = moment.now;
     let Ok(plan) = inner.decide_at(now, &request, &needs, &inner.direct()) else { return Ok(None) };
-    let mut run = Run::new(inner, &needs, now);
+    let mut run = Run::new(inner, &needs, moment);
     run.cost = cost;
     let step = attempts.resume(plan, now, &inner.health());
     match first_piece(&mut run, &mut attempts, step).await {
@@ -354,9 +354,10 @@ impl ResponseStream {
     fn close(&mut self, failure: Option<ProviderError>) {
         self.deltas = None;
         self.sew(None);
-        let now = self.client.inner.clock.now();
+        let moment = self.client.inner.moment();
+        let now = moment.now;
         if let Some(busy) = self.busy.take() {
-            busy.end(failure.as_ref(), now);
+            busy.end(failure.as_ref(), moment);
         }
         let Some(mut open) = self.open.take() else { return };
         let ending = if failure.is_some() { Ending::Cut } else { Ending::Answered };

@@ -391,7 +391,7 @@ fn best(evidence: &Evidence, direct: Pick) -> Option<Path> {
         judged.max_tokens = None;
         Some(cost::expected(row.card(), &judged, 0, JUDGE_OUTPUT_TOKENS, evidence.snapshot.now()))
     };
-    let kind = evidence.complexity.as_ref().map(crate::score::Complexity::kind);
+    let kind = evidence.complexity.as_deref().map(crate::score::Complexity::kind);
     let facts = Facts { offers: evidence.screening.offers(), needs, settings, kind, judge: &judge };
     weigh(&evidence.field, &facts, direct)
 }

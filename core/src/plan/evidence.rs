@@ -17,7 +17,8 @@ pub(super) struct Evidence {
     pub(super) snapshot: Snapshot,
     pub(super) needs: Needs,
     pub(super) settings: Settings,
-    pub(super) complexity: Option<Complexity>,
+    /// Large, and so in a place of its own.
+    pub(super) complexity: Option<Box<Complexity>>,
     pub(super) field: Field,
 }
 

@@ -11,7 +11,7 @@ use crate::catalog::Catalog;
 use crate::error::{Kind, ProviderError, Retry};
 use crate::model::{Api, Dialect};
 use crate::reply::{Assembler, Reply};
-use crate::wire::{HttpResponse, StreamDecoder, Wire, cohere_v1, for_api};
+use crate::wire::{Headers, HttpResponse, StreamDecoder, Wire, cohere_v1, for_api};
 
 /// Words in the last pieces of a path that say what a request is for, where that is no answer of a model.
 const NO_CHAT: [(&str, &str); 24] = [
@@ -59,7 +59,7 @@ pub struct Exchange {
     /// The answer's status.
     pub status: u16,
     /// The answer's headers: those that were kept.
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     /// The answer's body as it went over the wire.
     pub body: Vec<u8>,
     /// Whether the answer is to be read as a stream, where that is known beforehand.
@@ -92,11 +92,11 @@ impl Exchange {
         let status = response["status"].as_u64().and_then(|status| u16::try_from(status).ok());
         let status = status.ok_or("no status in its response")?;
         let content_type = response["content_type"].as_str().unwrap_or_default().to_lowercase();
-        let mut headers = vec![("content-type".to_owned(), content_type)];
+        let mut headers: Headers = [("content-type", content_type)].into_iter().collect();
         match &response["retry_after"] {
             Value::Null => {}
-            Value::String(text) => headers.push(("retry-after".to_owned(), text.clone())),
-            other => headers.push(("retry-after".to_owned(), other.to_string())),
+            Value::String(text) => headers.push("retry-after", text),
+            other => headers.push("retry-after", &other.to_string()),
         }
         let mut exchange = Exchange {
             id: words(&row["id"]),
@@ -128,7 +128,7 @@ impl Exchange {
     }
 
     fn content_type(&self) -> &str {
-        self.headers.iter().find(|(name, _)| name == "content-type").map_or("", |(_, value)| value)
+        self.headers.get("content-type").unwrap_or("")
     }
 
     /// The format that the exchange's name for it stands for. Recordings call every path that ends in `/v1/chat`

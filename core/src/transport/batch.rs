@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::inflate::Inflate;
@@ -14,9 +15,9 @@ use crate::model::Endpoint;
 use crate::provider::Call;
 use crate::secrets::Secret;
 use crate::time::Timeouts;
-use crate::wire::HttpResponse;
 use crate::wire::batch::{BatchWire, Errand, HandOver};
 use crate::wire::lines::Lines;
+use crate::wire::{Headers, HttpResponse};
 
 /// Speaks one endpoint's batch API.
 #[derive(Debug)]
@@ -32,8 +33,8 @@ pub struct BatchPort {
 #[derive(Debug)]
 pub(crate) struct Whole {
     status: u16,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    headers: Headers,
+    body: Bytes,
 }
 
 impl Whole {
@@ -100,7 +101,7 @@ impl BatchPort {
             return Err(redirected(incoming.status));
         }
         if incoming.status >= 400 && incoming.header("date").is_none() {
-            incoming.headers.push(("date".to_owned(), http_date(self.clock.now())));
+            incoming.headers.push("date", &http_date(self.clock.now()));
         }
         Ok(incoming)
     }

@@ -57,7 +57,7 @@ impl EmbedPort {
             return Err(redirected(incoming.status));
         }
         if incoming.status >= 400 && incoming.header("date").is_none() {
-            incoming.headers.push(("date".to_owned(), http_date(self.clock.now())));
+            incoming.headers.push("date", &http_date(self.clock.now()));
         }
         let (status, headers) = (incoming.status, incoming.headers.clone());
         let body = collect(incoming).await?;

@@ -20,8 +20,8 @@ use super::addresses::Addresses;
 use super::{Incoming, Outgoing, Transport};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::time::{Span, Timeouts};
-use crate::wire::Header;
 use crate::wire::batch::Method;
+use crate::wire::{Header, Headers};
 
 /// How to reach the network.
 #[derive(Clone, Debug, Default)]
@@ -175,8 +175,10 @@ impl Transport for HttpTransport {
             }
         };
         let status = response.status().as_u16();
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+        let mut headers = Headers::with_capacity(response.headers().len());
+        for (name, value) in response.headers() {
+            headers.push(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+        }
         let body = Paced { pieces: Some(response.bytes_stream()), idle: limits.idle, alarm: None, is_set: false };
         Ok(Incoming { status, headers, body: Box::pin(body) })
     }

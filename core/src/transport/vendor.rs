@@ -54,7 +54,7 @@ impl HttpProvider {
             return Err(redirected(incoming.status));
         }
         if incoming.status >= 400 && incoming.header("date").is_none() {
-            incoming.headers.push(("date".to_owned(), http_date(self.clock.now())));
+            incoming.headers.push("date", &http_date(self.clock.now()));
         }
         Ok(incoming)
     }
@@ -193,29 +193,55 @@ fn is_whole_answer(incoming: &Incoming, api: Api) -> bool {
 }
 
 /// The whole body, decompressed, within its bound.
-pub(super) async fn collect(incoming: Incoming) -> Result<Vec<u8>, ProviderError> {
+pub(super) async fn collect(incoming: Incoming) -> Result<Bytes, ProviderError> {
     let inflate = Inflate::new(incoming.header("content-encoding"))?;
     gather(incoming, inflate).await
 }
 
-async fn gather(incoming: Incoming, mut inflate: Inflate) -> Result<Vec<u8>, ProviderError> {
+async fn gather(incoming: Incoming, mut inflate: Inflate) -> Result<Bytes, ProviderError> {
     let is_error = incoming.status >= 400;
     let most = if is_error { ERROR_BODY_BYTES_MAX } else { REPLY_BYTES_MAX };
     let (status, mut body) = (incoming.status, incoming.body);
-    let mut whole = Vec::new();
+    let mut whole = Gathered::default();
     while let Some(chunk) = body.next().await {
         let plain = inflate.feed(chunk.map_err(|error| error.with_status(status))?)?;
         if whole.len() + plain.len() > most {
             if is_error {
-                whole.extend_from_slice(&plain[..most - whole.len()]);
+                whole.add(plain.slice(..most - whole.len()));
                 break;
             }
             let text = format!("the answer is larger than {most} bytes");
             return Err(ProviderError::new(Kind::ReplyTooLarge, Retry::Elsewhere, text).with_status(status));
         }
-        whole.extend_from_slice(&plain);
+        whole.add(plain);
     }
-    Ok(whole)
+    Ok(whole.finish())
+}
+
+/// What came of a body. The first piece is often all of it, and is not copied then.
+#[derive(Default)]
+struct Gathered {
+    first: Bytes,
+    all: Vec<u8>,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        self.first.len() + self.all.len()
+    }
+
+    fn add(&mut self, piece: Bytes) {
+        if self.len() == 0 {
+            self.first = piece;
+            return;
+        }
+        self.all.extend_from_slice(&std::mem::take(&mut self.first));
+        self.all.extend_from_slice(&piece);
+    }
+
+    fn finish(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.into() }
+    }
 }
 
 /// How far an answer has come.

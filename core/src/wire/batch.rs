@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use serde_json::Value;
 
 use super::json;
-use super::{Header, HttpResponse, errors, header};
+use super::{Header, Headers, HttpResponse, errors, header};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::model::{Api, BatchApi};
 use crate::time::Timestamp;
@@ -374,7 +374,7 @@ fn time(body: &Value, name: &str) -> Option<Timestamp> {
 
 /// The error of an item, which nobody bills.
 fn unbilled(error: Value) -> Box<ProviderError> {
-    let found = errors::of_body(&error, 200, &[]).unwrap_or_else(|| {
+    let found = errors::of_body(&error, 200, Headers::NONE).unwrap_or_else(|| {
         ProviderError::new(Kind::Server, Retry::Elsewhere, "the vendor could not answer the item and did not say why")
     });
     Box::new(ProviderError { status: found.status.or(Some(400)), ..found })

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::cohere_chat::{stop_reason, usage};
 use super::json::{self, field, list, text};
 use super::lines::Lines;
-use super::{HttpResponse, StreamDecoder, errors};
+use super::{Headers, HttpResponse, StreamDecoder, errors};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::message::{Content, Part, ToolCall};
 use crate::model::Api;
@@ -144,7 +144,7 @@ impl Events {
             | "search-results"
             | "debug" => {}
             _ => {
-                if let Some(error) = errors::of_body(event, 200, &[]) {
+                if let Some(error) = errors::of_body(event, 200, Headers::NONE) {
                     return Err(error);
                 }
             }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn whole_and_streamed_answers_are_the_same() {
-        let reply = decode(HttpResponse { status: 200, headers: &[], body: WHOLE.as_bytes() }).unwrap();
+        let reply = decode(HttpResponse { status: 200, headers: Headers::NONE, body: WHOLE.as_bytes() }).unwrap();
         assert_eq!((reply.text().as_str(), reply.stop.clone()), ("It is sunny.", Some(StopReason::End)));
         assert_eq!((reply.usage.input, reply.usage.output), (Some(69), Some(4)));
         assert_eq!(reply.tool_calls().next().unwrap().arguments, r#"{"q":1}"#);
@@ -217,9 +217,10 @@ mod tests {
         assert_eq!(streamed(&[started]).unwrap_err().kind, Kind::Incomplete);
         let failed = br#"{"event_type": "stream-end", "finish_reason": "ERROR", "response": {}}"#;
         assert_eq!(streamed(&[failed]).unwrap_err().kind, Kind::Server);
-        let gone = HttpResponse { status: 404, headers: &[], body: br#"{"message": "model 'x' was removed"}"# };
+        let gone =
+            HttpResponse { status: 404, headers: Headers::NONE, body: br#"{"message": "model 'x' was removed"}"# };
         assert_eq!(decode(gone).unwrap_err().kind, Kind::NotFound);
-        let other = HttpResponse { status: 200, headers: &[], body: b"{}" };
+        let other = HttpResponse { status: 200, headers: Headers::NONE, body: b"{}" };
         assert_eq!(decode(other).unwrap_err().kind, Kind::Protocol);
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{HttpResponse, Wire, for_api, tests as recorded};
+use super::{Headers, HttpResponse, Wire, for_api, tests as recorded};
 use crate::error::ProviderError;
 use crate::message::{Message, Role};
 use crate::model::{Api, Dialect};
@@ -23,7 +23,7 @@ fn wire(api: Api) -> &'static dyn Wire {
 
 fn decoded(api: Api, body: &Value) -> Result<Reply, ProviderError> {
     let text = body.to_string();
-    wire(api).decode(HttpResponse { status: 200, headers: &[], body: text.as_bytes() }, &Dialect::default())
+    wire(api).decode(HttpResponse { status: 200, headers: Headers::NONE, body: text.as_bytes() }, &Dialect::default())
 }
 
 /// A stream of server-sent events, each named by its type, read whole and at every cut.

@@ -189,10 +189,11 @@ fn vector(embedding: &Value) -> Option<Vec<f32>> {
 mod tests {
     use super::*;
     use crate::error::Kind;
+    use crate::wire::Headers;
     use crate::wire::tests::exchanges;
 
     fn decoded(status: u16, body: &str) -> Result<Embedded, ProviderError> {
-        decode(HttpResponse { status, headers: &[], body: body.as_bytes() }, &Dialect::default())
+        decode(HttpResponse { status, headers: Headers::NONE, body: body.as_bytes() }, &Dialect::default())
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::HttpResponse;
 use super::json;
+use super::{Headers, HttpResponse};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::limits::{ERROR_BODY_BYTES_MAX, RETRY_AFTER_MAX};
 use crate::time::Span;
@@ -127,17 +127,17 @@ fn stand_in(body: &[u8], status: u16) -> String {
 }
 
 /// The error inside an answer whose status was 200: in a unary body or in a stream.
-pub fn of_body(body: &Value, status: u16, headers: &[(String, String)]) -> Option<ProviderError> {
+pub fn of_body(body: &Value, status: u16, headers: &Headers) -> Option<ProviderError> {
     let complaint = Complaint::read(body)?;
     let stated = complaint.status.unwrap_or(status);
     Some(classify(&complaint, stated, headers))
 }
 
 /// Decides what a complaint means and whether trying again can help.
-pub fn classify(complaint: &Complaint, status: u16, headers: &[(String, String)]) -> ProviderError {
+pub fn classify(complaint: &Complaint, status: u16, headers: &Headers) -> ProviderError {
     let kind = codes::kind_of(complaint, status);
     let wait = complaint.retry_after.or_else(|| retry_after(headers, kind == Kind::RateLimited));
-    let header = |name: &&str| headers.iter().find(|(key, _)| key == *name).map(|(_, value)| value.clone());
+    let header = |name: &&str| headers.get(name).map(str::to_owned);
     let message = match complaint.message.trim() {
         "" => format!("the vendor answered {status} and did not say why"),
         text => secrets::masked(text),

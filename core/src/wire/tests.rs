@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{HttpResponse, StreamDecoder, Wire, verbatim};
+use super::{Headers, HttpResponse, StreamDecoder, Wire, verbatim};
 use crate::error::ProviderError;
 use crate::model::Dialect;
 use crate::reply::{Assembler, Reply};
@@ -77,7 +77,7 @@ pub(super) fn decode(wire: &dyn Wire, exchange: &Exchange) -> Result<Reply, Prov
     if exchange.is_stream && exchange.status == 200 {
         return read(wire.decoder(&Dialect::default()), [exchange.body.as_slice()]);
     }
-    let response = HttpResponse { status: exchange.status, headers: &[], body: &exchange.body };
+    let response = HttpResponse { status: exchange.status, headers: Headers::NONE, body: &exchange.body };
     wire.decode(response, &Dialect::default())
 }
 

@@ -13,6 +13,7 @@ use tierway::reply::Reply;
 use tierway::secrets::Secret;
 use tierway::testing::server::{Answer, Pace, Server};
 use tierway::transport::{HttpProvider, HttpTransport, Incoming, Outgoing, Transport};
+use tierway::wire::Headers;
 use tierway::{Call, Content, Kind, Part, ProviderError, Usage};
 use tokio::sync::Mutex;
 
@@ -27,7 +28,7 @@ pub(super) struct Recorder {
 
 #[derive(Clone, Debug)]
 pub(super) struct Tape {
-    pub(super) headers: Vec<(String, String)>,
+    pub(super) headers: Headers,
     pub(super) body: Bytes,
 }
 

@@ -17,7 +17,7 @@ use crate::request::ServiceTier;
 use crate::transport::BatchPort;
 use crate::wire::batch::{Fate, Job as VendorJob};
 use crate::wire::embeddings::{self, Embedded};
-use crate::wire::{HttpResponse, for_api};
+use crate::wire::{Headers, HttpResponse, for_api};
 
 use super::item::{BatchItem, Collected, ItemOutcome};
 use super::record::{self, ItemRecord, Job, Record};
@@ -218,7 +218,7 @@ enum Came {
 /// Reads what came for an item, of `texts` texts where vectors were asked for.
 fn decode(endpoint: &Endpoint, status: u16, body: &Value, texts: Option<usize>) -> Result<Came, ProviderError> {
     let body = body.to_string();
-    let response = HttpResponse { status, headers: &[], body: body.as_bytes() };
+    let response = HttpResponse { status, headers: Headers::NONE, body: body.as_bytes() };
     if endpoint.api == Api::Embeddings {
         let vectors = embeddings::decode(response, &endpoint.dialect)?;
         return embeddings::checked(vectors, texts.unwrap_or(1)).map(|vectors| Came::Vectors(Box::new(vectors)));

@@ -33,7 +33,7 @@ async fn check(
 ) -> Result<Checked, Error> {
     let inner = &client.inner;
     let needs: Needs = *attempts.plan().needs();
-    let mut run = Run::new(inner, &needs, inner.clock.now());
+    let mut run = Run::new(inner, &needs, inner.moment());
     (run.cost, run.baseline_cost) = (came.cost, came.baseline_cost);
     let mut step = run.next(&mut attempts, Outcome::Answered { number: attempt.number });
     if let Step::Check(_) = step {

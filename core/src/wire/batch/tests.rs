@@ -20,7 +20,7 @@ fn body_of(over: &HandOver) -> Value {
 
 fn read(api: BatchApi, body: &Value) -> Result<Job, ProviderError> {
     let body = body.to_string();
-    for_batch(api).job(HttpResponse { status: 200, headers: &[], body: body.as_bytes() })
+    for_batch(api).job(HttpResponse { status: 200, headers: Headers::NONE, body: body.as_bytes() })
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn mistral_takes_a_file_and_a_job_for_one_model() {
     let page =
         json!({"data": (0..100).map(|at| json!({"id": format!("j{at}"), "status": "RUNNING"})).collect::<Vec<_>>()});
     let page = page.to_string();
-    let response = HttpResponse { status: 200, headers: &[], body: page.as_bytes() };
+    let response = HttpResponse { status: 200, headers: Headers::NONE, body: page.as_bytes() };
     assert_eq!(wire.listed(response, Some("4")).unwrap().next.as_deref(), Some("5"));
     assert_eq!(wire.list(Some("5")).url("https://h/v1"), "https://h/v1/batch/jobs?page_size=100&page=5");
 }
@@ -137,11 +137,12 @@ fn ids_that_lead_elsewhere_are_refused() {
 fn a_vendors_refusal_is_its_error_and_nonsense_is_none_of_it() {
     for api in BatchApi::ALL {
         let wire = for_batch(api);
-        let limited = HttpResponse { status: 429, headers: &[], body: br#"{"error": {"message": "slow down"}}"# };
+        let limited =
+            HttpResponse { status: 429, headers: Headers::NONE, body: br#"{"error": {"message": "slow down"}}"# };
         assert_eq!(wire.job(limited).unwrap_err().kind, Kind::RateLimited);
         assert_eq!(wire.uploaded(limited).unwrap_err().kind, Kind::RateLimited);
         for body in ["", "[]", "{}", "<html>", "3"] {
-            let response = HttpResponse { status: 200, headers: &[], body: body.as_bytes() };
+            let response = HttpResponse { status: 200, headers: Headers::NONE, body: body.as_bytes() };
             assert_eq!(wire.job(response).unwrap_err().kind, Kind::Protocol, "{api:?} {body}");
         }
         for line in

@@ -8,7 +8,7 @@ use super::{API, ChatCompletions};
 use crate::error::{Kind, Retry};
 use crate::model::Dialect;
 use crate::reply::{Reply, StopReason};
-use crate::wire::{HttpResponse, Wire, tests as recorded};
+use crate::wire::{Headers, HttpResponse, Wire, tests as recorded};
 
 fn stock() -> Dialect {
     Dialect::default()
@@ -180,7 +180,7 @@ fn an_error_inside_a_choice_is_one() {
         "usage": {"prompt_tokens": 3, "completion_tokens": 1}});
     let decode = |body: &Value| {
         let text = body.to_string();
-        ChatCompletions.decode(HttpResponse { status: 200, headers: &[], body: text.as_bytes() }, &stock())
+        ChatCompletions.decode(HttpResponse { status: 200, headers: Headers::NONE, body: text.as_bytes() }, &stock())
     };
     let error = decode(&failed).unwrap_err();
     assert_eq!((error.kind, error.retry), (Kind::RateLimited, Retry::Here(None)));
@@ -221,6 +221,7 @@ fn completions_of_before_and_words_in_capitals_are_read() {
 fn half_a_surrogate_pair_spoils_no_answer() {
     let body = |text: &str| format!(r#"{{"choices":[{{"finish_reason":"stop","message":{{"content":"{text}"}}}}]}}"#);
     let text = body("a\\ud83d");
-    let reply = ChatCompletions.decode(HttpResponse { status: 200, headers: &[], body: text.as_bytes() }, &stock());
+    let reply =
+        ChatCompletions.decode(HttpResponse { status: 200, headers: Headers::NONE, body: text.as_bytes() }, &stock());
     assert_eq!(reply.unwrap().text(), "a\u{fffd}");
 }

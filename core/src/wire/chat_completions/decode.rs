@@ -8,8 +8,8 @@ use crate::message::{Content, Part, ToolCall};
 use crate::model::Dialect;
 use crate::reply::{Alternative, Reply, StopReason};
 use crate::vendor_fields::VendorFields;
-use crate::wire::errors;
 use crate::wire::json::{self, field, list, text};
+use crate::wire::{Headers, errors};
 
 /// Top-level fields that have a place of their own in a reply.
 pub(super) const TOP: [&str; 5] = ["id", "model", "choices", "object", "obfuscation"];
@@ -34,7 +34,7 @@ const CHOICE: [&str; 8] = ["index", "message", "delta", "text", "finish_reason",
 pub(in crate::wire) fn reply(
     body: Value,
     status: u16,
-    headers: &[(String, String)],
+    headers: &Headers,
     dialect: &Dialect,
 ) -> Result<Reply, ProviderError> {
     let Some(choices) = field(&body, "choices").and_then(Value::as_array) else {
@@ -72,7 +72,7 @@ pub(in crate::wire) fn reply(
 }
 
 /// The error that stands beside an answer, or in place of one.
-fn failure(body: &Value, choices: &[Value], status: u16, headers: &[(String, String)]) -> Option<ProviderError> {
+fn failure(body: &Value, choices: &[Value], status: u16, headers: &Headers) -> Option<ProviderError> {
     if errors::is_stated(body)
         && let Some(error) = errors::of_body(body, status, headers)
     {
@@ -87,7 +87,7 @@ fn failure(body: &Value, choices: &[Value], status: u16, headers: &[(String, Str
 /// The error that ended a choice: OpenRouter puts its upstream's there.
 pub(super) fn choice_failure(choice: &Value) -> Option<ProviderError> {
     if errors::is_stated(choice)
-        && let Some(error) = errors::of_body(choice, 200, &[])
+        && let Some(error) = errors::of_body(choice, 200, Headers::NONE)
     {
         return Some(error);
     }

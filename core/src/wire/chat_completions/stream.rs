@@ -16,7 +16,7 @@ use crate::reply::{Delta, StopReason};
 use crate::vendor_fields::VendorFields;
 use crate::wire::json::{field, list, text};
 use crate::wire::sse::{Event, SseParser};
-use crate::wire::{StreamDecoder, errors, json};
+use crate::wire::{Headers, StreamDecoder, errors, json};
 
 mod answer;
 use answer::Answer;
@@ -253,7 +253,7 @@ impl State {
     /// A JSON body in place of a stream: an error, or the whole answer of a server that does not stream.
     fn take_whole(&mut self, body: &[u8], out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         let body = json::body(body)?;
-        out.extend(decode::reply(body, 200, &[], &self.dialect)?.into_deltas());
+        out.extend(decode::reply(body, 200, Headers::NONE, &self.dialect)?.into_deltas());
         Ok(())
     }
 }
@@ -263,13 +263,13 @@ fn failure(chunk: &Value, event_name: &str) -> Option<ProviderError> {
     let is_named = event_name == "error";
     // Groq says in one word why it broke a stream off.
     if let Some(said) = json::at(chunk, &["x_groq", "error"]).and_then(Value::as_str).filter(|said| !said.is_empty()) {
-        return errors::of_body(&json!({ "error": said }), 200, &[]);
+        return errors::of_body(&json!({ "error": said }), 200, Headers::NONE);
     }
     if !is_named && !errors::is_stated(chunk) && chunk.get("choices").is_some() {
         return None;
     }
     let unnamed = || is_named.then(|| ProviderError::protocol("the vendor sent an error event without an error in it"));
-    errors::of_body(chunk, 200, &[]).or_else(unnamed)
+    errors::of_body(chunk, 200, Headers::NONE).or_else(unnamed)
 }
 
 fn take_choice(answer: &mut Answer, at: usize, choice: &Value, out: &mut Vec<Delta>) {

@@ -8,7 +8,7 @@ use crate::message::{Content, Message, Part, Role, ToolResult};
 use crate::model::{Api, Dialect};
 use crate::reply::{Assembler, Delta, Reply, StopReason};
 use crate::request::{Request, RequestDraft};
-use crate::wire::{Ask, HttpResponse, Mode, StreamDecoder, Wire, verbatim};
+use crate::wire::{Ask, Headers, HttpResponse, Mode, StreamDecoder, Wire, verbatim};
 
 fn written(draft: &RequestDraft, change: impl FnOnce(&mut Dialect), mode: Mode) -> Value {
     let card = verbatim::card("gpt-x");
@@ -29,7 +29,7 @@ fn copied(body: &Value) -> Value {
 
 fn decoded(body: &Value) -> Result<Reply, crate::ProviderError> {
     let text = body.to_string();
-    let response = HttpResponse { status: 200, headers: &[], body: text.as_bytes() };
+    let response = HttpResponse { status: 200, headers: Headers::NONE, body: text.as_bytes() };
     ChatCompletions.decode(response, &Dialect::default())
 }
 
@@ -258,7 +258,7 @@ fn errors_are_told_apart_by_code_and_status() {
         let text = body.to_string();
         let response = HttpResponse {
             status,
-            headers: &[("retry-after-ms".to_owned(), "1500".to_owned())],
+            headers: &[("retry-after-ms", "1500")].into_iter().collect(),
             body: text.as_bytes(),
         };
         ChatCompletions.decode(response, &Dialect::default()).unwrap_err()

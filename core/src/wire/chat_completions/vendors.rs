@@ -11,11 +11,13 @@ use crate::model::Dialect;
 use crate::reply::{Reply, StopReason};
 use crate::request::{Effort, ReasoningAsk, RequestDraft};
 use crate::usage::Usage;
-use crate::wire::{Ask, HttpResponse, Mode, Wire, tests as recorded, verbatim};
+use crate::wire::{Ask, Headers, HttpResponse, Mode, Wire, tests as recorded, verbatim};
 
 pub(super) fn answered(body: &Value, dialect: &Dialect) -> Reply {
     let text = body.to_string();
-    ChatCompletions.decode(HttpResponse { status: 200, headers: &[], body: text.as_bytes() }, dialect).unwrap()
+    ChatCompletions
+        .decode(HttpResponse { status: 200, headers: Headers::NONE, body: text.as_bytes() }, dialect)
+        .unwrap()
 }
 
 /// The usage of an answer with this usage object.
@@ -153,7 +155,7 @@ fn filters_hold_back_cut_and_refuse() {
     let body = json!({"error": {"message": "The response was filtered", "type": null, "param": "prompt",
         "code": "content_filter", "status": 400, "innererror": {"code": "ResponsibleAIPolicyViolation"}}});
     let text = body.to_string();
-    let response = HttpResponse { status: 400, headers: &[], body: text.as_bytes() };
+    let response = HttpResponse { status: 400, headers: Headers::NONE, body: text.as_bytes() };
     assert_eq!(ChatCompletions.decode(response, &Dialect::default()).unwrap_err().kind, Kind::ContentFiltered);
 }
 
@@ -208,7 +210,7 @@ fn what_goes_wrong_inside_a_200_is_an_error() {
         assert_eq!((reply.text().as_str(), reply.usage.is_empty()), ("Half", true), "{end:?}");
     }
     for body in ["{}", "{\"choices\": []}", "{\"choices\": null}", "[]", "null", "", "<p>no</p>"] {
-        let response = HttpResponse { status: 200, headers: &[], body: body.as_bytes() };
+        let response = HttpResponse { status: 200, headers: Headers::NONE, body: body.as_bytes() };
         assert_eq!(ChatCompletions.decode(response, &Dialect::default()).unwrap_err().kind, Kind::Protocol, "{body}");
     }
 }

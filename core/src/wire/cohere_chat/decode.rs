@@ -12,7 +12,7 @@ use crate::vendor_fields::VendorFields;
 use crate::wire::errors::Complaint;
 use crate::wire::json::{self, at, count, field, list, text};
 use crate::wire::sse::SseParser;
-use crate::wire::{HttpResponse, StreamDecoder, errors};
+use crate::wire::{Headers, HttpResponse, StreamDecoder, errors};
 
 const API: Api = Api::CohereChat;
 
@@ -100,7 +100,7 @@ fn failure(end: &Value, said: Option<&str>) -> Option<ProviderError> {
         return None;
     }
     let complaint = Complaint { message: said.unwrap_or_default().to_owned(), ..Complaint::default() };
-    let mut error = errors::classify(&complaint, 500, &[]).with_code(word);
+    let mut error = errors::classify(&complaint, 500, Headers::NONE).with_code(word);
     error.status = None;
     error.usage = field(end, "usage").map(|used| Box::new(usage(used)));
     Some(error)
@@ -168,7 +168,7 @@ impl StreamDecoder for Decoder {
         let Decoder { sse, state } = self;
         sse.finish(|event| state.event(event.data, out))?;
         if sse.events() == 0 && !sse.stray().is_empty() {
-            let response = HttpResponse { status: 200, headers: &[], body: sse.stray() };
+            let response = HttpResponse { status: 200, headers: Headers::NONE, body: sse.stray() };
             out.extend(answer(response)?.into_deltas());
             return Ok(());
         }
@@ -217,7 +217,7 @@ impl State {
             "message-end" => self.end(event, out)?,
             "content-end" | "tool-call-end" | "citation-end" | "debug" => {}
             _ => {
-                if let Some(error) = errors::of_body(event, 200, &[]) {
+                if let Some(error) = errors::of_body(event, 200, Headers::NONE) {
                     return Err(error);
                 }
             }

@@ -9,7 +9,7 @@ use crate::model::{Api, Dialect, Endpoint};
 use crate::reply::StopReason;
 use crate::request::{Effort, ReasoningAsk, RequestDraft, ResponseFormat, Tool, ToolChoice};
 use crate::vendor_fields::VendorFields;
-use crate::wire::{Ask, HttpResponse, Mode, Wire, tests as recorded, verbatim};
+use crate::wire::{Ask, Headers, HttpResponse, Mode, Wire, tests as recorded, verbatim};
 
 fn written(draft: &RequestDraft) -> Value {
     let endpoint = Endpoint { dialect: Dialect::default(), ..verbatim::endpoint(Api::CohereChat) };
@@ -106,7 +106,7 @@ fn a_whole_answer_is_read_and_billed_units_are_kept_apart() {
             "cached_tokens": 4}
     });
     let body = body.to_string();
-    let response = HttpResponse { status: 200, headers: &[], body: body.as_bytes() };
+    let response = HttpResponse { status: 200, headers: Headers::NONE, body: body.as_bytes() };
     let reply = CohereChat.decode(response, &Dialect::default()).unwrap();
     assert_eq!((reply.text().as_str(), reply.reasoning().as_str()), ("Ten.", "I look.hm"));
     assert_eq!(reply.tool_calls().count(), 1);
@@ -128,7 +128,7 @@ fn errors_and_stop_reasons_are_typed() {
         (500, "internal", Kind::Server),
     ] {
         let body = json!({"id": "e", "message": message}).to_string();
-        let response = HttpResponse { status, headers: &[], body: body.as_bytes() };
+        let response = HttpResponse { status, headers: Headers::NONE, body: body.as_bytes() };
         assert_eq!(CohereChat.decode(response, &Dialect::default()).unwrap_err().kind, want, "{message}");
     }
     for (word, want) in [
@@ -138,7 +138,7 @@ fn errors_and_stop_reasons_are_typed() {
         ("ERROR_TOXIC", "content_filter"),
     ] {
         let body = json!({"message": {"content": []}, "finish_reason": word}).to_string();
-        let response = HttpResponse { status: 200, headers: &[], body: body.as_bytes() };
+        let response = HttpResponse { status: 200, headers: Headers::NONE, body: body.as_bytes() };
         assert_eq!(CohereChat.decode(response, &Dialect::default()).unwrap().stop.unwrap().as_str(), want);
     }
 }

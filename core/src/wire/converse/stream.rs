@@ -16,7 +16,7 @@ use crate::wire::errors::Complaint;
 use crate::wire::eventstream::{Frame, Frames};
 use crate::wire::json::{at, count, field, text};
 use crate::wire::messages::ANSWER_TOOL;
-use crate::wire::{StreamDecoder, errors, json};
+use crate::wire::{Headers, StreamDecoder, errors, json};
 
 /// Reads binary frames.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub(in crate::wire) fn failure(frame: &Frame) -> ProviderError {
     };
     let message = said.unwrap_or_default().to_owned();
     let complaint = Complaint { kind: Some(name), message, ..Complaint::default() };
-    errors::classify(&complaint, status, &[])
+    errors::classify(&complaint, status, Headers::NONE)
 }
 
 /// Folds events into pieces, wherever they came from.

@@ -10,7 +10,7 @@ use crate::reply::{Reply, StopReason};
 use crate::request::{Effort, ReasoningAsk, RequestDraft, ResponseFormat, Tool, ToolChoice};
 use crate::vendor_fields::VendorFields;
 use crate::wire::eventstream::written as frame;
-use crate::wire::{Ask, HttpResponse, Mode, Wire, tests as recorded, verbatim};
+use crate::wire::{Ask, Headers, HttpResponse, Mode, Wire, tests as recorded, verbatim};
 
 const API: Api = Api::Converse;
 
@@ -184,7 +184,7 @@ fn what_the_format_cannot_say_is_refused_before_sending() {
     }
 }
 
-fn decoded(status: u16, headers: &[(String, String)], body: Value) -> Result<Reply, ProviderError> {
+fn decoded(status: u16, headers: &Headers, body: Value) -> Result<Reply, ProviderError> {
     let body = body.to_string();
     Converse.decode(HttpResponse { status, headers, body: body.as_bytes() }, &Dialect::default())
 }
@@ -196,7 +196,7 @@ fn a_whole_answer_is_read_with_its_usage_as_billed() {
         {"text": "Ten."},
         {"toolUse": {"toolUseId": "t", "name": "clock", "input": {"z": 1}}}
     ]);
-    let reply = decoded(200, &[], json!({
+    let reply = decoded(200, Headers::NONE, json!({
         "output": {"message": {"role": "assistant", "content": content}}, "stopReason": "tool_use",
         "usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 45, "cacheReadInputTokens": 0,
             "cacheWriteInputTokens": 30, "cacheDetails": [{"ttl": "1h", "inputTokens": 20}, {"ttl": "5m", "inputTokens": 10}]},
@@ -224,7 +224,7 @@ fn every_stop_reason_and_error_has_its_kind() {
         ("model_context_window_exceeded", "context_full"),
     ] {
         let body = json!({"output": {"message": {"content": []}}, "stopReason": word, "usage": {}});
-        assert_eq!(decoded(200, &[], body).unwrap().stop.unwrap().as_str(), want);
+        assert_eq!(decoded(200, Headers::NONE, body).unwrap().stop.unwrap().as_str(), want);
     }
     for (status, name, message, want) in [
         (400, "ValidationException", "bad", Kind::Invalid),
@@ -234,7 +234,7 @@ fn every_stop_reason_and_error_has_its_kind() {
         (429, "ThrottlingException", "slow down", Kind::RateLimited),
         (503, "ServiceUnavailableException", "busy", Kind::Overloaded),
     ] {
-        let headers = [("x-amzn-errortype".to_owned(), format!("{name}:http://x"))];
+        let headers = [("x-amzn-errortype", format!("{name}:http://x"))].into_iter().collect();
         assert_eq!(decoded(status, &headers, json!({"message": message})).unwrap_err().kind, want, "{name}");
     }
 }

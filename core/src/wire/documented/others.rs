@@ -92,7 +92,7 @@ fn ollama_s_thoughts_and_calls_with_ids_are_read() {
 #[track_caller]
 fn check(api: Api, status: u16, body: &Value, want: Kind) -> ProviderError {
     let text = body.to_string();
-    let response = HttpResponse { status, headers: &[], body: text.as_bytes() };
+    let response = HttpResponse { status, headers: Headers::NONE, body: text.as_bytes() };
     let error = wire(api).decode(response, &Dialect::default()).unwrap_err();
     assert_eq!(error.kind, want, "{body}: {error}");
     assert!(!error.message.is_empty(), "{body}");

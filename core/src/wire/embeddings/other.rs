@@ -141,6 +141,7 @@ mod tests {
     use super::*;
     use crate::error::Kind;
     use crate::model::Dialect;
+    use crate::wire::Headers;
     use crate::wire::tests::exchanges;
 
     fn dialect(style: &str) -> Dialect {
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!(body("gemini"), written("gemini").1["requests"][0]);
         assert_eq!(body("ollama"), written("ollama").1);
         let one = br#"{"embedding": {"values": [1, 2]}, "tokenCount": 4}"#;
-        let read = decode(HttpResponse { status: 200, headers: &[], body: one }, &dialect("gemini")).unwrap();
+        let read = decode(HttpResponse { status: 200, headers: Headers::NONE, body: one }, &dialect("gemini")).unwrap();
         assert_eq!((read.vectors, read.usage.input), (vec![vec![1.0, 2.0]], Some(4)));
     }
 
@@ -213,16 +214,17 @@ mod tests {
         ] {
             let body = body.to_string();
             let read =
-                decode(HttpResponse { status: 200, headers: &[], body: body.as_bytes() }, &dialect(style)).unwrap();
+                decode(HttpResponse { status: 200, headers: Headers::NONE, body: body.as_bytes() }, &dialect(style))
+                    .unwrap();
             assert_eq!((read.vectors, read.usage.input), (vec![vec![1.0, 2.0], vec![3.0, 4.0]], input), "{style}");
         }
-        let headers = [("x-amzn-bedrock-input-token-count".to_owned(), "7".to_owned())];
+        let headers = [("x-amzn-bedrock-input-token-count", "7")].into_iter().collect();
         let body = br#"{"embeddings": [[0.5]]}"#;
         let read = decode(HttpResponse { status: 200, headers: &headers, body }, &dialect("bedrock_cohere")).unwrap();
         assert_eq!(read.usage.input, Some(7));
         for style in ["cohere", "gemini", "ollama", "titan", "bedrock_cohere"] {
             for body in ["{}", "[]", "<p>", r#"{"embeddings": [{"values": ["x"]}], "embedding": ["x"]}"#] {
-                let response = HttpResponse { status: 200, headers: &[], body: body.as_bytes() };
+                let response = HttpResponse { status: 200, headers: Headers::NONE, body: body.as_bytes() };
                 assert_eq!(decode(response, &dialect(style)).unwrap_err().kind, Kind::Protocol, "{style} {body}");
             }
         }
@@ -249,7 +251,7 @@ mod tests {
         {
             for exchange in exchanges(file, api) {
                 let Some(style) = style(&exchange.url) else { continue };
-                let response = HttpResponse { status: exchange.status, headers: &[], body: &exchange.body };
+                let response = HttpResponse { status: exchange.status, headers: Headers::NONE, body: &exchange.body };
                 match decode(response, &dialect(style)) {
                     Ok(embedded) => {
                         assert!(!embedded.vectors.is_empty(), "{}", exchange.id);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::fmt::{rfc2822, strtime};
 
 use crate::time::Span;
+use crate::wire::Headers;
 
 /// Headers of what is left in a window and of when the window starts anew.
 const WINDOWS: [(&str, &str); 6] = [
@@ -22,8 +23,8 @@ const RESETS: [&str; 4] = ["x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-
 
 /// The wait that headers ask for. Those of rate-limit windows count only where a rate limit was hit: other answers carry
 /// them too.
-pub fn retry_after(headers: &[(String, String)], is_limited: bool) -> Option<Span> {
-    let header = |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim());
+pub fn retry_after(headers: &Headers, is_limited: bool) -> Option<Span> {
+    let header = |name: &str| headers.get(name).map(str::trim);
     let now = header("date").and_then(instant);
     let direct = ["retry-after-ms", "x-ms-retry-after-ms"]
         .iter()
@@ -109,8 +110,7 @@ mod tests {
 
     #[track_caller]
     fn check(headers: &[(&str, &str)], want_ms: Option<u64>) {
-        let headers: Vec<(String, String)> =
-            headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let headers: Headers = headers.iter().copied().collect();
         assert_eq!(retry_after(&headers, true).map(Span::ms), want_ms, "{headers:?}");
     }
 
@@ -146,7 +146,7 @@ mod tests {
             ],
             Some(12_000),
         );
-        let headers = vec![("x-ratelimit-reset-requests".to_owned(), "1s".to_owned())];
+        let headers = [("x-ratelimit-reset-requests", "1s")].into_iter().collect();
         assert_eq!(retry_after(&headers, false), None);
     }
 }

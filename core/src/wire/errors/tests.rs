@@ -4,7 +4,7 @@ use super::*;
 
 #[track_caller]
 fn check(status: u16, headers: &[(&str, &str)], body: &str, want: &str) {
-    let headers: Vec<(String, String)> = headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+    let headers: Headers = headers.iter().copied().collect();
     let error = of_response(&HttpResponse { status, headers: &headers, body: body.as_bytes() });
     let retry = match error.retry {
         Retry::Never => "never".to_owned(),
@@ -153,11 +153,15 @@ fn keys_models_filters_and_faults() {
 
 #[test]
 fn pages_and_keys_are_not_repeated() {
-    let page = HttpResponse { status: 502, headers: &[], body: b"<html><body>upstream 10.0.0.7 prompt</body></html>" };
+    let page = HttpResponse {
+        status: 502,
+        headers: Headers::NONE,
+        body: b"<html><body>upstream 10.0.0.7 prompt</body></html>",
+    };
     assert!(!of_response(&page).message.contains("10.0.0.7"));
     let body =
         br#"{"error":{"message":"Incorrect API key provided: sk-test-canary-000000000001.","code":"invalid_api_key"}}"#;
-    let error = of_response(&HttpResponse { status: 401, headers: &[], body });
+    let error = of_response(&HttpResponse { status: 401, headers: Headers::NONE, body });
     assert!(!error.to_string().contains("canary"), "{error}");
 }
 
@@ -168,6 +172,6 @@ fn an_answer_is_no_complaint() {
         assert_eq!(Complaint::read(&serde_json::from_str(body).unwrap()), None, "{body}");
     }
     let inside = serde_json::from_str(r#"{"error":{"code":502,"message":"Upstream error"}}"#).unwrap();
-    let error = of_body(&inside, 200, &[]).unwrap();
+    let error = of_body(&inside, 200, Headers::NONE).unwrap();
     assert_eq!((error.kind, error.status), (Kind::Server, Some(502)));
 }

@@ -13,7 +13,7 @@ use crate::reply::{Assembler, Delta, Reply, StopReason, TokenLogprob};
 use crate::vendor_fields::VendorFields;
 use crate::wire::json::{self, field, list, take_if, text};
 use crate::wire::sse::SseParser;
-use crate::wire::{HttpResponse, StreamDecoder, errors};
+use crate::wire::{Headers, HttpResponse, StreamDecoder, errors};
 
 const API: Api = Api::GenerateContent;
 /// Most answers to one request that are read.
@@ -61,7 +61,7 @@ impl StreamDecoder for Decoder {
         let Decoder { sse, chunks, last } = self;
         sse.finish(|event| chunks.event(event.data, last, out))?;
         if sse.events() == 0 && !sse.stray().is_empty() {
-            chunks.take_all(&json::body(sse.stray())?, 200, &[], out)?;
+            chunks.take_all(&json::body(sse.stray())?, 200, Headers::NONE, out)?;
         }
         chunks.release(out);
         if chunks.has_ended { Ok(()) } else { Err(errors::incomplete()) }
@@ -105,7 +105,7 @@ impl Chunks {
         if self.has_ended && (data == last || data.trim() == "[DONE]") {
             return Ok(());
         }
-        self.take_all(&json::event(data)?, 200, &[], out)?;
+        self.take_all(&json::event(data)?, 200, Headers::NONE, out)?;
         if self.has_ended {
             data.clone_into(last);
         }
@@ -116,7 +116,7 @@ impl Chunks {
         &mut self,
         body: &Value,
         status: u16,
-        headers: &[(String, String)],
+        headers: &Headers,
         out: &mut Vec<Delta>,
     ) -> Result<(), ProviderError> {
         match body {
@@ -129,7 +129,7 @@ impl Chunks {
         &mut self,
         chunk: &Value,
         status: u16,
-        headers: &[(String, String)],
+        headers: &Headers,
         out: &mut Vec<Delta>,
     ) -> Result<(), ProviderError> {
         if let Some(error) = errors::of_body(chunk, status, headers) {

@@ -9,7 +9,7 @@ use crate::model::{Api, Dialect, Endpoint, ModelCard, ReasoningDial};
 use crate::reply::{Reply, StopReason};
 use crate::request::{Effort, ReasoningAsk, RequestDraft, ResponseFormat, ServiceTier, Tool, ToolChoice};
 use crate::vendor_fields::VendorFields;
-use crate::wire::{Ask, HttpRequest, HttpResponse, Mode, Wire, tests as recorded, verbatim};
+use crate::wire::{Ask, Headers, HttpRequest, HttpResponse, Mode, Wire, tests as recorded, verbatim};
 
 const API: Api = Api::GenerateContent;
 
@@ -172,7 +172,8 @@ fn schemas_are_told_in_the_vendor_s_subset_or_whole() {
 
 fn decoded(body: Value) -> Result<Reply, crate::error::ProviderError> {
     let body = body.to_string();
-    GenerateContent.decode(HttpResponse { status: 200, headers: &[], body: body.as_bytes() }, &Dialect::default())
+    GenerateContent
+        .decode(HttpResponse { status: 200, headers: Headers::NONE, body: body.as_bytes() }, &Dialect::default())
 }
 
 #[test]
@@ -259,7 +260,7 @@ fn blocked_prompts_and_errors_are_typed() {
         (500, "INTERNAL", "oops", Kind::Server),
     ] {
         let body = json!({"error": {"code": status, "message": message, "status": word}}).to_string();
-        let response = HttpResponse { status, headers: &[], body: body.as_bytes() };
+        let response = HttpResponse { status, headers: Headers::NONE, body: body.as_bytes() };
         assert_eq!(GenerateContent.decode(response, &Dialect::default()).unwrap_err().kind, want, "{word}");
     }
 }

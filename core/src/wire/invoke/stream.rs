@@ -11,7 +11,7 @@ use crate::reply::Delta;
 use crate::wire::chat_completions::Chunks;
 use crate::wire::eventstream::Frames;
 use crate::wire::json::{field, list, text};
-use crate::wire::{StreamDecoder, cohere_v1, converse, errors, json, messages};
+use crate::wire::{Headers, StreamDecoder, cohere_v1, converse, errors, json, messages};
 
 /// What the pieces of a stream are.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl Pieces {
 
     fn take_plain(&mut self, piece: &Value, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
         let Some(plain) = plain(piece) else {
-            return errors::of_body(piece, 200, &[]).map_or(Ok(()), Err);
+            return errors::of_body(piece, 200, Headers::NONE).map_or(Ok(()), Err);
         };
         let has_ended = match self.shape {
             Shape::Plain(has_ended) => has_ended,

@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::model::{Api, Dialect, Endpoint};
 use crate::request::RequestDraft;
 use crate::wire::eventstream::written as frame;
-use crate::wire::{Ask, HttpResponse, Mode, Wire, tests as recorded, verbatim};
+use crate::wire::{Ask, Headers, HttpResponse, Mode, Wire, tests as recorded, verbatim};
 
 #[test]
 fn a_request_is_anthropic_s_with_its_version_and_without_a_model() {
@@ -27,10 +27,8 @@ fn a_request_is_anthropic_s_with_its_version_and_without_a_model() {
 
 #[test]
 fn every_body_of_plain_text_is_read() {
-    let headers = [
-        ("x-amzn-bedrock-input-token-count".to_owned(), "5".to_owned()),
-        ("x-amzn-bedrock-output-token-count".to_owned(), "2".to_owned()),
-    ];
+    let headers = [("x-amzn-bedrock-input-token-count", "5"), ("x-amzn-bedrock-output-token-count", "2")];
+    let headers = headers.into_iter().collect();
     for (body, stop) in [
         (
             json!({"inputTextTokenCount": 5, "results": [{"tokenCount": 2, "outputText": "Hi", "completionReason": "FINISH"}]}),
@@ -57,7 +55,7 @@ fn every_body_of_plain_text_is_read() {
         assert_eq!((reply.text().as_str(), reply.stop.unwrap().as_str()), ("Hi", stop), "{body}");
         assert_eq!((reply.usage.input, reply.usage.output), (Some(5), Some(2)), "{body}");
     }
-    let response = HttpResponse { status: 200, headers: &[], body: b"{\"embedding\":[0.5]}" };
+    let response = HttpResponse { status: 200, headers: Headers::NONE, body: b"{\"embedding\":[0.5]}" };
     assert_eq!(Invoke.decode(response, &Dialect::default()).unwrap_err().kind, Kind::Unsupported);
 }
 

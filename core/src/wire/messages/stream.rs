@@ -14,7 +14,7 @@ use crate::reply::{Delta, StopReason};
 use crate::vendor_fields::VendorFields;
 use crate::wire::json::{self, field, text};
 use crate::wire::sse::SseParser;
-use crate::wire::{StreamDecoder, errors};
+use crate::wire::{Headers, StreamDecoder, errors};
 
 /// Reads server-sent events.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl StreamDecoder for Decoder {
         sse.finish(|event| events.read(event.data, out))?;
         if sse.events() == 0 && !sse.stray().is_empty() {
             let body = json::body(sse.stray())?;
-            return match errors::of_body(&body, 200, &[]) {
+            return match errors::of_body(&body, 200, Headers::NONE) {
                 Some(error) => Err(error),
                 None => {
                     out.extend(super::reply(body, Api::Messages)?.into_deltas());
@@ -112,7 +112,7 @@ impl Events {
             "message_stop" => self.ended = true,
             "ping" => {}
             _ => {
-                if let Some(error) = errors::of_body(event, 200, &[]) {
+                if let Some(error) = errors::of_body(event, 200, Headers::NONE) {
                     return Err(error);
                 }
             }

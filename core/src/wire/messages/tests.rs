@@ -9,7 +9,7 @@ use crate::model::{Api, Capability, Dialect, Endpoint, ModelCard, ReasoningDial}
 use crate::reply::{Reply, StopReason};
 use crate::request::{Effort, ReasoningAsk, RequestDraft, ResponseFormat, Tool, ToolChoice};
 use crate::vendor_fields::VendorFields;
-use crate::wire::{Ask, HttpResponse, Mode, Wire, tests as recorded, verbatim};
+use crate::wire::{Ask, Headers, HttpResponse, Mode, Wire, tests as recorded, verbatim};
 
 fn card() -> ModelCard {
     verbatim::card("claude-x")
@@ -235,7 +235,7 @@ fn what_the_format_cannot_say_is_refused_before_sending() {
 
 fn decoded(body: Value) -> Reply {
     let body = body.to_string();
-    let response = HttpResponse { status: 200, headers: &[], body: body.as_bytes() };
+    let response = HttpResponse { status: 200, headers: Headers::NONE, body: body.as_bytes() };
     Messages.decode(response, &Dialect::default()).unwrap()
 }
 
@@ -309,7 +309,7 @@ fn errors_are_typed() {
     #[track_caller]
     fn check(status: u16, kind: &str, message: &str, want: Kind) {
         let body = json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"});
-        let headers = [("retry-after".to_owned(), "7".to_owned())];
+        let headers = [("retry-after", "7")].into_iter().collect();
         let body = body.to_string();
         let response = HttpResponse { status, headers: &headers, body: body.as_bytes() };
         let error = Messages.decode(response, &Dialect::default()).unwrap_err();
@@ -433,7 +433,7 @@ fn ordinary_answers_are_read_the_short_way_and_the_same() {
         all += 1;
         let Some(quick) = whole::reply(&exchange.body) else { continue };
         short += 1;
-        let response = HttpResponse { status: 200, headers: &[], body: &exchange.body };
+        let response = HttpResponse { status: 200, headers: Headers::NONE, body: &exchange.body };
         if decode::tree(&response).as_ref() != Ok(&quick) {
             faults.push(exchange.id);
         }
@@ -448,8 +448,9 @@ fn extraordinary_answers_are_not_read_the_short_way() {
         "stop_reason": "end_turn", "content": [{"type": "text", "text": "Hi", "citations": null}],
         "usage": {"input_tokens": 3, "output_tokens": 1, "service_tier": "standard"}});
     let short = |body: &Value| whole::reply(body.to_string().as_bytes());
-    let response =
-        |body: &Value| decode::tree(&HttpResponse { status: 200, headers: &[], body: body.to_string().as_bytes() });
+    let response = |body: &Value| {
+        decode::tree(&HttpResponse { status: 200, headers: Headers::NONE, body: body.to_string().as_bytes() })
+    };
     assert_eq!(short(&ordinary), response(&ordinary).ok());
     for (name, value) in [
         ("error", json!({"type": "overloaded_error", "message": "busy"})),

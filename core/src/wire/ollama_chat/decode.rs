@@ -11,7 +11,7 @@ use crate::usage::Usage;
 use crate::vendor_fields::VendorFields;
 use crate::wire::json::{self, count, field, list, text};
 use crate::wire::lines::Lines;
-use crate::wire::{HttpResponse, StreamDecoder, errors};
+use crate::wire::{Headers, HttpResponse, StreamDecoder, errors};
 
 /// Reads a whole answer, an error included. A body of several lines, as a stream sends, is read too.
 pub(super) fn answer(response: HttpResponse<'_>, api: Api) -> Result<Reply, ProviderError> {
@@ -92,7 +92,7 @@ impl Pieces {
     }
 
     fn take(&mut self, piece: &Value, out: &mut Vec<Delta>) -> Result<(), ProviderError> {
-        if let Some(error) = errors::of_body(piece, 200, &[]).filter(|_| errors::is_stated(piece)) {
+        if let Some(error) = errors::of_body(piece, 200, Headers::NONE).filter(|_| errors::is_stated(piece)) {
             return Err(error);
         }
         let message = field(piece, "message").filter(|message| message.is_object());

@@ -9,7 +9,7 @@ use crate::model::{Dialect, Endpoint};
 use crate::reply::StopReason;
 use crate::request::{ReasoningAsk, RequestDraft, ResponseFormat, Tool, ToolChoice};
 use crate::vendor_fields::VendorFields;
-use crate::wire::{Ask, HttpResponse, Mode, Wire, tests as recorded, verbatim};
+use crate::wire::{Ask, Headers, HttpResponse, Mode, Wire, tests as recorded, verbatim};
 
 fn written(wire: &dyn Wire, draft: &RequestDraft) -> Result<Value, Kind> {
     let endpoint = Endpoint { dialect: Dialect::default(), ..verbatim::endpoint(wire.api()) };
@@ -124,7 +124,7 @@ fn a_stream_is_read_alike_however_it_is_cut() {
     assert_eq!((call.id.as_str(), call.arguments.as_str()), ("ollama_call_20260101000000_0", "{\"a\":1}"));
     assert_eq!((reply.usage.input, reply.usage.output, reply.stop), (Some(5), Some(6), Some(StopReason::ToolUse)));
     // As a whole body it reads the same.
-    let response = HttpResponse { status: 200, headers: &[], body: text.as_bytes() };
+    let response = HttpResponse { status: 200, headers: Headers::NONE, body: text.as_bytes() };
     assert_eq!(OllamaChat.decode(response, &Dialect::default()).unwrap().text(), "H\u{e9}llo");
 }
 
@@ -137,7 +137,7 @@ fn failures_are_typed_with_what_came() {
     let failing = format!("{cut}{{\"error\":\"an error was encountered while running the model\"}}\n");
     let error = recorded::read(OllamaChat.decoder(&Dialect::default()), [failing.as_bytes()]).unwrap_err();
     assert_eq!(error.kind, Kind::Server);
-    let response = HttpResponse { status: 404, headers: &[], body: b"{\"error\":\"model 'x' not found\"}" };
+    let response = HttpResponse { status: 404, headers: Headers::NONE, body: b"{\"error\":\"model 'x' not found\"}" };
     assert_eq!(OllamaChat.decode(response, &Dialect::default()).unwrap_err().kind, Kind::NotFound);
 }
 

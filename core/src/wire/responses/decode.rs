@@ -10,19 +10,14 @@ use crate::reply::{Reply, StopReason, TokenLogprob};
 use crate::usage::Usage;
 use crate::vendor_fields::VendorFields;
 use crate::wire::chat_completions::{read_tier, read_usage};
-use crate::wire::errors;
 use crate::wire::json::{self, field, list, text};
+use crate::wire::{Headers, errors};
 
 /// Fields that have a place of their own in a reply, or that only repeat the request.
 const TOP: [&str; 7] = ["id", "model", "output", "object", "instructions", "tools", "input"];
 
 /// Reads a body whose status was a success.
-pub(super) fn reply(
-    body: &Value,
-    status: u16,
-    headers: &[(String, String)],
-    dialect: &Dialect,
-) -> Result<Reply, ProviderError> {
+pub(super) fn reply(body: &Value, status: u16, headers: &Headers, dialect: &Dialect) -> Result<Reply, ProviderError> {
     let failed = text(body, "status") == Some("failed") || errors::is_stated(body);
     let Some(output) = body.get("output").and_then(Value::as_array).filter(|_| !failed) else {
         let other = || match failed {

@@ -16,7 +16,7 @@ use crate::reply::Delta;
 use crate::vendor_fields::VendorFields;
 use crate::wire::json::{count, field, list, text};
 use crate::wire::sse::{Event, SseParser};
-use crate::wire::{StreamDecoder, errors, json};
+use crate::wire::{Headers, StreamDecoder, errors, json};
 
 /// Reads a stream.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl StreamDecoder for Decoder {
         let Decoder { parser, state } = self;
         let last = parser.finish(|event| state.take(event, out));
         if parser.events() == 0 && !parser.stray().is_empty() {
-            let reply = decode::reply(&json::body(parser.stray())?, 200, &[], &state.dialect)?;
+            let reply = decode::reply(&json::body(parser.stray())?, 200, Headers::NONE, &state.dialect)?;
             out.extend(reply.into_deltas());
             return Ok(());
         }
@@ -109,7 +109,7 @@ impl State {
             }
             _ if kind == "error" || event.name == "error" || errors::is_stated(&data) => {
                 let unnamed = || ProviderError::protocol("the vendor sent an error event without an error in it");
-                return Err(errors::of_body(&data, 200, &[]).unwrap_or_else(unnamed));
+                return Err(errors::of_body(&data, 200, Headers::NONE).unwrap_or_else(unnamed));
             }
             _ => {}
         }
@@ -202,7 +202,7 @@ impl State {
         if list(&response, "output").is_empty() && response.is_object() {
             response["output"] = std::mem::take(&mut self.items).into_values().collect();
         }
-        let reply = decode::reply(&response, 200, &[], &self.dialect)?;
+        let reply = decode::reply(&response, 200, Headers::NONE, &self.dialect)?;
         self.begin(&response, out);
         for (item, at) in list(&response, "output").iter().zip(0..) {
             let named = text(item, "id").and_then(|id| self.places.get(id).copied());

@@ -8,7 +8,7 @@ use crate::message::Content;
 use crate::model::{Api, Dialect};
 use crate::reply::{Reply, StopReason};
 use crate::request::RequestDraft;
-use crate::wire::{Ask, HttpResponse, Mode, Wire, tests as recorded, verbatim};
+use crate::wire::{Ask, Headers, HttpResponse, Mode, Wire, tests as recorded, verbatim};
 
 const FILES: [&str; 10] =
     ["openai", "xai", "chatgpt", "deepseek", "copilot", "bedrock", "openrouter", "azure", "mistralrs", "local"];
@@ -23,7 +23,7 @@ fn written(draft: &RequestDraft) -> Value {
 
 fn decoded(body: &Value) -> Result<Reply, crate::ProviderError> {
     let text = body.to_string();
-    Responses.decode(HttpResponse { status: 200, headers: &[], body: text.as_bytes() }, &Dialect::default())
+    Responses.decode(HttpResponse { status: 200, headers: Headers::NONE, body: text.as_bytes() }, &Dialect::default())
 }
 
 /// A response with reasoning, a message and a call, as the documents show it.

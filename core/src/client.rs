@@ -25,7 +25,7 @@ use crate::attempt::{self, Attempts};
 use crate::clock::Clock;
 use crate::id::{EndpointId, RequestId};
 use crate::learn::{Experience, Monitor, ShadowSettings, Source};
-use crate::ledger::Scope;
+use crate::ledger::{Scope, tags_of};
 use crate::model::ModelCard;
 use crate::plan::{
     self, Candidate, CascadeSettings, CheckKind, Plan, PlannedCheck, PromiseState, Settings, StreamChecks,
@@ -320,7 +320,7 @@ impl Inner {
             .with_queues(self.providers.queues())
             .with_keys(self.keys.clone());
         if !self.store.is_unlimited() {
-            let scope = Scope { key: None, tags: Arc::new(request.tags.clone()) };
+            let scope = Scope { key: None, tags: tags_of(&request.tags) };
             let standing = self.store.standing(&scope, now);
             snapshot = snapshot.with_headroom(standing.headroom).with_tier_cap(standing.tier_cap);
         }

@@ -26,6 +26,7 @@ pub use book::Book;
 pub(crate) use book::{conflict, ended};
 pub(crate) use budget::Draw;
 pub use budget::{Budget, BudgetError, Dimension, Enforce, Limit, Rules, Scope, Selector, Standing, Thousandths};
+pub(crate) use entry::tags_of;
 pub use entry::{
     Basis, ChargeLine, End, Ending, Entry, Facts, Fate, Posted, Purpose, Reserve, Row, Settle, Tags, UnknownWord, Void,
 };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::attempt::{Attempt, Attempts, Outcome, Tried};
 use crate::check::{self, Verdict};
 use crate::id::{ModelId, RequestId};
-use crate::ledger::{Ending, Facts, Purpose, Reserve};
+use crate::ledger::{Ending, Facts, Purpose, Reserve, tags_of};
 use crate::money::Usd;
 use crate::plan::{Candidate, CheckKind, Plan};
 use crate::policy::Needs;
@@ -46,7 +46,7 @@ impl Side {
         // A shadow draws on no budget of the request's own.
         let tags = match self.purpose {
             Purpose::Shadow => Default::default(),
-            _ => Arc::new(candidate.admission.request().tags.clone()),
+            _ => tags_of(&candidate.admission.request().tags),
         };
         Reserve {
             attempt: self.request.attempt(self.number),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::attempt::{Aim, Attempt, Attempts, Outcome, Step};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::id::AttemptId;
-use crate::ledger::{ChargeLine, End, Ending, Facts, LedgerError, Purpose, Reserve};
+use crate::ledger::{ChargeLine, End, Ending, Facts, LedgerError, Purpose, Reserve, tags_of};
 use crate::limits::RETRY_AFTER_MAX;
 use crate::model::ModelCard;
 use crate::money::Usd;
@@ -234,7 +234,7 @@ impl<'a> Run<'a> {
                 tier: candidate.card().tier,
                 purpose: purpose(attempt.aim),
                 key: None,
-                tags: Arc::new(plan.request().tags.clone()),
+                tags: tags_of(&plan.request().tags),
             },
             amount: candidate.terms.reserve,
             tokens_max: candidate.terms.input_tokens_max.saturating_add(candidate.terms.max_tokens),

@@ -1,12 +1,11 @@
 //! Answers that came from a cache of the caller's own: they cost nothing, and the account says what they saved.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{EndpointId, ModelId, RequestId, VendorId};
-use crate::ledger::{Basis, Ending, Facts, Purpose, Reserve, Settle};
+use crate::ledger::{Basis, Ending, Facts, Purpose, Reserve, Settle, tags_of};
 use crate::model::Tier;
 use crate::money::Usd;
 use crate::time::Span;
@@ -98,7 +97,7 @@ impl Client {
                 tier: hit.tier,
                 purpose: Purpose::Cached,
                 key: None,
-                tags: Arc::new(hit.tags.clone()),
+                tags: tags_of(&hit.tags),
             },
             amount: Usd::ZERO,
             tokens_max: 0,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,12 @@ use crate::usage::Usage;
 
 /// The caller's own names for a request, shared by its attempts.
 pub type Tags = Arc<BTreeMap<String, String>>;
+
+/// A request's tags as entries hold them. Most requests have none, and share these.
+pub(crate) fn tags_of(tags: &BTreeMap<String, String>) -> Tags {
+    static NONE: LazyLock<Tags> = LazyLock::new(Tags::default);
+    if tags.is_empty() { NONE.clone() } else { Arc::new(tags.clone()) }
+}
 
 /// A word that names none of the values it should.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

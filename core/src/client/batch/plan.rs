@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::client::embed::{self, EmbedRequest};
 use crate::client::{Client, Error};
 use crate::id::{AttemptId, BatchId, EndpointId};
-use crate::ledger::{Facts, Purpose, Reserve};
+use crate::ledger::{Facts, Purpose, Reserve, tags_of};
 use crate::limits::BATCH_ITEMS_MAX;
 use crate::plan::Candidate;
 use crate::policy::Needs;
@@ -211,7 +211,7 @@ fn reserve(
             tier: candidate.card().tier,
             purpose: Purpose::Batch,
             key: None,
-            tags: Arc::new(request.tags.clone()),
+            tags: tags_of(&request.tags),
         },
         amount: record.reserve,
         tokens_max: candidate.terms.input_tokens_max.saturating_add(candidate.terms.max_tokens),

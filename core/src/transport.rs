@@ -130,11 +130,10 @@ impl Outgoing {
     }
 
     /// The key's header: its name and its value, `Bearer` included.
-    pub fn key_header(&self) -> Option<(&str, String)> {
-        self.key.as_ref().map(|(name, key)| match name.as_ref() {
-            "authorization" => ("authorization", format!("Bearer {}", key.expose())),
-            name => (name, key.expose().to_owned()),
-        })
+    pub fn key_header(&self) -> Option<(&Cow<'static, str>, String)> {
+        let (name, key) = self.key.as_ref()?;
+        let value = if name == "authorization" { ["Bearer ", key.expose()].concat() } else { key.expose().to_owned() };
+        Some((name, value))
     }
 
     /// The body.
@@ -165,9 +164,15 @@ fn key_of(endpoint: &Endpoint, key: Option<&Secret>) -> Result<Option<(Cow<'stat
     Ok(match (&endpoint.auth, key) {
         (Auth::None | Auth::Sigv4(_), _) => None,
         (Auth::Bearer, Some(key)) => Some((Cow::Borrowed("authorization"), key.clone())),
-        (Auth::Header(name), Some(key)) => Some((name.to_ascii_lowercase().into(), key.clone())),
+        (Auth::Header(name), Some(key)) => Some((key_name(name), key.clone())),
         (_, None) => return Err(missing_key(endpoint)),
     })
+}
+
+/// The header's name in lower case; those in use are not copied for each call.
+fn key_name(name: &str) -> Cow<'static, str> {
+    let known = ["x-api-key", "api-key", "x-goog-api-key"].into_iter().find(|known| known.eq_ignore_ascii_case(name));
+    known.map_or_else(|| name.to_ascii_lowercase().into(), Cow::Borrowed)
 }
 
 /// The headers that every call to an endpoint carries, where none of that name is there.

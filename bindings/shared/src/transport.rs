@@ -117,7 +117,7 @@ impl Transport for Carrier {
 fn written(outgoing: &Outgoing, limits: Timeouts) -> ForeignRequest {
     let own = |(name, value): &Header| (name.clone().into_owned(), value.clone().into_owned());
     let mut headers: Vec<(String, String)> = outgoing.headers().iter().map(own).collect();
-    headers.extend(outgoing.key_header().map(|(name, value)| (name.to_owned(), value)));
+    headers.extend(outgoing.key_header().map(|(name, value)| (name.to_string(), value)));
     ForeignRequest {
         method: match outgoing.method() {
             Method::Post => "POST",

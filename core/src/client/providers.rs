@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::id::{EndpointId, ProviderId};
+use crate::ledger::Seed;
 use crate::model::{Api, Endpoint};
 use crate::provider::Provider;
 use crate::secrets::Keyring;
@@ -15,7 +16,7 @@ use crate::wire::batch::for_batch;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Providers {
-    by_endpoint: HashMap<EndpointId, Arc<dyn Provider>>,
+    by_endpoint: HashMap<EndpointId, Arc<dyn Provider>, Seed>,
     /// Those of the user's own and the engine's, which may know of a queue.
     own: Vec<(EndpointId, Arc<dyn Provider>)>,
     ports: HashMap<EndpointId, Arc<BatchPort>>,

@@ -94,7 +94,7 @@ impl HttpTransport {
                 ProviderError::new(Kind::Auth, Retry::Elsewhere, "the key cannot stand in a header").unsent()
             })?;
             value.set_sensitive(true);
-            headers.append(HeaderName::try_from(name).map_err(|_| unfit().unsent())?, value);
+            headers.append(header_name(name).ok_or_else(|| unfit().unsent())?, value);
         }
         Ok(request)
     }
@@ -184,13 +184,23 @@ impl Transport for HttpTransport {
     }
 }
 
-/// A header as reqwest takes it. What never changes is neither checked nor copied again.
+/// A header as reqwest takes it. What never changes is not copied again.
 fn header((name, value): &Header) -> Option<(HeaderName, HeaderValue)> {
-    match (name, value) {
-        (Cow::Borrowed(name), Cow::Borrowed(value)) => {
-            Some((HeaderName::from_static(name), HeaderValue::from_static(value)))
+    let value = match value {
+        Cow::Borrowed(value) if value.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
+            HeaderValue::from_static(value)
         }
-        (name, value) => Some((HeaderName::try_from(&**name).ok()?, HeaderValue::try_from(&**value).ok()?)),
+        value => HeaderValue::try_from(&**value).ok()?,
+    };
+    Some((header_name(name)?, value))
+}
+
+#[expect(clippy::ptr_arg, reason = "whether it is there for ever is what counts")]
+fn header_name(name: &Cow<'static, str>) -> Option<HeaderName> {
+    let is_plain = |name: &str| name.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase());
+    match name {
+        Cow::Borrowed(name) if !name.is_empty() && is_plain(name) => Some(HeaderName::from_static(name)),
+        name => HeaderName::try_from(&**name).ok(),
     }
 }
 
@@ -343,4 +353,21 @@ fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
         return true;
     }
     error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).is_some_and(|inner| is_of_tls(inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_that_cannot_be_is_refused_and_no_panic() {
+        let written = |name: &'static str, value: &'static str| header(&(name.into(), value.into()));
+        let (name, value) = written("x-api-key", "abc").unwrap();
+        assert_eq!((name.as_str(), value.as_bytes()), ("x-api-key", b"abc".as_slice()));
+        assert_eq!(written("Content-Type", "a b").unwrap().0, "content-type");
+        for (name, value) in [("", "a"), ("a b", "a"), ("a", "b\n"), ("a", "\u{7f}")] {
+            assert!(written(name, value).is_none(), "{name:?}: {value:?}");
+            assert!(header(&(name.to_owned().into(), value.to_owned().into())).is_none(), "{name:?}: {value:?}");
+        }
+    }
 }

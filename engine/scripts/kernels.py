@@ -2,19 +2,29 @@
 
     python engine/scripts/kernels.py [ARCHITECTURE...]      sm_80 and sm_90a where none is named
 
-Looks for NVRTC in the Python package nvidia-cuda-nvrtc-cu12, then where the system looks for libraries.
+Kernels for Hopper's tensor cores are compiled to sm_90a alone, and the compiler must not spill in them or put their products in a
+row; where cuobjdump and nvdisasm are here, their machine code must hold wgmma's and TMA's instructions.
+
+Looks for NVRTC in the Python package nvidia-cuda-nvrtc-cu12, then where the system looks for libraries; for cuobjdump and nvdisasm in
+the packages nvidia-cuda-cuobjdump and nvidia-cuda-nvdisasm, then on the path.
 """
 
 import ctypes
 import glob
 import os
 import re
+import shutil
 import site
+import subprocess
 import sys
+import tempfile
 import time
 
 KERNELS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "kernels")
 FILES = ["rows.cu", "matmul.cu", "experts.cu", "attention.cu", "sample.cu"]
+HOPPER = "wgmma.cu"
+# What kernels of HOPPER must hold: products of four warps, copies by the copy engine, waits at barriers, moved registers.
+INSTRUCTIONS = ["HGMMA.64x128x16.F32.BF16", "UTMALDG.2D", "SYNCS.PHASECHK", "USETMAXREG"]
 # Registers of a multiprocessor are 65,536: a block of 256 threads fits with 255 each, one of 1,024 with 64.
 KERNEL = re.compile(r"Compiling entry function '(\w+)' for")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -33,12 +43,15 @@ def nvrtc():
     return None
 
 
-def compile_file(library, name, architecture):
-    """The status, the log and the size of the machine code."""
-    with open(os.path.join(KERNELS, "common.cuh"), encoding="utf-8") as common:
-        source = common.read()
+def read(name):
     with open(os.path.join(KERNELS, name), encoding="utf-8") as file:
-        source += "\n" + file.read()
+        return file.read()
+
+
+def compile_file(library, name, architecture):
+    """The status, the log and the machine code."""
+    headers = ["common.cuh", "hopper.cuh"] if name == HOPPER else ["common.cuh"]
+    source = "\n".join(read(part) for part in [*headers, name])
     program = ctypes.c_void_p()
     library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), name.encode(), 0, None, None)
     options = [f"--gpu-architecture={architecture}", "--std=c++17", "--ptxas-options=-v"]
@@ -48,11 +61,14 @@ def compile_file(library, name, architecture):
     library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)
     library.nvrtcGetProgramLog(program, log)
-    code = ctypes.c_size_t()
+    count, code = ctypes.c_size_t(), b""
     if status == 0:
-        library.nvrtcGetCUBINSize(program, ctypes.byref(code))
+        library.nvrtcGetCUBINSize(program, ctypes.byref(count))
+        held = ctypes.create_string_buffer(count.value)
+        library.nvrtcGetCUBIN(program, held)
+        code = held.raw
     library.nvrtcDestroyProgram(ctypes.byref(program))
-    return status, log.value.decode(errors="replace"), code.value
+    return status, log.value.decode(errors="replace"), code
 
 
 def kernels_of(log):
@@ -68,28 +84,74 @@ def kernels_of(log):
             name = None
 
 
+def tool(name):
+    """The path of a program, or None."""
+    folders = [*site.getsitepackages(), site.getusersitepackages()]
+    found = [path for folder in folders for path in glob.glob(f"{folder}/nvidia/*/bin/{name}")]
+    return found[0] if found else shutil.which(name)
+
+
+def listing(code):
+    """The machine code in words, or None where no tool reads it."""
+    dump, disassembler = tool("cuobjdump"), tool("nvdisasm")
+    if not dump or not disassembler:
+        return None
+    path = os.pathsep.join([os.path.dirname(disassembler), os.environ.get("PATH", "")])
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(code)
+        file.flush()
+        shown = subprocess.run([dump, "--dump-sass", file.name], capture_output=True, text=True, env={**os.environ, "PATH": path})
+    return shown.stdout if shown.returncode == 0 else None
+
+
+def faults(rows, log, code):
+    """What is wrong with Hopper's kernels, and what is in them."""
+    found = [f"{name} spills {spilled} bytes" for name, _, _, stack, spilled in rows if stack or spilled]
+    if "serialized" in log:
+        found.append("products are put in a row: " + next(line for line in log.splitlines() if "serialized" in line))
+    text = listing(code)
+    if text is None:
+        print("  skipped: machine code of Hopper's kernels, no cuobjdump and nvdisasm here (1 case)")
+        return found
+    # The listing has a part for each kernel.
+    for part in text.split("Function : ")[1:]:
+        name = part.split(None, 1)[0]
+        counts = {word: part.count(word) for word in INSTRUCTIONS}
+        if name.startswith("wgmma_"):
+            print(f"  {name:32} " + ", ".join(f"{count} {word}" for word, count in counts.items()))
+            found += [f"{name} has no {word}" for word, count in counts.items() if count == 0]
+            found += [f"{name} uses local memory ({word})" for word in ("LDL", "STL") if re.search(rf"\b{word}\b", part)]
+    if text.count("Function : wgmma_") != sum(row[0].startswith("wgmma_") for row in rows):
+        found.append("the listing does not show every kernel")
+    return found
+
+
 def main():
     library = nvrtc()
     if library is None:
-        print("skipped: kernels to machine code, no NVRTC here: pip install nvidia-cuda-nvrtc-cu12 (10 cases)")
+        print("skipped: kernels to machine code, no NVRTC here: pip install nvidia-cuda-nvrtc-cu12 (11 cases)")
         return 0
     major, minor = ctypes.c_int(), ctypes.c_int()
     library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
     print(f"NVRTC {major.value}.{minor.value}")
     passed = failed = 0
     for architecture in sys.argv[1:] or ["sm_80", "sm_90a"]:
-        for file in FILES:
+        for file in [*FILES, HOPPER] if architecture == "sm_90a" else FILES:
             start = time.time()
-            status, log, size = compile_file(library, file, architecture)
+            status, log, code = compile_file(library, file, architecture)
             rows = list(kernels_of(log))
-            if status != 0 or not rows or size == 0:
+            if status != 0 or not rows or not code:
                 failed += 1
-                print(f"FAILED {file} for {architecture}: status {status}, {size} bytes\n{log}")
+                print(f"FAILED {file} for {architecture}: status {status}, {len(code)} bytes\n{log}")
                 continue
-            passed += 1
-            print(f"{file} for {architecture}: {size} bytes, {len(rows)} kernels, {time.time() - start:.1f} s")
+            print(f"{file} for {architecture}: {len(code)} bytes, {len(rows)} kernels, {time.time() - start:.1f} s")
             for name, registers, shared, stack, spilled in rows:
                 print(f"  {name:32} {registers:4} registers {shared:6} B shared {stack:5} B stack {spilled:5} B spilled")
+            wrong = faults(rows, log, code) if file == HOPPER else []
+            for what in wrong:
+                print(f"FAILED {file} for {architecture}: {what}")
+            failed += bool(wrong)
+            passed += not wrong
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -3,4 +3,4 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")/../kernels/shim" && pwd)
 exec "${CXX:-g++}" -std=c++17 -O2 -fPIC -shared -fno-strict-aliasing -ffp-contract=off -Wall -Wextra -Wno-unknown-pragmas \
-    -Wno-unused-function -o "$1" "$here/shim.cc"
+    -Wno-unused-function -Wno-psabi -o "$1" "$here/shim.cc"

@@ -22,6 +22,11 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// What it is, for reports: the instructions and threads it uses.
     fn describe(&self) -> String;
 
+    /// What the user should know before it computes: that something faster does not serve, and why.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+
     /// The model on a device that computes whole passes by itself; `None` where operations are computed one by one, here.
     ///
     /// # Errors

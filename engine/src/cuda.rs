@@ -3,6 +3,7 @@
 //! - `compile`: kernels (`kernels/*.cu`) to machine code, at run time, kept on disk;
 //! - `driver`: a GPU, found at run time; `device`: what is asked of it, so that tests run the same kernels on the CPU;
 //! - `weights`, `layers`: a model's weights there; `plan`: whether all of it fits, before anything is copied;
+//! - `choice`: which kernels serve prompts, `sound`: their check on a card; `wgmma`: those for Hopper;
 //! - `ops`: which kernel computes what; `pass`: the equations, launch by launch; `random`: models without files, to measure.
 //!
 //! It does not spread a model over several GPUs: beyond one, serve it behind an OpenAI-compatible server.
@@ -18,9 +19,12 @@ use crate::model::{DeviceModel, Output, Parts, Span, Trace, Wanted};
 
 mod args;
 mod backend;
+mod card;
+mod choice;
 mod compile;
 mod device;
 mod driver;
+mod duel;
 mod layers;
 mod ops;
 mod pass;
@@ -28,12 +32,17 @@ mod plan;
 mod random;
 #[cfg(test)]
 mod shim;
+mod sound;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod weights;
+mod wgmma;
 mod work;
 
+pub use choice::{PromptKernels, Prompts};
 use device::{Buffer, Device};
+pub use duel::{Duel, duels};
 use layers::{DeviceLayer, Loader};
 pub use plan::Plan;
 pub use random::{RandomModel, RandomWeights, Speed, bandwidth};
@@ -42,6 +51,8 @@ use work::Work;
 
 /// Shared memory of a block that every GPU grants without asking.
 const SHARED_BYTES_MAX: usize = 48 << 10;
+/// The same on Hopper, for kernels that ask.
+const SHARED_BYTES_HOPPER: usize = 227 << 10;
 /// Numbers of expanded keys and values that are held at once: 256 MB of `f32`.
 const EXPANDED_MAX: usize = 64 << 20;
 
@@ -59,11 +70,20 @@ pub struct Options {
     pub pass_tokens: usize,
     /// Sequences that decode at the same time.
     pub sequences: usize,
+    /// Which kernels multiply prompts' rows.
+    pub prompts: PromptKernels,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { ordinal: 0, exact: false, cache_tokens: 8_192, pass_tokens: 512, sequences: 32 }
+        Options {
+            ordinal: 0,
+            exact: false,
+            cache_tokens: 8_192,
+            pass_tokens: 512,
+            sequences: 32,
+            prompts: PromptKernels::Checked,
+        }
     }
 }
 
@@ -72,6 +92,7 @@ impl Default for Options {
 pub struct Gpu {
     device: Arc<dyn Device>,
     options: Options,
+    prompts: Prompts,
 }
 
 impl Gpu {
@@ -80,12 +101,20 @@ impl Gpu {
     /// # Errors
     /// `Device` where there is no driver, no such GPU, an old one, or no compiler for the kernels.
     pub fn open(options: Options) -> Result<Gpu, EngineError> {
-        Ok(Gpu { device: Arc::new(driver::Driver::open(options.ordinal)?), options })
+        let prompts = choice::choose(options.ordinal, options.prompts.or_environment()?)?;
+        let driver = driver::Driver::open(options.ordinal, driver::Place::Shared, prompts.wgmma)
+            .map_err(|error| prompts.blame(error))?;
+        Ok(Gpu { device: Arc::new(driver), options, prompts })
     }
 
-    /// What it is, for reports.
+    /// What it is, and which kernels serve, for reports.
     pub fn describe(&self) -> String {
-        self.device.describe()
+        format!("{}, prompts by {}", self.device.describe(), self.prompts)
+    }
+
+    /// Which kernels multiply prompts' rows here, and why.
+    pub fn prompts(&self) -> &Prompts {
+        &self.prompts
     }
 
     /// Brings a model there.
@@ -96,7 +125,7 @@ impl Gpu {
         let (free, _) = self.device.memory()?;
         let plan = Plan::of(parts.config, plan::weights_bytes(parts, !self.options.exact), &self.options);
         plan.check(free)?;
-        Ok(Box::new(OnDevice::load(self.device.clone(), parts, self.options)?))
+        Ok(Box::new(OnDevice::load(self.device.clone(), parts, self.options, self.prompts.wgmma)?))
     }
 }
 
@@ -113,10 +142,17 @@ pub(crate) struct OnDevice {
     /// Of the rotary angles.
     frequencies: Buffer,
     exact: bool,
+    /// Whether Hopper's kernels multiply prompts' rows.
+    wgmma: bool,
 }
 
 impl OnDevice {
-    fn load(device: Arc<dyn Device>, parts: &Parts<'_>, options: Options) -> Result<OnDevice, EngineError> {
+    fn load(
+        device: Arc<dyn Device>,
+        parts: &Parts<'_>,
+        options: Options,
+        wgmma: bool,
+    ) -> Result<OnDevice, EngineError> {
         let config = parts.config.clone();
         let loader = Loader { device: &device, block: config.fp8_block, rounds: !options.exact };
         let tied = config.tied_embeddings;
@@ -127,6 +163,7 @@ impl OnDevice {
             output: if tied { None } else { Some(loader.stack(parts.output)?) },
             frequencies: loader.vector(&config.rope.frequencies(config.rotary()))?,
             exact: options.exact,
+            wgmma,
             config,
             device,
         })

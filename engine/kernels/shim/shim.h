@@ -23,7 +23,7 @@ struct Index { unsigned x, y, z; };
 struct alignas(16) Words4 { unsigned x, y, z, w; };
 
 namespace shim {
-enum { THREADS_MAX = 1024, STACK = 64 << 10, SHARED_BYTES = 256 << 10 };
+enum { THREADS_MAX = 1024, STACK = 64 << 10, SHARED_BYTES = 227 << 10 };
 
 struct Fiber { void* stack_pointer; Index index; bool done; bool at_barrier; unsigned warp_turn; char* stack; };
 struct Warp { unsigned arrived, turn, live; float values[2][32]; int at[2][32]; unsigned words[2][32][6]; };
@@ -34,7 +34,14 @@ extern Fiber* self;
 extern Index block, grid, block_size;
 extern unsigned char dynamic[SHARED_BYTES];
 
+// Shared memory that the launch asked for.
+extern unsigned shared_bytes;
+// Counts whatever lets a thread go on: a round in which it stays is the end.
+extern unsigned long progress;
+
 void yield();
+// Ends the launch with an error that says why.
+[[noreturn]] void fail(const char* why);
 
 inline unsigned lane() { return self->index.x % 32; }
 inline Warp& warp() { return warps[self->index.x / 32]; }
@@ -43,6 +50,7 @@ inline Warp& warp() { return warps[self->index.x / 32]; }
 inline unsigned meet() {
     Warp& w = warp();
     unsigned mine = w.turn;
+    ++progress;
     if (++w.arrived == w.live) {
         w.arrived = 0;
         ++w.turn;
@@ -70,6 +78,7 @@ unsigned bf16_bits(float value);
 
 inline void __syncthreads() {
     shim::self->at_barrier = true;
+    ++shim::progress;
     shim::yield();
 }
 inline void sync_warp() { shim::meet(); }
@@ -80,7 +89,7 @@ template <typename F> inline float reduce(float value, F join) {
     unsigned live = w.live;
     w.values[w.turn & 1][shim::lane()] = value;
     const float* all = w.values[shim::meet()];
-    if (live != 32) { fprintf(stderr, "a warp's sum needs all lanes\n"); abort(); }
+    if (live != 32) shim::fail("a warp's sum needs all lanes");
     float part[32];
     memcpy(part, all, sizeof part);
     for (int half = 16; half > 0; half /= 2)
@@ -103,7 +112,7 @@ inline float half_to_float(unsigned short bits) {
     return bits & 0x8000 ? -size : size;
 }
 inline Words4 load_streaming(const void* at) {
-    if ((uintptr_t)at % 16 != 0) { fprintf(stderr, "a load of 16 bytes is not aligned\n"); abort(); }
+    if ((uintptr_t)at % 16 != 0) shim::fail("a load of 16 bytes is not aligned");
     return *(const Words4*)at;
 }
 

@@ -1,5 +1,7 @@
 //! The argument structures of the kernels, as `kernels/*.cu` declare them: addresses first, then long, then short numbers.
 
+use super::device::TensorMap;
+
 /// A `repr(C)` twin of a kernel's argument structure.
 pub(crate) trait Args: Copy {}
 
@@ -36,6 +38,12 @@ args! {
         x: u64, w: u64, w2: u64, scales: u64, scales2: u64, y: u64, tiles: u64, order: u64, tile_count: u64, w_group: i64,
         scale_group: i64, x_stride: i64, y_stride: i64, x_group: i32, y_group: i32, rows: i32, columns: i32, tokens: i32,
         per_row: i32, block_rows: i32, block_columns: i32, scale_first: i32, scale_rows_group: i32, tile: i32,
+    }
+    TermsArgs { x: u64, order: u64, to: [u64; 3], x_stride: i64, width: i32, per_row: i32 }
+    WgmmaArgs {
+        w: TensorMap, w2: TensorMap, x: [TensorMap; 3], scales: u64, scales2: u64, y: u64, to: [u64; 3],
+        tiles: u64, order: u64, tile_count: u64, scale_group: i64, y_stride: i64, rows: i32, columns: i32, tokens: i32,
+        w_first: i32, w_group: i32, block_rows: i32, block_columns: i32, padding: i32,
     }
     RouteArgs {
         logits: u64, bias: u64, experts: u64, weights: u64, count: i32, chosen: i32, groups: i32, kept: i32, summed: i32,

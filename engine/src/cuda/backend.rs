@@ -16,6 +16,10 @@ impl Backend for Gpu {
         Gpu::describe(self)
     }
 
+    fn warning(&self) -> Option<String> {
+        self.prompts().warning()
+    }
+
     fn place(&self, parts: &Parts<'_>) -> Result<Option<Box<dyn DeviceModel>>, EngineError> {
         Gpu::place(self, parts).map(Some)
     }

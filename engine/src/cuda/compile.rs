@@ -20,6 +20,10 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("sample.cu", include_str!("../../kernels/sample.cu")),
 ];
 
+/// The kernels for Hopper alone.
+pub(crate) const HOPPER: (&str, &str) =
+    ("wgmma.cu", concat!(include_str!("../../kernels/hopper.cuh"), include_str!("../../kernels/wgmma.cu")));
+
 /// What a kept file begins with; then come the check sum and the length of what follows.
 const MAGIC: &[u8; 8] = b"TWCUBIN1";
 /// Larger kept files are no kernels of ours: the largest has under 2 MB.
@@ -54,7 +58,7 @@ pub(crate) fn cubin(file: &str, source: &str, architecture: &str) -> Result<Vec<
 }
 
 /// NVRTC's version, where it is here.
-fn nvrtc_version() -> Option<String> {
+pub(crate) fn nvrtc_version() -> Option<String> {
     // SAFETY: only asks whether the library can be opened.
     if !unsafe { sys::is_culib_present() } {
         return None;
@@ -63,6 +67,12 @@ fn nvrtc_version() -> Option<String> {
     // SAFETY: the library is there, and both addresses are of whole numbers.
     unsafe { sys::nvrtcVersion(&mut major, &mut minor) };
     Some(format!("{major}.{minor}"))
+}
+
+/// Of all sources, and of what else a verdict about them depends on.
+pub(crate) fn sources_digest(more: &[&[u8]]) -> u128 {
+    let sources = FILES.iter().chain([&HOPPER]).map(|(_, source)| source.as_bytes());
+    digest(&sources.chain([COMMON.as_bytes()]).chain(more.iter().copied()).collect::<Vec<_>>())
 }
 
 /// The last of the kept files whose name begins so.
@@ -109,7 +119,7 @@ unsafe fn code_of(program: sys::nvrtcProgram) -> Result<Vec<u8>, result::NvrtcEr
 }
 
 /// Where machine code is kept: `TIERWAY_KERNELS`, else the user's cache folder.
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let of = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     of("TIERWAY_KERNELS")
         .or_else(|| of("XDG_CACHE_HOME").map(|cache| cache.join("tierway/kernels")))

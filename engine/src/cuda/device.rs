@@ -48,6 +48,8 @@ pub(crate) trait Device: Debug + Send + Sync {
     /// `y[tokens, rows] = x[tokens, columns] * w[rows, columns]^T` by the vendor's library, x and w being bf16 and y f32.
     /// `false` where there is no library.
     fn product(&self, product: &Product) -> Result<bool, EngineError>;
+    /// What the copy engine has to know of a matrix.
+    fn tensor_map(&self, matrix: &Boxed) -> Result<TensorMap, EngineError>;
     /// Waits until everything that was launched is done.
     fn wait(&self) -> Result<(), EngineError>;
 }
@@ -71,6 +73,40 @@ pub(crate) struct Product {
     pub columns: usize,
 }
 
+/// A matrix in memory, and the box of it that one copy brings to shared memory, in rows of 128 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Boxed {
+    pub at: u64,
+    /// 1 or 2.
+    pub element_bytes: usize,
+    pub columns: usize,
+    pub rows: usize,
+    pub box_rows: usize,
+}
+
+impl Boxed {
+    /// Columns of a box: 128 bytes, the width of the swizzle.
+    pub(crate) fn box_columns(&self) -> usize {
+        128 / self.element_bytes
+    }
+
+    /// Bytes from a row to the next.
+    pub(crate) fn stride_bytes(&self) -> usize {
+        self.columns * self.element_bytes
+    }
+
+    /// Whether the copy engine can read it: it wants rows that begin at multiples of 16 bytes, and sizes in 32 bits.
+    pub(crate) fn suits(&self) -> bool {
+        let small = [self.columns, self.rows].iter().all(|size| (1..1 << 31).contains(size));
+        small && self.at.is_multiple_of(16) && self.stride_bytes().is_multiple_of(16)
+    }
+}
+
+/// What the driver makes of a `Boxed`; opaque.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TensorMap(pub [u64; 16]);
+
 /// Most blocks in a grid's second and third direction.
 const GRID_MAX: usize = 65_535;
 
@@ -81,11 +117,31 @@ pub(crate) fn launch<A: super::args::Args>(
     shape: Shape,
     arguments: &A,
 ) -> Result<(), EngineError> {
+    launch_within(device, kernel, shape, arguments, super::SHARED_BYTES_MAX)
+}
+
+/// The same for a kernel that asks for more shared memory: at most what a block of Hopper may have.
+pub(crate) fn launch_large<A: super::args::Args>(
+    device: &dyn Device,
+    kernel: &str,
+    shape: Shape,
+    arguments: &A,
+) -> Result<(), EngineError> {
+    launch_within(device, kernel, shape, arguments, super::SHARED_BYTES_HOPPER)
+}
+
+fn launch_within<A: super::args::Args>(
+    device: &dyn Device,
+    kernel: &str,
+    shape: Shape,
+    arguments: &A,
+    shared_bytes_max: usize,
+) -> Result<(), EngineError> {
     let [x, y, z] = shape.grid;
     if x == 0 || y == 0 || z == 0 {
         return Ok(());
     }
-    if y > GRID_MAX || z > GRID_MAX || i32::try_from(x).is_err() || shape.shared_bytes > super::SHARED_BYTES_MAX {
+    if y > GRID_MAX || z > GRID_MAX || i32::try_from(x).is_err() || shape.shared_bytes > shared_bytes_max {
         return Err(EngineError::request(format!("kernel {kernel} would be too large: split the batch")));
     }
     // SAFETY: `A` is the `repr(C)` twin of the kernel's argument structure (a test compares the sizes), and its addresses

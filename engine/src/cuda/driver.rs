@@ -9,16 +9,64 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cudarc::cublas;
 use cudarc::driver::{CudaContext, DriverError, result, sys};
 
+use super::card::Card;
 use super::compile;
-use super::device::{Device, Product, Shape};
+use super::device::{Boxed, Device, Product, Shape, TensorMap};
 use crate::error::EngineError;
 
-const NO_DRIVER: &str = "install NVIDIA's driver (580 or later), or run on the processor with --device cpu";
+/// How kernels that ask for more than 48 KB of shared memory are named.
+const LARGE: &str = "wgmma_";
 const LOOK: &str = "look at nvidia-smi, then try again or run on the processor with --device cpu";
+
+/// Which of a process' contexts on a GPU is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The one that everybody in the process shares.
+    Shared,
+    /// A new one, which ends with the driver and takes what went wrong there with it.
+    Apart,
+}
+
+/// An open context.
+enum Context {
+    Shared(Arc<CudaContext>),
+    Apart(sys::CUcontext),
+}
+
+impl Context {
+    fn open(card: &Card, ordinal: usize, place: Place) -> Result<Context, EngineError> {
+        let failure = |error| failed("open the GPU", error);
+        if place == Place::Shared {
+            return CudaContext::new(ordinal).map(Context::Shared).map_err(failure);
+        }
+        let mut context = std::ptr::null_mut();
+        // SAFETY: the driver is started, `card.device` is its own, and it writes one address.
+        unsafe { sys::cuCtxCreate_v2(&mut context, 0, card.device) }.result().map_err(failure)?;
+        Ok(Context::Apart(context))
+    }
+
+    fn bind(&self) -> Result<(), EngineError> {
+        let bound = match self {
+            Context::Shared(context) => context.bind_to_thread(),
+            // SAFETY: the context lives until `self` is dropped.
+            Context::Apart(context) => unsafe { result::ctx::set_current(*context) },
+        };
+        bound.map_err(|error| failed("use the GPU", error))
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if let Context::Apart(context) = self {
+            // SAFETY: made in `open`; nothing else holds it. What it held goes with it, whatever state it is in.
+            let _ = unsafe { sys::cuCtxDestroy_v2(*context) };
+        }
+    }
+}
 
 /// One GPU: a context, a stream, and its kernels.
 pub(crate) struct Driver {
-    context: Arc<CudaContext>,
+    context: Context,
     name: String,
     stream: sys::CUstream,
     modules: Vec<sys::CUmodule>,
@@ -39,48 +87,34 @@ impl std::fmt::Debug for Driver {
 }
 
 impl Driver {
-    /// Opens GPU `ordinal` and makes its kernels ready.
+    /// Opens GPU `ordinal` and makes its kernels ready, with Hopper's own ones where `hopper`.
     ///
     /// # Errors
     /// `Device` where there is no driver, no such GPU, one older than Ampere, or no compiler for the kernels.
-    pub(crate) fn open(ordinal: usize) -> Result<Driver, EngineError> {
-        // SAFETY: only asks whether the library can be opened.
-        if !unsafe { sys::is_culib_present() } {
-            return Err(EngineError::device("NVIDIA's driver is not here (libcuda)", NO_DRIVER));
-        }
-        let count = CudaContext::device_count().map_err(|error| failed("start the driver", error))?;
-        if ordinal >= usize::try_from(count).unwrap_or(0) {
-            return Err(EngineError::device(
-                format!("GPU {ordinal} is not here: the driver shows {count}"),
-                "choose one that nvidia-smi lists, counted from 0",
-            ));
-        }
-        let context = CudaContext::new(ordinal).map_err(|error| failed("open the GPU", error))?;
-        let (major, minor) = context.compute_capability().map_err(|error| failed("ask for its generation", error))?;
-        let model = context.name().map_err(|error| failed("ask for its name", error))?;
-        if major < 8 {
-            return Err(EngineError::device(
-                format!("{model} has compute capability {major}.{minor}, and the kernels need 8.0"),
-                "use an Ampere GPU or a later one, or run on the processor with --device cpu",
-            ));
-        }
-        let architecture = if (major, minor) == (9, 0) { "sm_90a".into() } else { format!("sm_{major}{minor}") };
+    pub(crate) fn open(ordinal: usize, place: Place, hopper: bool) -> Result<Driver, EngineError> {
+        let card = Card::of(ordinal)?;
+        let context = Context::open(&card, ordinal, place)?;
+        context.bind()?;
         let stream = result::stream::create(result::stream::StreamKind::NonBlocking);
         let stream = stream.map_err(|error| failed("make a stream", error))?;
-        let mut modules = Vec::new();
-        for (file, source) in compile::FILES {
-            let code = compile::cubin(file, source, &architecture)?;
+        let architecture = &card.architecture;
+        let (name, kernels) = (format!("{} ({architecture})", card.model), Mutex::default());
+        let mut driver = Driver { context, name, stream, modules: Vec::new(), kernels, library: None };
+        for (file, source) in compile::FILES.iter().chain(hopper.then_some(&compile::HOPPER)) {
+            let code = compile::cubin(file, source, architecture)?;
             // SAFETY: `code` is a whole cubin, made by NVRTC or kept with its check sum; the driver copies it.
             let module = unsafe { result::module::load_data(code.as_ptr().cast::<c_void>()) };
-            modules.push(module.map_err(|error| failed("load the kernels", error))?);
+            driver.modules.push(module.map_err(|error| failed("load the kernels", error))?);
         }
-        let library = open_library(stream);
-        let name = format!("{model} ({architecture}{})", if library.is_some() { ", cuBLAS" } else { "" });
-        Ok(Driver { context, name, stream, modules, kernels: Mutex::default(), library })
+        driver.library = open_library(stream);
+        if driver.library.is_some() {
+            driver.name = format!("{} ({architecture}, cuBLAS)", card.model);
+        }
+        Ok(driver)
     }
 
     fn bind(&self) -> Result<(), EngineError> {
-        self.context.bind_to_thread().map_err(|error| failed("use the GPU", error))
+        self.context.bind()
     }
 
     fn kernel(&self, name: &str) -> Result<sys::CUfunction, EngineError> {
@@ -93,6 +127,14 @@ impl Driver {
         let found = self.modules.iter().find_map(|m| unsafe { result::module::get_function(*m, text.clone()) }.ok());
         let found =
             found.ok_or_else(|| EngineError::device(format!("kernel {name} is not among the compiled"), LOOK))?;
+        if name.starts_with(LARGE) {
+            let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            // SAFETY: the function is of a module of this context.
+            let set = unsafe {
+                result::function::set_function_attribute(found, attribute, super::SHARED_BYTES_HOPPER as i32)
+            };
+            set.map_err(|error| failed(&format!("give kernel {name} its memory"), error))?;
+        }
         kernels.insert(name.to_owned(), found);
         Ok(found)
     }
@@ -110,7 +152,7 @@ fn open_library(stream: sys::CUstream) -> Option<cublas::sys::cublasHandle_t> {
     Some(handle)
 }
 
-fn failed(what: &str, error: DriverError) -> EngineError {
+pub(super) fn failed(what: &str, error: DriverError) -> EngineError {
     let next = match error.0 {
         sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => "free memory on the GPU, or give the engine a smaller cache",
         sys::CUresult::CUDA_ERROR_NO_DEVICE => "no GPU is visible: check CUDA_VISIBLE_DEVICES and nvidia-smi",
@@ -242,6 +284,35 @@ impl Device for Driver {
         Ok(true)
     }
 
+    fn tensor_map(&self, matrix: &Boxed) -> Result<TensorMap, EngineError> {
+        let mut made = sys::CUtensorMap_st { opaque: [0; 16] };
+        let kind = match matrix.element_bytes {
+            1 => sys::CUtensorMapDataType::CU_TENSOR_MAP_DATA_TYPE_UINT8,
+            _ => sys::CUtensorMapDataType::CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
+        };
+        let (sizes, strides) = ([matrix.columns as u64, matrix.rows as u64], [matrix.stride_bytes() as u64]);
+        let (sides, steps) = ([matrix.box_columns() as u32, matrix.box_rows as u32], [1u32, 1]);
+        // SAFETY: every pointer is to as many numbers as two dimensions take; the driver only writes `made`.
+        let status = unsafe {
+            sys::cuTensorMapEncodeTiled(
+                &mut made,
+                kind,
+                2,
+                matrix.at as *mut c_void,
+                sizes.as_ptr(),
+                strides.as_ptr(),
+                sides.as_ptr(),
+                steps.as_ptr(),
+                sys::CUtensorMapInterleave::CU_TENSOR_MAP_INTERLEAVE_NONE,
+                sys::CUtensorMapSwizzle::CU_TENSOR_MAP_SWIZZLE_128B,
+                sys::CUtensorMapL2promotion::CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                sys::CUtensorMapFloatOOBfill::CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE,
+            )
+        };
+        status.result().map_err(|error| failed("describe a matrix to the copy engine", error))?;
+        Ok(TensorMap(made.opaque))
+    }
+
     fn wait(&self) -> Result<(), EngineError> {
         // SAFETY: the stream lives as long as `self`.
         unsafe { result::stream::synchronize(self.stream) }.map_err(|error| failed("finish a step", error))
@@ -273,7 +344,7 @@ mod tests {
     /// Without a GPU the failure is typed and says what to do; with one, kernels load and memory can be had.
     #[test]
     fn a_missing_driver_is_an_error_that_says_what_to_do() {
-        match Driver::open(0) {
+        match Driver::open(0, Place::Shared, false) {
             Ok(driver) => assert!(driver.memory().unwrap().1 > 0),
             Err(error) => {
                 let text = error.to_string();
@@ -281,6 +352,6 @@ mod tests {
                 assert!(text.contains("--device cpu") || text.contains("install"), "{text}");
             }
         }
-        assert!(matches!(Driver::open(9_999), Err(EngineError::Device { .. })));
+        assert!(matches!(Driver::open(9_999, Place::Apart, true), Err(EngineError::Device { .. })));
     }
 }

@@ -270,19 +270,8 @@ pub(crate) fn route(
     launch(device, "route", Shape { grid: [tokens, 1, 1], threads: 128, shared_bytes }, &args)
 }
 
-/// Groups pairs of token and expert by expert; the places lie in one buffer of whole numbers: `[3 * most + 1 + pairs]`.
-#[allow(clippy::too_many_arguments, reason = "all decide how tiles are cut")]
-pub(crate) fn group_pairs(
-    device: &dyn Device,
-    shape: &Experts,
-    experts: u64,
-    out: u64,
-    tokens: usize,
-    few: bool,
-    exact: bool,
-    suits: bool,
-) -> Result<Tiles, EngineError> {
-    let pairs = tokens * shape.chosen;
+/// Which arithmetic an expert's tokens take, and how many of them a tile holds.
+pub(crate) fn grouping(shape: &Experts, tokens: usize, few: bool, exact: bool, suits: bool) -> (Arithmetic, usize) {
     let arithmetic = match (suits, few, exact) {
         (false, ..) => Arithmetic::Plain,
         (true, true, _) => Arithmetic::Few,
@@ -290,8 +279,22 @@ pub(crate) fn group_pairs(
         (true, false, false) => Arithmetic::Many,
     };
     // An expert of few tokens is read once where its tokens fit one tile.
-    let each = 2 * pairs.div_ceil(shape.count);
-    let (_, tile, ..) = variant(arithmetic, each);
+    let each = 2 * (tokens * shape.chosen).div_ceil(shape.count);
+    (arithmetic, variant(arithmetic, each).1)
+}
+
+/// Groups pairs of token and expert by expert, in tiles of `tile`; the places lie in one buffer of whole numbers:
+/// `[3 * most + 1 + pairs]`.
+pub(crate) fn group_pairs(
+    device: &dyn Device,
+    shape: &Experts,
+    experts: u64,
+    out: u64,
+    tokens: usize,
+    arithmetic: Arithmetic,
+    tile: usize,
+) -> Result<Tiles, EngineError> {
+    let pairs = tokens * shape.chosen;
     let most = pairs.min(shape.count) + pairs / tile;
     let (tiles, count, order) = (out, out + 12 * most as u64, out + 12 * most as u64 + 4);
     let args = GroupArgs {

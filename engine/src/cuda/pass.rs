@@ -17,6 +17,8 @@ use crate::config::{Attention, Grouped, Latent, Pairing};
 use crate::error::EngineError;
 use crate::model::Trace;
 
+mod many;
+
 /// Rows of activations and who computes them: few rows first, then many.
 #[derive(Clone, Copy)]
 struct Parts {
@@ -115,6 +117,9 @@ impl Pass<'_> {
             if ops::library_product(device, w, x, narrow, y, many)? {
                 return Ok(());
             }
+        }
+        if self.many_product(w, part, x, y, many, exact || self.model.exact)? {
+            return Ok(());
         }
         let arithmetic = if exact || self.model.exact { Arithmetic::ManyExact } else { Arithmetic::Many };
         ops::product(device, w, None, part, Rows::whole(x, w.columns), Rows::whole(y, w.rows), many, arithmetic)
@@ -293,8 +298,10 @@ impl Pass<'_> {
         for first in (0..heads).step_by(at_once) {
             let some = at_once.min(heads - first);
             let part = Part { first: first * each, rows: some * each, of: 0, groups: 1 };
-            let (from, to) = (Rows::whole(latents, latent), Rows::whole(expanded, some * each));
-            ops::product(device, &w.key_value_up, None, part, from, to, positions, arithmetic)?;
+            if !self.many_product(&w.key_value_up, part, latents, expanded, positions, self.model.exact)? {
+                let (from, to) = (Rows::whole(latents, latent), Rows::whole(expanded, some * each));
+                ops::product(device, &w.key_value_up, None, part, from, to, positions, arithmetic)?;
+            }
             let args = AttendArgs {
                 q: q + 4 * ((span.row * heads + first) * head) as u64,
                 k: expanded,
@@ -451,6 +458,9 @@ impl Pass<'_> {
                     return self.product(&w.down, inner, y, parts, false);
                 }
             }
+            if self.many_gated(w, from, y + (4 * parts.few * w.down.rows) as u64, many)? {
+                return self.product(&w.down, inner, y, Parts { all: parts.few, ..parts }, false);
+            }
             let arithmetic = if self.model.exact { Arithmetic::ManyExact } else { Arithmetic::Many };
             let (from, to) = (Rows::whole(from, w.gate.columns), Rows::whole(to, width));
             ops::product(device, &w.gate, Some(&w.up), part, from, to, many, arithmetic)?;
@@ -483,17 +493,22 @@ impl Pass<'_> {
         let said = self.buffer("said", n * shape.chosen * hidden)?;
         let parts = self.parts();
         for (first, count, few) in [(0, parts.few, true), (parts.few, parts.all - parts.few, false)] {
-            if count > 0 {
-                let places = self.buffer("places", ops::group_numbers(shape, count))?;
-                let inner = self.buffer("inner", count * shape.chosen * shape.width)?;
-                let x = h + 4 * (first * hidden) as u64;
-                let chosen = experts + 4 * (first * shape.chosen) as u64;
-                let suits = ops::experts_suit(&w.routed.gate, x) && ops::experts_suit(&w.routed.down, inner);
-                let tiles = ops::group_pairs(device, shape, chosen, places, count, few, model.exact, suits)?;
-                ops::grouped_product(device, &w.routed.gate, Some(&w.routed.up), x, inner, &tiles)?;
-                let out = said + 4 * (first * shape.chosen * hidden) as u64;
-                ops::grouped_product(device, &w.routed.down, None, inner, out, &tiles)?;
+            if count == 0 {
+                continue;
             }
+            let x = h + 4 * (first * hidden) as u64;
+            let chosen = experts + 4 * (first * shape.chosen) as u64;
+            let out = said + 4 * (first * shape.chosen * hidden) as u64;
+            if !few && self.many_experts(w, x, chosen, out, count)? {
+                continue;
+            }
+            let places = self.buffer("places", ops::group_numbers(shape, count))?;
+            let inner = self.buffer("inner", count * shape.chosen * shape.width)?;
+            let suits = ops::experts_suit(&w.routed.gate, x) && ops::experts_suit(&w.routed.down, inner);
+            let (arithmetic, tile) = ops::grouping(shape, count, few, model.exact, suits);
+            let tiles = ops::group_pairs(device, shape, chosen, places, count, arithmetic, tile)?;
+            ops::grouped_product(device, &w.routed.gate, Some(&w.routed.up), x, inner, &tiles)?;
+            ops::grouped_product(device, &w.routed.down, None, inner, out, &tiles)?;
         }
         let args = CombineArgs {
             parts: said,

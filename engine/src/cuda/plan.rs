@@ -69,7 +69,10 @@ fn activations(config: &ModelConfig, options: &Options) -> usize {
     let experts = config.experts.as_ref().map_or(0, |e| {
         e.chosen * (config.hidden + e.width) + e.count + 2 * e.shared + 2 * config.layers() * e.chosen + 4 * e.chosen
     });
-    let of_row = 5 * config.hidden + attention + 3 * widest + experts;
+    // bf16 terms of rows, and of what lies between gate and down; three where all bits are kept.
+    let pairs = config.experts.as_ref().map_or(0, |e| e.chosen * (config.hidden + e.width));
+    let terms = (pairs.max(config.hidden + widest) * if options.exact { 3 } else { 1 }).div_ceil(2);
+    let of_row = 5 * config.hidden + attention + 3 * widest + experts + terms;
     let logits = decoding * (config.vocabulary + config.hidden);
     4 * (rows * of_row + decoding * partial + expanded + logits)
 }

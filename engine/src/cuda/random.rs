@@ -61,6 +61,7 @@ impl RandomModel {
             layers,
             frequencies,
             exact: gpu.options.exact,
+            wgmma: gpu.prompts.wgmma,
             config: config.clone(),
             device: gpu.device.clone(),
         };
@@ -206,7 +207,15 @@ pub fn bandwidth(gpu: &Gpu, bytes: usize) -> Result<f64, EngineError> {
     Ok(best)
 }
 
-fn fill(device: &dyn Device, at: u64, count: usize, seed: u32, scale: f32, kind: Kind) -> Result<(), EngineError> {
+/// Random numbers of a kind, up to `scale` in size.
+pub(super) fn fill(
+    device: &dyn Device,
+    at: u64,
+    count: usize,
+    seed: u32,
+    scale: f32,
+    kind: Kind,
+) -> Result<(), EngineError> {
     let args = RandomArgs { out: at, count: count as i64, seed, scale, kind: kind as i32 };
     let grid = [count.div_ceil(1_024).clamp(1, 1 << 16), 1, 1];
     launch(device, "random_fill", Shape { grid, threads: 256, shared_bytes: 0 }, &args)

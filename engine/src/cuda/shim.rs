@@ -3,14 +3,15 @@
 #![allow(unsafe_code, reason = "kernels take addresses")]
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
-use std::ffi::{CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use super::device::{Device, Product, Shape};
+use super::device::{Boxed, Device, Product, Shape, TensorMap};
 use crate::error::EngineError;
 
+type MakeMap = unsafe extern "C" fn(*mut c_void, u64, c_uint, u64, u64, u64, c_uint, c_uint) -> c_int;
 type Launch = unsafe extern "C" fn(*const c_char, *const c_uint, c_uint, c_uint, *const c_void, c_uint) -> c_int;
 
 /// Kernels over fibers.
@@ -49,6 +50,19 @@ fn build() -> Option<PathBuf> {
     let built = Command::new(script).arg(&out).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     Some(out)
+}
+
+impl Shim {
+    /// What the last launch did wrong.
+    fn failure(&self) -> String {
+        // SAFETY: the library exports this function with this type, which gives a constant text or null.
+        unsafe {
+            let failure: libloading::Symbol<'_, unsafe extern "C" fn() -> *const c_char> =
+                self.library.get(b"shim_failure\0").unwrap();
+            let text = failure();
+            if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
+        }
+    }
 }
 
 impl Device for Shim {
@@ -113,6 +127,7 @@ impl Device for Shim {
             1 => "is not there",
             2 => "takes other arguments",
             3 => "was launched out of bounds",
+            5 => return Err(EngineError::device(format!("kernel {kernel}: {}", self.failure()), "mend the kernel")),
             _ => "waits for itself forever",
         };
         Err(EngineError::device(format!("kernel {kernel} {why}"), "mend the kernel or its caller"))
@@ -134,6 +149,22 @@ impl Device for Shim {
 
     fn product(&self, _product: &Product) -> Result<bool, EngineError> {
         Ok(false)
+    }
+
+    fn tensor_map(&self, matrix: &Boxed) -> Result<TensorMap, EngineError> {
+        let mut map = TensorMap::default();
+        let (stride, wide) = (matrix.stride_bytes() as u64, matrix.box_columns() as c_uint);
+        let (columns, rows, tall) = (matrix.columns as u64, matrix.rows as u64, matrix.box_rows as c_uint);
+        // SAFETY: the library exports this function with this type, and it writes one map.
+        let status = unsafe {
+            let make: libloading::Symbol<'_, MakeMap> = self.library.get(b"shim_tensor_map\0").unwrap();
+            let to = std::ptr::from_mut(&mut map).cast();
+            make(to, matrix.at, matrix.element_bytes as c_uint, columns, rows, stride, wide, tall)
+        };
+        match status {
+            0 => Ok(map),
+            _ => Err(EngineError::device(format!("no map of {matrix:?} can be made"), "mend its caller")),
+        }
     }
 
     fn wait(&self) -> Result<(), EngineError> {

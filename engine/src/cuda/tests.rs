@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Gpu, Options, Plan, shim};
+use super::{Gpu, Options, Plan, Prompts, shim};
 use crate::backend::cpu::Fast;
 use crate::cache::PAGE;
 use crate::check;
@@ -13,8 +13,14 @@ use crate::error::EngineError;
 use crate::model::{Pass, Span, Wanted};
 use crate::testing::small_model;
 
-fn gpu(exact: bool) -> Option<Gpu> {
-    Some(Gpu { device: shim::device()?, options: Options { exact, ..Options::default() } })
+mod emulation;
+mod hopper;
+
+/// `wgmma`: whether Hopper's kernels serve where they can.
+fn gpu_with(exact: bool, wgmma: bool) -> Option<Gpu> {
+    let options = Options { exact, ..Options::default() };
+    let prompts = if wgmma { Prompts::wgmma("asked for") } else { Prompts::mma("asked for") };
+    Some(Gpu { device: shim::device()?, options, prompts })
 }
 
 const FOLDERS: [&str; 7] =
@@ -23,12 +29,12 @@ const FOLDERS: [&str; 7] =
 /// Logits of bf16 weights whose errors a routing scale of 16 makes larger: activations keep 16 bits beside bf16 weights.
 const SCALED_LOGITS_ERROR_MAX: f32 = 1e-3;
 
-fn checked(folder: &str) -> Vec<check::PromptCheck> {
+fn checked(folder: &str, wgmma: bool) -> Vec<check::PromptCheck> {
     let Some(data) = std::env::var_os("TIERWAY_DATA") else {
         println!("skipped: golden folder {folder} without TIERWAY_DATA (1 case)");
         return Vec::new();
     };
-    let Some(gpu) = gpu(true) else { return Vec::new() };
+    let Some(gpu) = gpu_with(true, wgmma) else { return Vec::new() };
     let prompts = check::check(&PathBuf::from(data).join("engine").join(folder), Arc::new(gpu)).unwrap();
     for prompt in &prompts {
         println!("{folder} {}: logits off by {:.1e}, {:?}", prompt.name, prompt.logits_error, prompt.routes);
@@ -36,8 +42,8 @@ fn checked(folder: &str) -> Vec<check::PromptCheck> {
     prompts
 }
 
-fn golden(folder: &str) {
-    for prompt in checked(folder) {
+fn assert_golden(folder: &str, wgmma: bool) {
+    for prompt in checked(folder, wgmma) {
         assert!(prompt.holds(), "{folder} {prompt:?}");
     }
 }
@@ -45,7 +51,7 @@ fn golden(folder: &str) {
 /// Routes and greedy tokens are exact; logits are not within the bound of a fp32 engine.
 #[test]
 fn golden_v2_grouped() {
-    for prompt in checked("v2-grouped-qlora") {
+    for prompt in checked("v2-grouped-qlora", false) {
         assert_eq!((prompt.routes.1, prompt.greedy.1), (0, 0), "{prompt:?}");
         assert!(prompt.logits_error <= SCALED_LOGITS_ERROR_MAX, "{prompt:?}");
     }
@@ -55,7 +61,7 @@ macro_rules! golden_folders {
     ($($name:ident $at:expr),*) => {$(
         #[test]
         fn $name() {
-            golden(FOLDERS[$at]);
+            assert_golden(FOLDERS[$at], false);
         }
     )*};
 }
@@ -64,53 +70,57 @@ golden_folders!(
     golden_mixtral 6
 );
 
-/// Prompt and steps of several sequences, batched and alone: the same numbers.
 #[test]
 fn a_sequence_is_the_same_whatever_its_neighbours() {
     for attention in ["latent", "grouped"] {
-        let Some(gpu) = gpu(false) else { return };
-        let model = small_model(attention).load(Arc::new(gpu)).unwrap();
-        let reference = small_model(attention).load(Arc::new(Fast::new(1))).unwrap();
-        let prompts: Vec<Vec<u32>> = (0..3).map(|p| (0..20 + 150 * p).map(|at| (at * 7 + p) % 96).collect()).collect();
-        let pages: Vec<Vec<u32>> = (0..3).map(|p| (22 * p..22 * (p + 1)).rev().collect()).collect();
-        let run = |model: &crate::model::Model, batches: &[&[usize]]| {
-            let mut cache = model.cache(66);
-            let mut last = vec![Vec::new(); 3];
-            for batch in batches {
-                for p in *batch {
-                    let (tokens, pages) = (&prompts[*p], &pages[*p]);
-                    let span = Span { tokens, start: 0, pages, pass: Pass::Prefill, wanted: Wanted::Last };
-                    model.forward(&[span], &mut cache, None).unwrap();
-                }
-                let step = |p: &usize| Span {
-                    tokens: &prompts[*p][..1],
-                    start: prompts[*p].len(),
-                    pages: &pages[*p],
-                    pass: Pass::Decode,
-                    wanted: Wanted::Last,
-                };
-                let spans: Vec<Span<'_>> = batch.iter().map(step).collect();
-                let logits = model.forward(&spans, &mut cache, None).unwrap();
-                for (p, logits) in batch.iter().zip(logits.chunks(96)) {
-                    last[*p] = logits.to_vec();
-                }
-            }
-            last
-        };
-        let together = run(&model, &[&[0, 1, 2]]);
-        assert_eq!(together, run(&model, &[&[2], &[1], &[0]]), "{attention}");
-        let expected = run(&reference, &[&[0, 1, 2]]);
-        for (a, b) in expected.concat().iter().zip(&together.concat()) {
-            assert!((a - b).abs() < 0.1, "{attention}: {a} and {b} are farther apart than a bf16 cache makes them");
-        }
-        assert!(model.usage().load(1).iter().sum::<u64>() > 0, "usage of experts is counted");
+        let Some(gpu) = gpu_with(false, false) else { return };
+        batches_agree(attention, gpu);
     }
+}
+
+/// Prompt and steps of several sequences, batched and alone: the same numbers.
+fn batches_agree(attention: &str, gpu: Gpu) {
+    let model = small_model(attention).load(Arc::new(gpu)).unwrap();
+    let reference = small_model(attention).load(Arc::new(Fast::new(1))).unwrap();
+    let prompts: Vec<Vec<u32>> = (0..3).map(|p| (0..20 + 150 * p).map(|at| (at * 7 + p) % 96).collect()).collect();
+    let pages: Vec<Vec<u32>> = (0..3).map(|p| (22 * p..22 * (p + 1)).rev().collect()).collect();
+    let run = |model: &crate::model::Model, batches: &[&[usize]]| {
+        let mut cache = model.cache(66);
+        let mut last = vec![Vec::new(); 3];
+        for batch in batches {
+            for p in *batch {
+                let (tokens, pages) = (&prompts[*p], &pages[*p]);
+                let span = Span { tokens, start: 0, pages, pass: Pass::Prefill, wanted: Wanted::Last };
+                model.forward(&[span], &mut cache, None).unwrap();
+            }
+            let step = |p: &usize| Span {
+                tokens: &prompts[*p][..1],
+                start: prompts[*p].len(),
+                pages: &pages[*p],
+                pass: Pass::Decode,
+                wanted: Wanted::Last,
+            };
+            let spans: Vec<Span<'_>> = batch.iter().map(step).collect();
+            let logits = model.forward(&spans, &mut cache, None).unwrap();
+            for (p, logits) in batch.iter().zip(logits.chunks(96)) {
+                last[*p] = logits.to_vec();
+            }
+        }
+        last
+    };
+    let together = run(&model, &[&[0, 1, 2]]);
+    assert_eq!(together, run(&model, &[&[2], &[1], &[0]]), "{attention}");
+    let expected = run(&reference, &[&[0, 1, 2]]);
+    for (a, b) in expected.concat().iter().zip(&together.concat()) {
+        assert!((a - b).abs() < 0.1, "{attention}: {a} and {b} are farther apart than a bf16 cache makes them");
+    }
+    assert!(model.usage().load(1).iter().sum::<u64>() > 0, "usage of experts is counted");
 }
 
 #[test]
 fn what_does_not_fit_is_refused_before_loading() {
     let Some(device) = shim::with_memory(100_000) else { return };
-    let gpu = Gpu { device, options: Options::default() };
+    let gpu = Gpu { device, options: Options::default(), prompts: Prompts::mma("asked for") };
     let error = small_model("latent").load(Arc::new(gpu)).unwrap_err();
     assert!(matches!(error, EngineError::NoMemory { free: 100_000, .. }), "{error}");
 }

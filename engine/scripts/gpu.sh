@@ -23,13 +23,21 @@ export LD_LIBRARY_PATH
 
 echo "== correct"
 if [ -n "$data" ]; then
-    for folder in "$data"/engine/*/; do
-        "$tierway" engine check --device "$device" "$folder" || failed=1
+    # As chosen here (on Hopper wgmma, once its check on this card passed), then by the kernels that run everywhere.
+    for kernels in checked mma; do
+        for folder in "$data"/engine/*/; do
+            TIERWAY_PROMPT_KERNELS=$kernels "$tierway" engine check --device "$device" "$folder" || failed=1
+        done
     done
 else
     echo "skipped: golden folders without DATA (8 cases)"
 fi
 [ $failed = 0 ] || { echo "FAILED: no times before the numbers are right"; exit 1; }
+
+echo "== prompts of 2,048 tokens by each kind of kernel"
+for kind in bf16 fp8; do
+    "$tierway" engine bench --device "$device" --model "$here/v2-lite.json" --random $kind --kernels --prompt 2048 || failed=1
+done
 
 echo "== fast: DeepSeek-V2-Lite's shape, random weights, 1,024 tokens of context, 128 steps"
 time_one() {

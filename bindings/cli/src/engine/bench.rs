@@ -40,6 +40,9 @@ pub(crate) struct BenchArgs {
     /// On a GPU: measure a model of this config.json's exact shape with random weights made there, instead of `--model`.
     #[arg(long, value_enum, requires = "device")]
     random: Option<device::RandomKind>,
+    /// With `--random`: time single products of a prompt by each kind of kernel instead.
+    #[arg(long, requires = "random")]
+    kernels: bool,
     /// Print the figures as JSON.
     #[arg(long, conflicts_with = "random")]
     json: bool,
@@ -68,6 +71,9 @@ struct Figures {
 /// Prints a line each for reading, writing and the memory limit.
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     let threads = if args.threads == 0 { std::thread::available_parallelism()?.get() } else { args.threads };
+    if let (Some(kind), true) = (args.random, args.kernels) {
+        return device::bench_kernels(args.device, &args.model, kind, args.prompt.max(1));
+    }
     if let Some(kind) = args.random {
         return device::bench_random(args.device, &args.model, kind, args.prompt, args.tokens, args.batch, args.rounds);
     }

@@ -71,7 +71,18 @@ impl Device {
 #[cfg(feature = "cuda")]
 fn gpu(ordinal: usize, exact: bool) -> Result<Arc<dyn Backend>, EngineError> {
     use tierway_engine::cuda::{Gpu, Options};
-    Ok(Arc::new(Gpu::open(Options { ordinal, exact, ..Options::default() })?))
+    let gpu = Gpu::open(Options { ordinal, exact, ..Options::default() })?;
+    warn(&gpu);
+    Ok(Arc::new(gpu))
+}
+
+/// Tells on standard error what a GPU's backend warns of.
+#[cfg(feature = "cuda")]
+#[allow(clippy::print_stderr, reason = "the command's own voice")]
+fn warn(backend: &dyn Backend) {
+    if let Some(warning) = backend.warning() {
+        eprintln!("warning: {warning}");
+    }
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -85,6 +96,41 @@ fn without() -> EngineError {
         what: "this command was built without it".into(),
         next: "build it with `--features cuda`, or run on the processor with --device cpu",
     }
+}
+
+/// Times prompts' products in a model's shapes by each kind of kernel, and prints a table.
+#[cfg(feature = "cuda")]
+pub(super) fn bench_kernels(device: Device, path: &Path, kind: RandomKind, tokens: usize) -> Result<(), Failure> {
+    use std::io::Write;
+
+    use tierway_engine::config::ModelConfig;
+    use tierway_engine::cuda::{Gpu, Options, RandomWeights, duels};
+
+    let Device::Cuda(ordinal) = device else {
+        return Err(Failure::Input("--kernels measures a GPU: add --device cuda".into()));
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::File(format!("{}: {error}", path.display())))?;
+    let failure = |error: EngineError| super::failure(&error);
+    let config = ModelConfig::from_json(&text).map_err(failure)?;
+    let gpu = Gpu::open(Options { ordinal, ..Options::default() }).map_err(failure)?;
+    warn(&gpu);
+    let weights = if kind == RandomKind::Fp8 { RandomWeights::Fp8 } else { RandomWeights::Bf16 };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}; {kind:?} weights, {tokens} tokens; microseconds and TFLOP/s", gpu.describe())?;
+    writeln!(out, "{:52} {:>16} {:>16} {:>16}", "product", "mma", "wgmma", "cuBLAS")?;
+    for duel in duels(&gpu, &config, weights, tokens).map_err(failure)? {
+        let cell = |seconds: Option<f64>| {
+            seconds.map_or("-".into(), |s| format!("{:.0} {:6.1}", 1e6 * s, duel.operations / s / 1e12))
+        };
+        let [mma, wgmma, library] = [Some(duel.mma), duel.wgmma, duel.library].map(cell);
+        writeln!(out, "{:52} {mma:>16} {wgmma:>16} {library:>16}", duel.what)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "cuda"))]
+pub(super) fn bench_kernels(_device: Device, _path: &Path, _kind: RandomKind, _tokens: usize) -> Result<(), Failure> {
+    Err(super::failure(&without()))
 }
 
 /// Measures a model of random weights on a GPU, and prints a line each for the memory limit, reading and writing.
@@ -118,6 +164,7 @@ pub(super) fn bench_random(
         ..Options::default()
     };
     let gpu = Gpu::open(options).map_err(failure)?;
+    warn(&gpu);
     let limit = bandwidth(&gpu, 1 << 31).map_err(failure)?;
     let weights = if kind == RandomKind::Fp8 { RandomWeights::Fp8 } else { RandomWeights::Bf16 };
     let model = RandomModel::new(&gpu, &config, weights).map_err(failure)?;

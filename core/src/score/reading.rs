@@ -218,14 +218,22 @@ impl<'a> Reader<'a> {
         self.signals.words += self.words;
     }
 
-    /// ASCII letters from `from` on; returns where the first other byte stands.
+    /// ASCII letters from `from` on; returns where to read on. Most words are over then, and the space behind them is read
+    /// with them.
     #[inline]
     fn letters(&mut self, bytes: &[u8], from: usize) -> usize {
         let (hash, count) = cues::hash_letters(self.hash, &bytes[from..]);
-        self.hash = hash;
-        self.in_word = true;
+        let end = from + count;
         self.signals.letters += count as u32;
-        from + count
+        let next = bytes.get(end).map_or(0, |next| CLASS[*next as usize]);
+        if next == WIDE {
+            // It may be a letter too.
+            (self.hash, self.in_word) = (hash, true);
+            return end;
+        }
+        (self.hash, self.in_word) = (Cues::SEED, false);
+        self.count_word(hash);
+        end + usize::from(next == 0)
     }
 
     /// A space, or another byte that says nothing.
@@ -307,12 +315,15 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn end_word(&mut self) {
-        if !self.in_word {
-            return;
+        if self.in_word {
+            let hash = std::mem::replace(&mut self.hash, Cues::SEED);
+            self.in_word = false;
+            self.count_word(hash);
         }
-        let hash = self.hash;
-        self.hash = Cues::SEED;
-        self.in_word = false;
+    }
+
+    #[inline]
+    fn count_word(&mut self, hash: u32) {
         self.words += 1;
         self.line_words += 1;
         self.last_packed = None;

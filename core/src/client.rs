@@ -33,7 +33,7 @@ use crate::plan::{
 use crate::policy::{Needs, Policy};
 use crate::provider::Provider;
 use crate::request::{Request, ServiceTier};
-use crate::score::Scorer;
+use crate::score::{Gist, Scorer};
 use crate::snapshot::{HealthBook, Keys, Offers, Snapshot};
 use crate::store::Store;
 use crate::time::Timestamp;
@@ -332,9 +332,9 @@ impl Inner {
         }
         let held = self.held(settings);
         let experience = self.lessons.experience();
-        let learnt = |kind, card: &ModelCard, rating| match experience.is_empty() {
+        let learnt = |gist: &Gist, card: &ModelCard, rating| match experience.is_empty() {
             true => rating,
-            false => experience.adjust(kind, &card.id, rating),
+            false => experience.adjust(gist, &card.id, rating),
         };
         let plan = plan::decide_learnt(
             request,

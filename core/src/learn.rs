@@ -5,6 +5,8 @@
 
 mod feedback;
 mod forest;
+mod line;
+mod linear;
 mod logistic;
 mod monitor;
 mod novelty;

@@ -17,7 +17,7 @@ use crate::model::{Endpoint, ModelCard};
 use crate::money::Usd;
 use crate::policy::{self, Admission, Needs, Policy, Terms};
 use crate::request::Request;
-use crate::score::{Complexity, Scorer, TaskKind};
+use crate::score::{Complexity, Gist, Scorer};
 use crate::snapshot::Snapshot;
 use crate::time::Timestamp;
 
@@ -68,7 +68,7 @@ pub fn decide(
     scorer: &Scorer,
     settings: &Settings,
 ) -> Result<Plan, Refused> {
-    decide_learnt(request, policy, snapshot, needs, (scorer, |_: TaskKind, _: &ModelCard, rating| rating), settings)
+    decide_learnt(request, policy, snapshot, needs, (scorer, |_: &Gist, _: &ModelCard, rating| rating), settings)
 }
 
 /// Decides by what the scorer makes of the request, and by what was learnt of the models since: the second half of
@@ -83,13 +83,13 @@ pub fn decide_learnt(
     policy: &Policy,
     snapshot: &Snapshot,
     needs: &Needs,
-    judges: (&Scorer, impl Fn(TaskKind, &ModelCard, Rating) -> Rating),
+    judges: (&Scorer, impl Fn(&Gist, &ModelCard, Rating) -> Rating),
     settings: &Settings,
 ) -> Result<Plan, Refused> {
     let (scorer, learnt) = judges;
     let complexity = scorer.assess(request, needs);
     let rate = |row: usize, card: &ModelCard| {
-        learnt(complexity.kind(), card, complexity.rating_of(snapshot.offers(), row, card))
+        learnt(complexity.gist(), card, complexity.rating_of(snapshot.offers(), row, card))
     };
     make(request, policy, snapshot, needs, (rate, Some(&complexity)), settings)
 }

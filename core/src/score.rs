@@ -4,7 +4,7 @@
 //! turn says little by itself ("yes, do that"), and the material it comes with. The length of the system prompt does not.
 //! The reading gives a task kind, a difficulty made of named parts, and how long an answer will be. A table of public
 //! results then says how able each model family is at the skills that the kind needs, so that a new model needs a row
-//! and no training.
+//! and no training. A compact encoder moves the difficulty a little by what the words foretell.
 //!
 //! Abilities and difficulties stand on one scale: a model is good enough with chance logistic(1.2 x (ability - place)).
 //!
@@ -24,6 +24,9 @@ mod ability;
 mod ask;
 mod cues;
 mod difficulty;
+mod encoder;
+mod gist;
+mod grams;
 mod kind;
 mod output;
 mod reading;
@@ -31,11 +34,16 @@ mod reading;
 mod tests;
 
 pub use ability::{Skill, TableError};
+pub use encoder::{BadWeights, write_weights};
+pub use gist::Gist;
 pub use kind::TaskKind;
 
 use ability::{Abilities, Able};
 use ask::Ask;
 use cues::Cues;
+use encoder::Encoder;
+pub(crate) use gist::GIST;
+use grams::Grams;
 
 /// Logistic slope of the common scale.
 const SLOPE: f64 = 1.2;
@@ -67,6 +75,7 @@ pub struct Rating {
 pub struct Scorer {
     cues: Arc<Cues>,
     abilities: Arc<Abilities>,
+    encoder: Option<Encoder>,
     known: Option<Arc<Known>>,
 }
 
@@ -84,6 +93,7 @@ impl Scorer {
         Scorer {
             cues: Arc::new(Cues::builtin()),
             abilities: Arc::new(abilities.expect("the shipped tables are tested to parse")),
+            encoder: Encoder::builtin(),
             known: None,
         }
     }
@@ -96,7 +106,21 @@ impl Scorer {
     pub fn with_abilities(&self, rows: &str) -> Result<Scorer, TableError> {
         let mut abilities = (*self.abilities).clone();
         abilities.add(rows)?;
-        Ok(Scorer { cues: self.cues.clone(), abilities: Arc::new(abilities), known: None })
+        Ok(Scorer { abilities: Arc::new(abilities), known: None, ..self.clone() })
+    }
+
+    /// The same with other weights of the encoder, in the format of `score/data/encoder.bin`.
+    ///
+    /// # Errors
+    /// `BadWeights` with what is wrong.
+    pub fn with_encoder(&self, weights: &[u8]) -> Result<Scorer, BadWeights> {
+        Ok(Scorer { encoder: Some(Encoder::parse(weights)?), ..self.clone() })
+    }
+
+    /// The same without an encoder, as where the feature `encoder` is off: the words of a question move nothing, and
+    /// marks are learnt by kind of work alone.
+    pub fn without_encoder(&self) -> Scorer {
+        Scorer { encoder: None, ..self.clone() }
     }
 
     /// The same, ready to rate these offers: their models are looked up now, not at every decision.
@@ -108,17 +132,16 @@ impl Scorer {
     /// Reads a request, in time linear in its parts and in the text of its last turns, of which a long one is read at
     /// both ends.
     pub fn assess(&self, request: &Request, needs: &Needs) -> Complexity {
-        let ask = Ask::of(request, needs, &self.cues);
-        let kind = kind::of(&ask);
-        let mut parts = Parts::default();
-        difficulty::add_parts(&ask, kind, &mut parts);
-        let place = parts.sum().clamp(PLACES.0, PLACES.1);
+        let mut grams = self.encoder.as_ref().map(|_| Grams::new());
+        let ask = Ask::of(request, needs, &self.cues, grams.as_mut());
+        let judged = self.judge(&ask, grams.as_ref());
         Complexity {
-            kind,
-            place,
-            difficulty: logistic(place - 1.0),
-            parts,
-            output: output::words_and_tokens(&ask, kind, needs),
+            kind: judged.gist.kind(),
+            place: judged.place,
+            difficulty: logistic(judged.place - 1.0),
+            parts: judged.parts,
+            gist: judged.gist,
+            output: output::words_and_tokens(&ask, judged.gist.kind(), needs),
             thinking: request.reasoning.as_ref().and_then(|ask| match ask.budget_tokens {
                 Some(tokens) => Some(Thinking::Tokens(tokens)),
                 None => ask.effort.map(Thinking::Effort),
@@ -130,11 +153,39 @@ impl Scorer {
 
     /// The kind and difficulty of a text of any length that stands for a whole request.
     pub fn assess_text(&self, text: &str) -> (TaskKind, f64) {
-        let ask = Ask::of_text(text, &self.cues);
-        let kind = kind::of(&ask);
+        let (gist, difficulty) = self.gist(text);
+        (gist.kind(), difficulty)
+    }
+
+    /// What is learnt from of a text that stands for a whole request, and its difficulty.
+    pub fn gist(&self, text: &str) -> (Gist, f64) {
+        let mut grams = self.encoder.as_ref().map(|_| Grams::new());
+        let ask = Ask::of_text(text, &self.cues, grams.as_mut());
+        let judged = self.judge(&ask, grams.as_ref());
+        (judged.gist, logistic(judged.place - 1.0))
+    }
+
+    fn judge(&self, ask: &Ask, grams: Option<&Grams>) -> Judged {
+        let kind = kind::of(ask);
         let mut parts = Parts::default();
-        difficulty::add_parts(&ask, kind, &mut parts);
-        (kind, logistic(parts.sum().clamp(PLACES.0, PLACES.1) - 1.0))
+        difficulty::add_parts(ask, kind, &mut parts);
+        let gist = match (&self.encoder, grams) {
+            (Some(encoder), Some(grams)) => {
+                let words = encoder.encode(grams.buckets());
+                parts.add("words", encoder::shift(&words));
+                Gist::of(kind, encoder.id(), &ask.turn.scaled(), &words)
+            }
+            _ => Gist::plain(kind),
+        };
+        Judged { gist, place: parts.sum().clamp(PLACES.0, PLACES.1), parts }
+    }
+
+    /// The buckets that the words and pairs of words of a text fall in, of 32,768, each once: what an encoder is trained
+    /// on. Of a long text, both ends are read.
+    pub fn buckets(&self, text: &str) -> Vec<u16> {
+        let mut grams = Grams::new();
+        reading::Signals::default().add_with(text, &self.cues, Some(&mut grams));
+        grams.buckets().to_vec()
     }
 
     /// What a text is made of, as numbers for models that learn: lengths, shares of signs, and cues.
@@ -165,7 +216,7 @@ pub struct Contribution {
 /// The contributions, without an allocation.
 #[derive(Clone, Copy, Debug, Default)]
 struct Parts {
-    items: [Option<Contribution>; 14],
+    items: [Option<Contribution>; 15],
     count: usize,
 }
 
@@ -186,6 +237,13 @@ impl Parts {
     }
 }
 
+/// What a question was found to be, before anything else of the request.
+struct Judged {
+    gist: Gist,
+    place: f64,
+    parts: Parts,
+}
+
 /// How much the request asks the model to think.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Thinking {
@@ -200,6 +258,7 @@ pub struct Complexity {
     place: f64,
     difficulty: f64,
     parts: Parts,
+    gist: Gist,
     output: u64,
     thinking: Option<Thinking>,
     abilities: Arc<Abilities>,
@@ -225,6 +284,11 @@ impl Complexity {
     /// What the difficulty is made of; the amounts add up to `place` within its bounds of -4 and 6.
     pub fn parts(&self) -> Vec<Contribution> {
         self.parts.iter().collect()
+    }
+
+    /// What is learnt from when a mark comes.
+    pub fn gist(&self) -> &Gist {
+        &self.gist
     }
 
     /// Tokens of an answer of common length, without reasoning.

@@ -9,11 +9,15 @@
 
 #[path = "routing/apgr.rs"]
 mod apgr;
+#[path = "routing/encoders.rs"]
+mod encoders;
 #[path = "routing/flips.rs"]
 mod flips;
 #[path = "routing/kinds.rs"]
 mod kinds;
 #[path = "routing/live.rs"]
 mod live;
+#[path = "routing/pooled.rs"]
+mod pooled;
 #[path = "routing/sets.rs"]
 mod sets;

@@ -1,6 +1,6 @@
 //! Marks of answers, and what the client learns from them of its own traffic.
 //!
-//! Of an answer that a mark may still come for, the kind of work, the model and what was expected are kept, in memory and
+//! Of an answer that a mark may still come for, the request's gist, the model and what was expected are kept, in memory and
 //! bounded; no text. What was learnt is kept beside the account, so that it outlives the process and is shared by all
 //! that share a ledger. Decisions of a client that has not sent anything yet go by the score alone.
 
@@ -13,7 +13,7 @@ use crate::learn::{BadMark, Experience};
 use crate::ledger::LedgerError;
 use crate::limits::ANSWERS_MARKABLE_MAX;
 use crate::model::ModelCard;
-use crate::score::{Complexity, TaskKind};
+use crate::score::{Complexity, Gist};
 use crate::store::{Shelf, Store};
 use crate::tree;
 
@@ -68,7 +68,7 @@ struct Answer {
 /// What a mark is about.
 #[derive(Clone, Debug)]
 struct Lesson {
-    kind: TaskKind,
+    gist: Gist,
     model: ModelId,
     /// How likely the score took a good answer to be.
     expected: f64,
@@ -76,7 +76,7 @@ struct Lesson {
 
 impl Lesson {
     fn of(complexity: &Complexity, card: &ModelCard) -> Lesson {
-        Lesson { kind: complexity.kind(), model: card.id.clone(), expected: complexity.rating(card).p_good }
+        Lesson { gist: *complexity.gist(), model: card.id.clone(), expected: complexity.rating(card).p_good }
     }
 }
 
@@ -103,6 +103,7 @@ impl Lessons {
     }
 
     fn set(&self, experience: Experience) {
+        experience.settle();
         *self.experience.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(experience);
     }
 
@@ -152,8 +153,8 @@ impl Lessons {
     }
 
     async fn teach(&self, store: &dyn Store, lesson: &Lesson, mark: f64) -> Result<(), FeedbackError> {
-        let Lesson { kind, model, expected } = lesson;
-        let teach = |mut experience: Experience| experience.mark(*kind, model, *expected, mark).map(|()| experience);
+        let Lesson { gist, model, expected } = lesson;
+        let teach = |mut experience: Experience| experience.mark(gist, model, *expected, mark).map(|()| experience);
         self.change(store, teach).await
     }
 
@@ -175,7 +176,7 @@ impl Lessons {
         for _ in 0..TRIES_MAX {
             let (revision, before) = read(shelf).await.map_err(FeedbackError::Ledger)?;
             let after = change(before)?;
-            let text = serde_json::to_string(&after).expect("counts and ids are plain data");
+            let text = serde_json::to_string(&after).expect("counts, sums and ids are plain data");
             if shelf.put(NOTE, revision, text).await.map_err(FeedbackError::Ledger)? {
                 self.set(after);
                 return Ok(());

@@ -4,6 +4,7 @@
 //! 44, 1992), so that one factorisation serves all steps and every step gains.
 
 use super::forest::Table;
+use super::linear::{factor, solve};
 
 /// Steps; each closes a third or more of what is left.
 const STEPS: usize = 20;
@@ -90,36 +91,6 @@ fn spread(table: &Table, cases: &[usize]) -> (Vec<f64>, Vec<f64>) {
     }
     scales.iter_mut().for_each(|scale| *scale = if *scale > 1e-12 { 1.0 / scale.sqrt() } else { 0.0 });
     (means, scales)
-}
-
-/// Cholesky's factor of a positive definite matrix given by its lower half, in place.
-fn factor(gram: &mut [f64], width: usize) {
-    for at in 0..width {
-        for other in 0..=at {
-            let mut sum = gram[at * width + other];
-            for step in 0..other {
-                sum -= gram[at * width + step] * gram[other * width + step];
-            }
-            gram[at * width + other] =
-                if at == other { sum.max(1e-12).sqrt() } else { sum / gram[other * width + other] };
-        }
-    }
-}
-
-/// Solves `factor x factor' x = right` in place.
-fn solve(factor: &[f64], right: &mut [f64], width: usize) {
-    for at in 0..width {
-        for step in 0..at {
-            right[at] -= factor[at * width + step] * right[step];
-        }
-        right[at] /= factor[at * width + at];
-    }
-    for at in (0..width).rev() {
-        for step in at + 1..width {
-            right[at] -= factor[step * width + at] * right[step];
-        }
-        right[at] /= factor[at * width + at];
-    }
 }
 
 #[cfg(test)]

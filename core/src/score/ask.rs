@@ -7,6 +7,7 @@ use crate::policy::Needs;
 use crate::request::{Request, ResponseFormat};
 
 use super::cues::{Cues, Group};
+use super::grams::Grams;
 use super::reading::{Signals, head};
 
 /// A turn of fewer words says little by itself.
@@ -43,18 +44,21 @@ pub(super) struct Ask {
 
 impl Ask {
     /// A text alone.
-    pub(super) fn of_text(text: &str, cues: &Cues) -> Ask {
-        Ask { turn: Signals::of(text, cues), material: text.len() as u64, user_turns: 1, ..Ask::default() }
+    pub(super) fn of_text(text: &str, cues: &Cues, grams: Option<&mut Grams>) -> Ask {
+        let mut turn = Signals::default();
+        turn.add_with(text, cues, grams);
+        Ask { turn, material: text.len() as u64, user_turns: 1, ..Ask::default() }
     }
 
     /// Reads the parts of a request once, and the text of its last turns.
-    pub(super) fn of(request: &Request, needs: &Needs, cues: &Cues) -> Ask {
+    /// The words of these are noted in `grams`.
+    pub(super) fn of(request: &Request, needs: &Needs, cues: &Cues, grams: Option<&mut Grams>) -> Ask {
         let mut ask = Ask { tools: request.tools.len() as u32, ..Ask::default() };
         let messages = &request.messages;
         messages.iter().for_each(|message| ask.survey(message));
         let asked = (0..messages.len()).rev().find(|at| messages[*at].role == Role::User && has_text(&messages[*at]));
         match asked.or_else(|| (0..messages.len()).rev().find(|at| has_text(&messages[*at]))) {
-            Some(at) => ask.read_turn(messages, at, cues),
+            Some(at) => ask.read_turn(messages, at, cues, grams),
             None => ask.turn.bytes = needs.text_bytes,
         }
         let system = |message: &&Message| matches!(message.role, Role::System | Role::Developer);
@@ -102,15 +106,18 @@ impl Ask {
     }
 
     /// Reads the turn at `at`, and back from there until something was said.
-    fn read_turn(&mut self, messages: &[Message], at: usize, cues: &Cues) {
-        texts(&messages[at].parts).for_each(|text| self.turn.add(text, cues));
+    fn read_turn(&mut self, messages: &[Message], at: usize, cues: &Cues, mut grams: Option<&mut Grams>) {
+        let mut read = |turn: &mut Signals, message: &Message| {
+            texts(&message.parts).for_each(|text| turn.add_with(text, cues, grams.as_deref_mut()));
+        };
+        read(&mut self.turn, &messages[at]);
         let mut back = at;
         while self.is_thin() && back > 0 && at - back < THREAD_TURNS {
             back -= 1;
             let before = &messages[back];
             if matches!(before.role, Role::User | Role::Assistant) {
                 self.is_thread = true;
-                texts(&before.parts).for_each(|text| self.turn.add(text, cues));
+                read(&mut self.turn, before);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! One pass over a text: words, signs, lines and cues, counted. Nothing is kept of the text.
 
 use super::cues::{self, Cues, GROUPS, Group};
+use super::grams::{self, Grams};
 
 /// Of a longer text this much is read at each end: what is asked stands there, and the middle is material.
 const END_BYTES: usize = 6 * 1024;
@@ -9,6 +10,30 @@ const LEAD_WORDS: u32 = 8;
 
 /// How many numbers say what a text is made of.
 pub(super) const TRAITS: usize = 13 + 7;
+
+/// The usual mean and spread of each number, over the questions that the encoder is trained on, in round figures.
+const USUAL: [(f32, f32); TRAITS] = [
+    (6.0, 0.89),
+    (4.1, 0.87),
+    (2.0, 0.85),
+    (0.053, 0.093),
+    (0.012, 0.035),
+    (0.013, 0.033),
+    (0.68, 0.18),
+    (0.0, 0.1),
+    (0.0, 0.1),
+    (0.53, 0.58),
+    (4.0, 3.9),
+    (0.35, 1.3),
+    (0.024, 0.22),
+    (0.65, 1.3),
+    (0.52, 1.3),
+    (0.16, 0.54),
+    (1.1, 1.5),
+    (0.047, 0.33),
+    (0.64, 1.2),
+    (0.18, 0.58),
+];
 
 /// What a text is made of.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,12 +78,17 @@ impl Signals {
 
     /// Reads one more text.
     pub(super) fn add(&mut self, text: &str, cues: &Cues) {
+        self.add_with(text, cues, None);
+    }
+
+    /// The same, and notes its words near both ends where they are wanted.
+    pub(super) fn add_with(&mut self, text: &str, cues: &Cues, mut grams: Option<&mut Grams>) {
         self.bytes += text.len() as u64;
         if text.len() <= 2 * END_BYTES {
-            return Reader::new(self, cues).read(text);
+            return Reader::new(self, cues, grams).read(text);
         }
-        Reader::new(self, cues).read(head(text, END_BYTES));
-        Reader::new(self, cues).read(tail(text, END_BYTES));
+        Reader::new(self, cues, grams.as_deref_mut()).read(head(text, END_BYTES));
+        Reader::new(self, cues, grams).read(tail(text, END_BYTES));
     }
 
     pub(super) fn cue(&self, group: Group) -> f64 {
@@ -104,6 +134,13 @@ impl Signals {
         ];
         let mut traits = [0.0; TRAITS];
         plain.into_iter().chain(cues).zip(&mut traits).for_each(|(value, into)| *into = value as f32);
+        traits
+    }
+
+    /// The same in units of how much each varies among questions.
+    pub(super) fn scaled(&self) -> [f32; TRAITS] {
+        let mut traits = self.traits();
+        traits.iter_mut().zip(USUAL).for_each(|(value, (mean, spread))| *value = (*value - mean) / spread);
         traits
     }
 
@@ -165,6 +202,9 @@ const fn classes() -> [u8; 256] {
 struct Reader<'a> {
     signals: &'a mut Signals,
     cues: &'a Cues,
+    grams: Option<&'a mut Grams>,
+    /// Whether the word at hand stands near an end.
+    is_near: bool,
     hash: u32,
     in_word: bool,
     number: u32,
@@ -175,11 +215,16 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(signals: &'a mut Signals, cues: &'a Cues) -> Reader<'a> {
+    fn new(signals: &'a mut Signals, cues: &'a Cues, mut grams: Option<&'a mut Grams>) -> Reader<'a> {
+        if let Some(grams) = &mut grams {
+            grams.begin();
+        }
         let hash = Cues::SEED;
         Reader {
             signals,
             cues,
+            grams,
+            is_near: true,
             hash,
             in_word: false,
             number: 0,
@@ -224,6 +269,7 @@ impl<'a> Reader<'a> {
     fn letters(&mut self, bytes: &[u8], from: usize) -> usize {
         let (hash, count) = cues::hash_letters(self.hash, &bytes[from..]);
         let end = from + count;
+        self.is_near = from < grams::END_BYTES || from + grams::END_BYTES >= bytes.len();
         self.signals.letters += count as u32;
         let next = bytes.get(end).map_or(0, |next| CLASS[*next as usize]);
         if next == WIDE {
@@ -297,8 +343,11 @@ impl<'a> Reader<'a> {
         if is_packed(found) {
             self.end_word();
             self.signals.packed += 1;
+            self.is_near = at < grams::END_BYTES || at + grams::END_BYTES >= text.len();
             if let Some(before) = self.last_packed {
-                self.look_up(Cues::hash_pair(before, found));
+                let hash = Cues::hash_pair(before, found);
+                self.note(hash);
+                self.look_up(hash);
             }
             self.last_packed = Some(found);
             return found.len_utf8();
@@ -327,7 +376,17 @@ impl<'a> Reader<'a> {
         self.words += 1;
         self.line_words += 1;
         self.last_packed = None;
+        self.note(hash);
         self.look_up(hash);
+    }
+
+    #[inline]
+    fn note(&mut self, hash: u32) {
+        if self.is_near
+            && let Some(grams) = &mut self.grams
+        {
+            grams.add(hash);
+        }
     }
 
     /// Most words are no cue.

@@ -10,11 +10,12 @@ use tierway::model::ModelCard;
 use tierway::plan::{self, CascadeSettings, CheckKind, Plan, Settings};
 use tierway::policy::{Needs, Policy};
 use tierway::replay::Record;
-use tierway::score::{Rating, Scorer, TaskKind};
+use tierway::score::{Gist, Rating, Scorer};
 use tierway::snapshot::{Offers, Snapshot};
 use tierway::time::Timestamp;
 use tierway::{Part, Reply, Request};
 
+use super::encoders::Lessons;
 use super::sets::{Set, sets};
 
 /// Name in the data, family, tier, dollars per million tokens.
@@ -57,9 +58,9 @@ impl World {
         let request = Request::user(row.prompt.clone().unwrap()).unwrap();
         let snapshot = Snapshot::new(self.offers.clone(), NOW);
         let needs = Needs::of(&request);
-        let learnt = |kind: TaskKind, card: &ModelCard, rating: Rating| match self.experience.is_empty() {
+        let learnt = |gist: &Gist, card: &ModelCard, rating: Rating| match self.experience.is_empty() {
             true => rating,
-            false => self.experience.adjust(kind, &card.id, rating),
+            false => self.experience.adjust(gist, &card.id, rating),
         };
         let judges = (&self.scorer, learnt);
         plan::decide_learnt(&request, &Policy::default(), &snapshot, &needs, judges, settings).unwrap()
@@ -72,7 +73,7 @@ impl World {
         for card in self.offers.rows() {
             let expected = complexity.rating(card.card()).p_good;
             let mark = row.label(card.card().id.name()).unwrap();
-            self.experience.mark(complexity.kind(), &card.card().id, expected, mark).unwrap();
+            self.experience.mark(complexity.gist(), &card.card().id, expected, mark).unwrap();
         }
     }
 }
@@ -129,7 +130,9 @@ fn live_cascades_on_recorded_answers() {
     Seeded::new(2).shuffle(&mut order);
     let (marked, rest) = order.split_at(MARKS);
     let offers = offers();
-    let scorer = Scorer::builtin().ready_for(&offers);
+    let shipped = Scorer::builtin();
+    let weights = Lessons::of(&sets, &shipped).train(|name, _| !name.starts_with("zeroeval"));
+    let scorer = shipped.with_encoder(&weights).unwrap().ready_for(&offers);
     let mut world = World { offers, scorer, experience: Experience::default() };
     println!("\nlive cascades on {} prompts of ZeroEval: quality, saving, cascades, went on", rest.len());
     let mut better = 0;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::id::ModelId;
 use crate::model::{Endpoint, ModelCard};
 use crate::money::Usd;
-use crate::policy::{self, Admission, Needs, Policy, Terms};
+use crate::policy::{self, Admission, Needs, Policy, Screening, Terms};
 use crate::request::Request;
 use crate::score::{Complexity, Gist, Scorer};
 use crate::snapshot::Snapshot;
@@ -87,11 +87,15 @@ pub fn decide_learnt(
     settings: &Settings,
 ) -> Result<Plan, Refused> {
     let (scorer, learnt) = judges;
-    let complexity = scorer.assess(request, needs);
+    let screening = policy::screen(request, policy, snapshot, needs);
+    let complexity = match screening.leaves_a_choice() {
+        true => scorer.assess(request, needs),
+        false => scorer.assess_signs(request, needs),
+    };
     let rate = |row: usize, card: &ModelCard| {
         learnt(complexity.gist(), card, complexity.rating_of(snapshot.offers(), row, card))
     };
-    make(request, policy, snapshot, needs, (rate, Some(&complexity)), settings)
+    make(screening, policy, snapshot, needs, (rate, Some(&complexity)), settings)
 }
 
 /// Decides by ratings of the caller's own: `rate` is asked once for each model that policy admits.
@@ -108,19 +112,19 @@ pub fn decide_rated(
     rate: impl Fn(&ModelCard) -> Rating,
     settings: &Settings,
 ) -> Result<Plan, Refused> {
-    make(request, policy, snapshot, needs, (|_: usize, card: &ModelCard| rate(card), None), settings)
+    let screening = policy::screen(request, policy, snapshot, needs);
+    make(screening, policy, snapshot, needs, (|_: usize, card: &ModelCard| rate(card), None), settings)
 }
 
-/// Screens, rates and orders; what the ratings were made from is kept for who asks.
+/// Rates and orders; what the ratings were made from is kept for who asks.
 fn make(
-    request: &Request,
+    screening: Screening,
     policy: &Policy,
     snapshot: &Snapshot,
     needs: &Needs,
     (rate, complexity): (impl Fn(usize, &ModelCard) -> Rating, Option<&Complexity>),
     settings: &Settings,
 ) -> Result<Plan, Refused> {
-    let screening = policy::screen(request, policy, snapshot, needs);
     let field = field::gather(&screening, snapshot, needs, settings, &rate);
     let evidence = |field| Evidence {
         screening,

@@ -16,7 +16,7 @@ use super::linear;
 /// How many marks the expectation of no difference is worth, by number.
 const PENALTY: f64 = 60.0;
 /// At so many marks a line moves half as far as it would.
-const WARM_MARKS: f64 = 400.0;
+const WARM_MARKS: f64 = 1_000.0;
 /// And around the mean.
 const MEAN_MARKS: f64 = 20.0;
 /// Of a past mark this is left when the next one comes: half of it after 5,000.

@@ -77,6 +77,13 @@ impl Screening {
         self.admitted.iter().map(|offer| *offer as usize)
     }
 
+    /// Whether there is more than one model to choose from.
+    pub(crate) fn leaves_a_choice(&self) -> bool {
+        let row = |offer: &u32| self.offers.offers()[*offer as usize].row;
+        // Offers come by model.
+        self.admitted.first().map(row) != self.admitted.last().map(row)
+    }
+
     /// Whether policy lets the request through to an offer, by its position.
     pub fn admits(&self, offer: usize) -> bool {
         self.verdict(offer).is_empty()

@@ -67,7 +67,7 @@ pub(crate) struct Trio {
 /// Scripts of the three.
 pub(crate) type Turns = (Vec<Turn>, Vec<Turn>, Vec<Turn>);
 
-/// A client that keeps 99 % of the best model's quality, as `change` makes it.
+/// A client that keeps 99.5 % of the best model's quality, as `change` makes it.
 pub(crate) fn trio(turns: Turns, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Trio {
     trio_in(turns, BookRules::default(), change)
 }
@@ -76,7 +76,7 @@ pub(crate) fn trio(turns: Turns, change: impl FnOnce(ClientBuilder) -> ClientBui
 pub(crate) fn trio_in(turns: Turns, rules: BookRules, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Trio {
     let (cheap, other, dear) = (scripted("cheap", turns.0), scripted("other", turns.1), scripted("dear", turns.2));
     let store = Arc::new(MemoryStore::new(rules.clone()));
-    let settings = Settings { quality: 0.99, ..Settings::default() };
+    let settings = Settings { quality: 0.995, ..Settings::default() };
     let builder = Client::builder().catalog(catalog()).settings(settings).store(store.clone());
     let builder = at(at(at(builder, "cheap", &cheap), "other", &other), "dear", &dear);
     Trio { client: change(builder).build().unwrap(), store, cheap, other, dear, rules }

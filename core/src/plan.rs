@@ -205,6 +205,13 @@ impl Plan {
         self.evidence.complexity.as_deref()
     }
 
+    /// How likely the score alone takes a candidate's answer to be good enough, before anything was learnt.
+    #[cfg(feature = "client")]
+    pub(crate) fn scored(&self, candidate: &Candidate) -> Option<f64> {
+        let offers = self.evidence.snapshot.offers();
+        self.complexity().map(|complexity| complexity.rating_of(offers, candidate.row, candidate.card()).p_good)
+    }
+
     /// When the decision was made.
     pub fn at(&self) -> Timestamp {
         self.evidence.snapshot.now()
@@ -240,6 +247,8 @@ pub struct Candidate {
     pub ready_at: Timestamp,
     /// Whether it meets the aim; one that does not stands in only where all others fail.
     pub is_good_enough: bool,
+    /// Its model among the offers.
+    row: usize,
 }
 
 impl Candidate {

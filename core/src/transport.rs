@@ -75,7 +75,7 @@ impl Outgoing {
         let HttpRequest { path, mut headers, body } = request;
         let key = key_of(endpoint, key)?;
         add_headers(endpoint, &mut headers);
-        let url = format!("{}{path}", endpoint.base_url);
+        let url = [endpoint.base_url.as_str(), &path].concat();
         let (body, timeouts) = (Bytes::from(body), call.timeouts());
         Ok(Outgoing { url, headers, key, body, timeouts, method: Method::Post })
     }

@@ -41,9 +41,7 @@ pub(super) async fn send(client: &Client, request: &Request) -> Result<Response,
     let mut beside = Beside::default();
     let driven = drive(&mut run, &mut attempts, &mut beside, false).await?;
     let Driven::Answered(answer) = driven else { unreachable!("whole answers are driven to their end") };
-    let plan = attempts.plan();
-    let card = attempts.candidate(answer.attempt).card();
-    inner.lessons.note(attempts.request(), plan.complexity(), card);
+    inner.lessons.note(&attempts, answer.attempt);
     shadow::after(client, &mut attempts, answer.attempt, &answer.reply);
     let took = run.moment.at.duration_since(began);
     Ok(deliver(&attempts, answer, &run, &beside, took, decided_in))

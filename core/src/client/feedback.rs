@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::attempt::{Attempt, Attempts};
 use crate::id::{ModelId, RequestId};
 use crate::learn::{BadMark, Experience};
 use crate::ledger::LedgerError;
@@ -120,9 +121,11 @@ impl Lessons {
     }
 
     /// An answer was given: a mark may come.
-    pub(super) fn note(&self, id: &RequestId, complexity: Option<&Complexity>, card: &ModelCard) {
-        let Some(complexity) = complexity else { return };
-        self.answered().note(Answer { id: id.clone(), lesson: Lesson::of(complexity, card) });
+    pub(super) fn note(&self, attempts: &Attempts, answered: Attempt) {
+        let (plan, candidate) = (attempts.plan(), attempts.candidate(answered));
+        let Some((complexity, expected)) = plan.complexity().zip(plan.scored(candidate)) else { return };
+        let lesson = Lesson { gist: *complexity.gist(), model: candidate.model().clone(), expected };
+        self.answered().note(Answer { id: attempts.request().clone(), lesson });
     }
 
     fn answered(&self) -> std::sync::MutexGuard<'_, Answered> {

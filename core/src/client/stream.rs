@@ -367,8 +367,7 @@ impl ResponseStream {
             let candidate = self.attempts.candidate(self.attempt);
             let request = self.attempts.plan().request();
             self.client.inner.note_session(request, candidate, tokens, now);
-            let complexity = self.attempts.plan().complexity();
-            self.client.inner.lessons.note(self.attempts.request(), complexity, candidate.card());
+            self.client.inner.lessons.note(&self.attempts, self.attempt);
         }
         self.settling = Some(match open.end(ending, failure.as_ref(), now) {
             End::Void(void) => Box::pin(async move { store.void(void).await.map(|_| ()) }),

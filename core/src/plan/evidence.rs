@@ -38,6 +38,7 @@ impl Evidence {
             expected_cost: place.pinned_cost.unwrap_or_else(|| self.cost_of(&entrant)),
             ready_at: self.field.state(&place).ready_at.max(self.field.now),
             is_good_enough: pick.is_good_enough,
+            row: entrant.row as usize,
         }
     }
 

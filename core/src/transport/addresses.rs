@@ -5,12 +5,14 @@ use std::sync::{PoisonError, RwLock};
 
 use reqwest::Url;
 
+use crate::ledger::Seed;
+
 /// Addresses kept; beyond that all are forgotten, for where an address names its caller none comes twice.
 const KEPT_MAX: usize = 256;
 
 /// Addresses that were parsed.
 #[derive(Debug, Default)]
-pub(super) struct Addresses(RwLock<HashMap<String, Url>>);
+pub(super) struct Addresses(RwLock<HashMap<String, Url, Seed>>);
 
 impl Addresses {
     /// The address that a text is; `None` where it is none.

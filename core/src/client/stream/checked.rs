@@ -62,8 +62,7 @@ impl ResponseStream {
         let beside = std::mem::take(&mut self.beside);
         let response = deliver(&self.attempts, answer, run, &beside, self.began.elapsed(), self.decided_in);
         self.beside = beside;
-        let (complexity, card) = (self.attempts.plan().complexity(), self.attempts.candidate(self.attempt).card());
-        self.client.inner.lessons.note(self.attempts.request(), complexity, card);
+        self.client.inner.lessons.note(&self.attempts, self.attempt);
         for delta in response.reply.clone().into_deltas() {
             self.assembler.push(delta.clone());
             self.ready.push_back(delta);

@@ -134,7 +134,9 @@ impl Line {
             distance += off * off * scale;
         }
         let near = (FAR / (distance / GIST as f32).max(FAR)).min(1.0);
-        f64::from((sum * near).clamp(-MOVE_MAX, MOVE_MAX))
+        let moved = sum * near;
+        // Sums that were read may be of any size.
+        if moved.is_nan() { 0.0 } else { f64::from(moved.clamp(-MOVE_MAX, MOVE_MAX)) }
     }
 }
 
@@ -225,6 +227,20 @@ mod tests {
             line.add(if at % 2 == 0 { &one } else { &two }, if at % 2 == 0 { 0.2 } else { -0.2 });
         }
         assert!(line.moved(&one) > 0.05 && line.moved(&two) < -0.05, "{} {}", line.moved(&one), line.moved(&two));
+    }
+
+    #[test]
+    fn sums_beyond_measure_move_nothing_out_of_bounds() {
+        let [one, two] = gists();
+        for size in [f32::MAX, f32::INFINITY, -f32::MAX] {
+            let mut line = Line::default();
+            line.sums.squares.fill(size);
+            line.sums.products.fill(size);
+            (line.sums.marks, line.sums.missed) = (size, size);
+            for gist in [&one, &two] {
+                assert!(line.moved(gist).abs() <= f64::from(MOVE_MAX), "{size}: {}", line.moved(gist));
+            }
+        }
     }
 
     #[test]

@@ -219,13 +219,19 @@ mod tests {
             .map(|text| scorer.gist(text).0)
     }
 
-    #[test]
-    fn it_learns_what_the_makes_of_questions_differ_by() {
+    /// Both makes, and a line that was taught 600 marks of them, which differ.
+    fn taught() -> ([Gist; 2], Line) {
         let [one, two] = gists();
         let mut line = Line::default();
         for at in 0..600 {
             line.add(if at % 2 == 0 { &one } else { &two }, if at % 2 == 0 { 0.2 } else { -0.2 });
         }
+        ([one, two], line)
+    }
+
+    #[test]
+    fn it_learns_what_the_makes_of_questions_differ_by() {
+        let ([one, two], line) = taught();
         assert!(line.moved(&one) > 0.05 && line.moved(&two) < -0.05, "{} {}", line.moved(&one), line.moved(&two));
     }
 
@@ -264,11 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_unlike_the_marked_is_moved_less_than_the_line_says() {
-        let [one, two] = gists();
-        let mut line = Line::default();
-        for at in 0..600 {
-            line.add(if at % 2 == 0 { &one } else { &two }, if at % 2 == 0 { 0.2 } else { -0.2 });
-        }
+        let ([one, _], line) = taught();
         let fit = line.fit();
         let far = Gist::plain(TaskKind::Code);
         let said: f32 = fit.weights.iter().zip(&fit.means).map(|(weight, mean)| -mean * weight).sum();

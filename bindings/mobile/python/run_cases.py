@@ -50,8 +50,11 @@ async def perform(core, call):
     try:
         if ask in ("route", "route_chat"):
             return {"value": json.loads(getattr(core, ask)(body))}
-        made = await getattr(core, ask)(body, None)
-        return await drain(made) if ask.endswith("stream") else {"value": json.loads(made)}
+        if ask.endswith("stream"):
+            stream = getattr(core, ask)(body)
+            await stream.open(None)
+            return await drain(stream)
+        return {"value": json.loads(await getattr(core, ask)(body, None))}
     except native.CoreError as failure:
         return {"error": facts(failure)}
 

@@ -37,7 +37,7 @@ class House(native.HostProvider):
             raise RuntimeError("the callback broke")
         return json.dumps({"text": "hello", "usage": {"input": 9, "output": 1}})
 
-    async def begin(self, call):
+    async def begin(self, stream, call):
         raise RuntimeError("the callback broke")
 
     async def next(self, stream):
@@ -50,7 +50,7 @@ class House(native.HostProvider):
 class Broken(native.HostTransport):
     """A transport that breaks at once."""
 
-    async def begin(self, request):
+    async def begin(self, body, request):
         raise RuntimeError("the callback broke")
 
     async def read(self, body):
@@ -91,7 +91,7 @@ async def main():
     assert len(json.loads(client.models())) > 400, "the built-in rows are there"
     house.breaks = True
     await expect("server", client.send(REQUEST, None))
-    await expect("server", client.stream(REQUEST, None))
+    await expect("server", client.stream(REQUEST).open(None))
     house.breaks = False
     await expect("none", core(own, {"house": house}, [Judge()]).send(REQUEST, None))
     vendor = {"keys": {"openai": "sk-canary"}, "retry": {"deadline_ms": 1500, "attempts_max": 1}}

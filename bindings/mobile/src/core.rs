@@ -1,15 +1,16 @@
-//! The client and its streams as they cross the border.
+//! The client as it crosses the border.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tierway_bindings::{Carrier, Failure, ForeignCheck, ForeignProvider, Handle, Host, StreamHandle};
+use tierway_bindings::{Carrier, Failure, ForeignCheck, ForeignProvider, Handle, Host};
 
 use crate::host::Bridge;
 use crate::offline::{is_unsent, local_body, local_request, with_rule};
 use crate::outbox::Outbox;
+use crate::stream::CoreStream;
 use crate::work::run;
 use crate::{
     CoreError, HostCheck, HostProvider, HostTransport, Letter, LetterState, OfflineMode, OfflinePlan, Stopper,
@@ -79,11 +80,10 @@ impl Core {
         run(stop, async move { inner.handle.send(&inner.placed(request, local_request)?).await }).await
     }
 
-    /// Asks for an answer piece by piece.
-    pub async fn stream(&self, request: String, stop: Option<Arc<Stopper>>) -> Result<Arc<CoreStream>, CoreError> {
+    /// An answer to a request piece by piece, asked for by `open`.
+    pub fn stream(&self, request: String) -> Arc<CoreStream> {
         let inner = self.inner.clone();
-        let opened = async move { inner.handle.stream(&inner.placed(request, local_request)?).await };
-        Ok(CoreStream::new(run(stop, opened).await?))
+        CoreStream::new(Box::pin(async move { inner.handle.stream(&inner.placed(request, local_request)?).await }))
     }
 
     /// Asks for a whole answer to a body of OpenAI's chat completions; brings a completion.
@@ -92,11 +92,10 @@ impl Core {
         run(stop, async move { inner.handle.chat(&inner.placed(body, local_body)?).await }).await
     }
 
-    /// The same piece by piece.
-    pub async fn chat_stream(&self, body: String, stop: Option<Arc<Stopper>>) -> Result<Arc<CoreStream>, CoreError> {
+    /// The same piece by piece, asked for by `open`.
+    pub fn chat_stream(&self, body: String) -> Arc<CoreStream> {
         let inner = self.inner.clone();
-        let opened = async move { inner.handle.chat_stream(&inner.placed(body, local_body)?).await };
-        Ok(CoreStream::new(run(stop, opened).await?))
+        CoreStream::new(Box::pin(async move { inner.handle.chat_stream(&inner.placed(body, local_body)?).await }))
     }
 
     /// Decides who would answer a request, without a call; brings the explanation.
@@ -248,42 +247,6 @@ impl Inner {
         }
         let is_fresh = |letter: &Letter| fresh.contains(&letter.id) && letter.state != LetterState::Waiting;
         Ok(outbox.letters().into_iter().filter(is_fresh).collect())
-    }
-}
-
-/// An answer piece by piece. Dropping it, or `end`, cancels the call and settles what was delivered.
-#[derive(uniffi::Object)]
-pub struct CoreStream {
-    inner: Arc<StreamHandle>,
-}
-
-impl CoreStream {
-    fn new(inner: StreamHandle) -> Arc<CoreStream> {
-        Arc::new(CoreStream { inner: Arc::new(inner) })
-    }
-}
-
-#[uniffi::export]
-impl CoreStream {
-    /// The next piece; nothing after the last one and after `end`.
-    pub async fn next(&self) -> Result<Option<String>, CoreError> {
-        let inner = self.inner.clone();
-        run(None, async move { inner.next().await }).await
-    }
-
-    /// The whole response, after the last piece.
-    pub fn response(&self) -> Option<String> {
-        self.inner.response()
-    }
-
-    /// Who answers.
-    pub fn route(&self) -> String {
-        self.inner.route().to_owned()
-    }
-
-    /// Ends the stream: a `next` that waits brings nothing at once. It never blocks.
-    pub fn end(&self) {
-        self.inner.close();
     }
 }
 

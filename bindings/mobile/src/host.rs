@@ -1,6 +1,8 @@
 //! What the host implements in Kotlin, Swift or Python, and how the library calls it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use tierway_bindings::{ForeignCheck, ForeignHead, ForeignProvider, ForeignRequest, ForeignTransport};
@@ -14,14 +16,15 @@ pub trait HostProvider: Send + Sync {
     /// Asks for a whole answer.
     async fn chat(&self, call: String) -> Result<String, HostFault>;
 
-    /// Starts to answer piece by piece and returns the stream's number. (`open` is a word of Swift's own: the C header that
-    /// is made for it does not compile with a function of that name.)
-    async fn begin(&self, call: String) -> Result<u64, HostFault>;
+    /// Starts to answer piece by piece, under a number that is not used twice. (`open` is a word of Swift's own: the C
+    /// header that is made for it does not compile with a function of that name.)
+    async fn begin(&self, stream: u64, call: String) -> Result<(), HostFault>;
 
     /// The next piece of a stream; nothing after the last.
     async fn next(&self, stream: u64) -> Result<Option<String>, HostFault>;
 
-    /// Ends a stream. It must not block.
+    /// Ends a stream, also one whose `begin` failed or was given up: whoever begins one after that lets go of it. It must
+    /// not block.
     fn end(&self, stream: u64);
 }
 
@@ -68,26 +71,57 @@ pub struct HostResponse {
     pub status: u16,
     /// The headers.
     pub headers: Vec<HostHeader>,
-    /// The number by which the body is read.
-    pub body: u64,
 }
 
 /// Moves bytes in place of the library's own HTTP: URLSession, OkHttp, HttpURLConnection.
 #[uniffi::export(foreign)]
 #[async_trait]
 pub trait HostTransport: Send + Sync {
-    /// Sends a request and returns as soon as the answer's head is there.
-    async fn begin(&self, request: HostRequest) -> Result<HostResponse, HostFault>;
+    /// Sends a request and returns as soon as the answer's head is there. `body` is the number by which the body is read; it
+    /// is not used twice.
+    async fn begin(&self, body: u64, request: HostRequest) -> Result<HostResponse, HostFault>;
 
     /// The next bytes of a body; nothing after the last.
     async fn read(&self, body: u64) -> Result<Option<Vec<u8>>, HostFault>;
 
-    /// Lets go of a body: at its end, after an error, or half-way. It must not block.
+    /// Lets go of a body: at its end, after an error, half-way, or where `begin` failed or was given up: whoever has an
+    /// answer after that lets go of it. It must not block.
     fn end(&self, body: u64);
 }
 
 /// The host's side of the border as the shared face calls it.
 pub(crate) struct Bridge<T: ?Sized>(pub(crate) Arc<T>);
+
+/// What is under way at the host by number. The number is ours: what a host begins just when its caller gives up would else
+/// be known to nobody. Dropped, it is ended; kept, that is left to its reader.
+struct Begun<F: Fn(u64)> {
+    number: u64,
+    end: F,
+}
+
+impl<F: Fn(u64)> Begun<F> {
+    fn new(end: F) -> Begun<F> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Begun { number: LAST.fetch_add(1, Ordering::Relaxed) + 1, end }
+    }
+
+    fn kept(self) -> u64 {
+        let number = self.number;
+        std::mem::forget(self);
+        number
+    }
+}
+
+impl<F: Fn(u64)> Drop for Begun<F> {
+    fn drop(&mut self) {
+        quietly(|| (self.end)(self.number));
+    }
+}
+
+/// Calls what destructors call: a panic of the host's code, which might come on top of another one, ends there.
+fn quietly(call: impl FnOnce()) {
+    drop(catch_unwind(AssertUnwindSafe(call)));
+}
 
 #[async_trait]
 impl ForeignProvider for Bridge<dyn HostProvider> {
@@ -96,7 +130,9 @@ impl ForeignProvider for Bridge<dyn HostProvider> {
     }
 
     async fn open(&self, call: String) -> Result<u64, String> {
-        self.0.begin(call).await.map_err(HostFault::into_facts)
+        let begun = Begun::new(|stream| self.0.end(stream));
+        self.0.begin(begun.number, call).await.map_err(HostFault::into_facts)?;
+        Ok(begun.kept())
     }
 
     async fn next(&self, stream: u64) -> Result<Option<String>, String> {
@@ -104,7 +140,7 @@ impl ForeignProvider for Bridge<dyn HostProvider> {
     }
 
     fn close(&self, stream: u64) {
-        self.0.end(stream);
+        quietly(|| self.0.end(stream));
     }
 }
 
@@ -128,9 +164,10 @@ impl ForeignTransport for Bridge<dyn HostTransport> {
             first_byte_ms: request.first_byte_ms,
             idle_ms: request.idle_ms,
         };
-        let HostResponse { status, headers, body } = self.0.begin(request).await.map_err(HostFault::into_facts)?;
-        let headers = headers.into_iter().map(|header| (header.name, header.value)).collect();
-        Ok(ForeignHead { status, headers, body })
+        let begun = Begun::new(|body| self.0.end(body));
+        let answer = self.0.begin(begun.number, request).await.map_err(HostFault::into_facts)?;
+        let headers = answer.headers.into_iter().map(|header| (header.name, header.value)).collect();
+        Ok(ForeignHead { status: answer.status, headers, body: begun.kept() })
     }
 
     async fn read(&self, body: u64) -> Result<Option<Vec<u8>>, String> {
@@ -138,6 +175,6 @@ impl ForeignTransport for Bridge<dyn HostTransport> {
     }
 
     fn close(&self, body: u64) {
-        self.0.end(body);
+        quietly(|| self.0.end(body));
     }
 }

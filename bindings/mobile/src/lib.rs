@@ -17,13 +17,15 @@ mod fault;
 mod host;
 mod offline;
 mod outbox;
+mod stream;
 mod work;
 
-pub use crate::core::{Core, CoreStream};
+pub use crate::core::Core;
 pub use fault::{CoreError, HostFault};
 pub use host::{HostCheck, HostHeader, HostProvider, HostRequest, HostResponse, HostTransport};
 pub use offline::{OfflineMode, OfflinePlan, Submitted};
 pub use outbox::{Letter, LetterState};
+pub use stream::CoreStream;
 pub use work::Stopper;
 
 /// Whether the library holds HTTP of its own. Where it does not, a client needs a transport of the host's.

@@ -1,7 +1,8 @@
 //! What a host sees: its own provider and transport are asked, and requests wait for a network.
 
 use std::sync::Mutex;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ impl HostProvider for House {
         if self.is_up.load(Ordering::Relaxed) { Ok(answer.to_string()) } else { Err(no_route()) }
     }
 
-    async fn begin(&self, _: String) -> Result<u64, HostFault> {
+    async fn begin(&self, _: u64, _: String) -> Result<(), HostFault> {
         Err(no_route())
     }
 
@@ -121,6 +122,8 @@ fn without_a_network_only_the_device_sees_a_request() {
 /// A transport that answers as OpenAI does.
 #[derive(Default)]
 struct Wires {
+    is_mute: bool,
+    body: AtomicU64,
     heard: Mutex<Vec<HostRequest>>,
     read: AtomicUsize,
     ended: AtomicUsize,
@@ -128,14 +131,18 @@ struct Wires {
 
 #[async_trait]
 impl HostTransport for Wires {
-    async fn begin(&self, request: HostRequest) -> Result<HostResponse, HostFault> {
+    async fn begin(&self, body: u64, request: HostRequest) -> Result<HostResponse, HostFault> {
         self.heard.lock().unwrap().push(request);
+        self.body.store(body, Ordering::Relaxed);
+        if self.is_mute {
+            std::future::pending::<()>().await;
+        }
         let kind = HostHeader { name: "Content-Type".to_owned(), value: "application/json".to_owned() };
-        Ok(HostResponse { status: 200, headers: vec![kind], body: 7 })
+        Ok(HostResponse { status: 200, headers: vec![kind] })
     }
 
     async fn read(&self, body: u64) -> Result<Option<Vec<u8>>, HostFault> {
-        assert_eq!(body, 7);
+        assert_eq!(body, self.body.load(Ordering::Relaxed));
         let answer = json!({"id": "c", "model": "gpt", "choices": [{"index": 0, "finish_reason": "stop",
             "message": {"role": "assistant", "content": "by the host's wires"}}],
             "usage": {"prompt_tokens": 9, "completion_tokens": 4}});
@@ -143,18 +150,23 @@ impl HostTransport for Wires {
         Ok(is_first.then(|| answer.to_string().into_bytes()))
     }
 
-    fn end(&self, _: u64) {
+    fn end(&self, body: u64) {
+        assert_eq!(body, self.body.load(Ordering::Relaxed));
         self.ended.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+fn carried_by(wires: &Arc<Wires>) -> Arc<Core> {
+    let settings = json!({"keys": {"openai": "sk-canary"}, "router": {"endpoints": ["openai"]}}).to_string();
+    Core::new(settings, HashMap::new(), Vec::new(), Some(wires.clone()), OfflinePlan::default())
+        .map_err(|error| code::<()>(Err(error)))
+        .unwrap()
 }
 
 #[test]
 fn the_hosts_transport_carries_a_call_with_its_key_and_is_let_go() {
     let wires = Arc::new(Wires::default());
-    let settings = json!({"keys": {"openai": "sk-canary"}, "router": {"endpoints": ["openai"]}}).to_string();
-    let core = Core::new(settings, HashMap::new(), Vec::new(), Some(wires.clone()), OfflinePlan::default())
-        .map_err(|error| code::<()>(Err(error)))
-        .unwrap();
+    let core = carried_by(&wires);
     let response = wait(core.send(REQUEST.to_owned(), None)).map_err(|error| code::<()>(Err(error))).unwrap();
     assert!(response.contains("by the host's wires") && !response.contains("sk-canary"), "{response}");
     let heard = wires.heard.lock().unwrap();
@@ -163,6 +175,85 @@ fn the_hosts_transport_carries_a_call_with_its_key_and_is_let_go() {
     let key = heard[0].headers.iter().find(|header| header.name == "authorization");
     assert_eq!(key.map(|header| header.value.as_str()), Some("Bearer sk-canary"));
     assert_eq!(wires.ended.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn what_a_host_began_for_a_call_that_was_given_up_is_ended() {
+    let wires = Arc::new(Wires { is_mute: true, ..Wires::default() });
+    let core = carried_by(&wires);
+    let _ = wait(async { tokio::time::timeout(Duration::from_millis(50), core.send(REQUEST.to_owned(), None)).await });
+    until(|| wires.ended.load(Ordering::Relaxed) == 1);
+}
+
+fn until(mut is_so: impl FnMut() -> bool) {
+    for _ in 0..1_000 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("it did not come to pass within two seconds");
+}
+
+fn held(core: &Core) -> Value {
+    let report: Value = serde_json::from_str(&wait(core.report("{}".to_owned())).map_err(|_| ()).unwrap()).unwrap();
+    report["total"]["held"].clone()
+}
+
+/// What a host does that waits no longer, just when a stream was opened: it has nothing in hand but the stream.
+#[test]
+fn a_stream_is_ended_before_while_and_after_it_is_opened() {
+    let house = || -> Arc<dyn HostProvider> { Arc::new(Slow) };
+    let settings = json!({"keys": {}, "router": {"endpoints": ["ollama"]}, "retry": {"deadline_ms": 5000}}).to_string();
+    let providers = HashMap::from([("ollama".to_owned(), house())]);
+    let core = Core::new(settings, providers, Vec::new(), None, OfflinePlan::default())
+        .map_err(|error| code::<()>(Err(error)))
+        .unwrap();
+
+    let early = core.stream(REQUEST.to_owned());
+    early.end();
+    assert_eq!(code(wait(early.open(None))), "cancelled");
+    assert!(matches!(wait(early.next()), Ok(None)));
+
+    let unopened = core.stream(REQUEST.to_owned());
+    assert_eq!(code(wait(unopened.next())), "internal");
+    assert_eq!((unopened.route(), unopened.response()), (None, None));
+
+    for patience_ms in [0, 1, 5, 20, 40] {
+        let stream = core.stream(REQUEST.to_owned());
+        let _ = wait(async { tokio::time::timeout(Duration::from_millis(patience_ms), stream.open(None)).await });
+        stream.end();
+        until(|| held(&core) == 0);
+    }
+
+    let stream = core.stream(REQUEST.to_owned());
+    wait(stream.open(None)).map_err(|_| ()).unwrap();
+    assert_eq!(code(wait(stream.open(None))), "internal", "once for each stream");
+    assert!(stream.route().is_some() && held(&core) != 0);
+    drop(stream);
+    until(|| held(&core) == 0);
+}
+
+/// A provider that is slow to begin, and never ends.
+struct Slow;
+
+#[async_trait]
+impl HostProvider for Slow {
+    async fn chat(&self, _: String) -> Result<String, HostFault> {
+        Err(no_route())
+    }
+
+    async fn begin(&self, _: u64, _: String) -> Result<(), HostFault> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Ok(())
+    }
+
+    async fn next(&self, _: u64) -> Result<Option<String>, HostFault> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Ok(Some(r#""word ""#.to_owned()))
+    }
+
+    fn end(&self, _: u64) {}
 }
 
 /// A provider whose code is broken.
@@ -174,7 +265,7 @@ impl HostProvider for Broken {
         panic!("on purpose")
     }
 
-    async fn begin(&self, _: String) -> Result<u64, HostFault> {
+    async fn begin(&self, _: u64, _: String) -> Result<(), HostFault> {
         panic!("on purpose")
     }
 
@@ -196,8 +287,7 @@ fn a_panic_in_a_callback_is_an_error_and_the_client_lives_on() {
     let core = Core::new(settings, providers, Vec::new(), None, plan).map_err(|error| code::<()>(Err(error))).unwrap();
     for _ in 0..2 {
         assert_eq!(code(wait(core.send(REQUEST.to_owned(), None))), "internal");
-        assert_eq!(code(wait(core.stream(REQUEST.to_owned(), None))), "internal");
+        assert_eq!(code(wait(core.stream(REQUEST.to_owned()).open(None))), "internal");
     }
-    let report: Value = serde_json::from_str(&wait(core.report("{}".to_owned())).map_err(|_| ()).unwrap()).unwrap();
-    assert_eq!(report["total"]["held"], 0, "what was reserved is settled: {report}");
+    assert_eq!(held(&core), 0, "what was reserved is settled");
 }

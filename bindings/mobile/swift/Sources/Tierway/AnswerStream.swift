@@ -20,7 +20,8 @@ public final class AnswerStream<Piece: Sendable, Whole: Sendable>: AsyncSequence
         self.core = core
         self.piece = piece
         self.whole = whole
-        route = try read(Route.self, core.route())
+        // There is one, since it was opened.
+        route = try read(Route.self, core.route() ?? "null")
     }
 
     deinit {
@@ -77,5 +78,17 @@ public final class AnswerStream<Piece: Sendable, Whole: Sendable>: AsyncSequence
         public mutating func next() async throws -> Piece? {
             try await reader.stream.next()
         }
+    }
+}
+
+/// Opens a stream; where that fails, or its task is cancelled just then, the stream is ended.
+func opened(_ stream: CoreStream) async throws -> CoreStream {
+    do {
+        try await stopping { try await stream.open(stop: $0) }
+        try Task.checkCancellation()
+        return stream
+    } catch {
+        stream.end()
+        throw error
     }
 }

@@ -2,18 +2,16 @@
 import Foundation
 import TierwayCore
 
-/// Things by number. Numbers are not used twice.
+/// Things by the library's numbers, which are not used twice.
 private final class Numbered<T>: @unchecked Sendable {
     private let lock = NSLock()
-    private var last: UInt64 = 0
     private var held: [UInt64: T] = [:]
 
-    func add(_ value: T) -> UInt64 {
-        lock.withLock {
-            last += 1
-            held[last] = value
-            return last
-        }
+    /// Keeps a thing until it is removed. The library calls `end` after it gave up a `begin` and cancelled its task: what is
+    /// there only then is ended here, by whoever of the two finds it.
+    func keep(_ number: UInt64, _ value: T, ended: (T) -> Void) {
+        lock.withLock { held[number] = value }
+        if Task.isCancelled, let left = remove(number) { ended(left) }
     }
 
     subscript(number: UInt64) -> T? { lock.withLock { held[number] } }
@@ -50,10 +48,10 @@ final class ProviderBridge: HostProvider {
         try await guarded { try written(try await provider.chat(try read(ProviderCall.self, call))) }
     }
 
-    func begin(call: String) async throws -> UInt64 {
+    func begin(stream: UInt64, call: String) async throws {
         try await guarded {
             let asked = try read(ProviderCall.self, call)
-            return streams.add(Pull { [provider] in provider.stream(asked) })
+            streams.keep(stream, Pull { [provider] in provider.stream(asked) }, ended: { _ in })
         }
     }
 
@@ -91,7 +89,7 @@ final class TransportBridge: HostTransport {
         self.transport = transport
     }
 
-    func begin(request: HostRequest) async throws -> HostResponse {
+    func begin(body: UInt64, request: HostRequest) async throws -> HostResponse {
         try await guarded {
             let asked = TransportRequest(
                 method: request.method,
@@ -104,7 +102,8 @@ final class TransportBridge: HostTransport {
             )
             let answer = try await transport.send(asked)
             let headers = answer.headers.map { HostHeader(name: $0.0, value: $0.1) }
-            return HostResponse(status: UInt16(clamping: answer.status), headers: headers, body: bodies.add(answer.body))
+            bodies.keep(body, answer.body, ended: { $0.close() })
+            return HostResponse(status: UInt16(clamping: answer.status), headers: headers)
         }
     }
 

@@ -75,7 +75,7 @@ public final class Client: Sendable {
     }
 
     private func stream(text: String) async throws -> AnswerStream<Delta, Response> {
-        let opened = try await stopping { [core] in try await core.stream(request: text, stop: $0) }
+        let opened = try await opened(core.stream(request: text))
         return try AnswerStream(opened, piece: { try read(Delta.self, $0) }, whole: { try read(Response.self, $0) })
     }
 
@@ -88,7 +88,7 @@ public final class Client: Sendable {
     /// The same piece by piece.
     public func chatStream(_ body: JSON) async throws -> AnswerStream<ChatChunk, ChatCompletion> {
         let text = try written(body)
-        let opened = try await stopping { [core] in try await core.chatStream(body: text, stop: $0) }
+        let opened = try await opened(core.chatStream(body: text))
         return try AnswerStream(
             opened,
             piece: { ChatChunk(json: try JSON(text: $0)) },

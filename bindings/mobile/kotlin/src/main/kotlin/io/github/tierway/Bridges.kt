@@ -9,25 +9,28 @@ import io.github.tierway.core.HostRequest
 import io.github.tierway.core.HostResponse
 import io.github.tierway.core.HostTransport
 import java.util.concurrent.ConcurrentHashMap
-import java.util.concurrent.atomic.AtomicLong
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.channels.ReceiveChannel
+import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.buffer
 import kotlinx.coroutines.flow.produceIn
+import kotlinx.coroutines.isActive
 import kotlinx.serialization.Serializable
 
-/** Things by number. Numbers are not used twice. */
+/** Things by the library's numbers, which are not used twice. */
 private class Numbered<T : Any> {
-    private val next = AtomicLong(0)
     private val held = ConcurrentHashMap<ULong, T>()
 
-    fun add(value: T): ULong {
-        val number = next.incrementAndGet().toULong()
+    /**
+     * Keeps a thing until it is removed. The library calls `end` after it gave up a `begin` and cancelled it: what is there
+     * only then is [ended] here, by whoever of the two finds it.
+     */
+    suspend fun keep(number: ULong, value: T, ended: (T) -> Unit) {
         held[number] = value
-        return number
+        if (!currentCoroutineContext().isActive) remove(number)?.let(ended)
     }
 
     operator fun get(number: ULong): T? = held[number]
@@ -64,7 +67,9 @@ internal class ProviderBridge(private val provider: Provider, private val scope:
         json.encodeToString(Reply.serializer(), provider.chat(read(call)))
     }
 
-    override suspend fun begin(call: String): ULong = guarded { open.add(Pull(provider.stream(read(call)), scope)) }
+    override suspend fun begin(stream: ULong, call: String) = guarded {
+        open.keep(stream, Pull(provider.stream(read(call)), scope), Pull::end)
+    }
 
     override suspend fun next(stream: ULong): String? = guarded {
         open[stream]?.next()?.let { json.encodeToString(Delta.serializer(), it) }
@@ -89,18 +94,15 @@ internal class CheckBridge(private val check: Check) : HostCheck {
 internal class TransportBridge(private val transport: Transport) : HostTransport {
     private val open = Numbered<TransportBody>()
 
-    override suspend fun begin(request: HostRequest): HostResponse = guarded {
+    override suspend fun begin(body: ULong, request: HostRequest): HostResponse = guarded {
         val headers = request.headers.map { it.name to it.value }
         val asked = TransportRequest(
             request.method, request.url, headers, request.body,
             request.connectMs.toLong(), request.firstByteMs.toLong(), request.idleMs.toLong(),
         )
         val answer = transport.send(asked)
-        HostResponse(
-            answer.status.toUShort(),
-            answer.headers.map { (name, value) -> HostHeader(name, value) },
-            open.add(answer.body),
-        )
+        open.keep(body, answer.body, TransportBody::close)
+        HostResponse(answer.status.toUShort(), answer.headers.map { (name, value) -> HostHeader(name, value) })
     }
 
     override suspend fun read(body: ULong): ByteArray? = guarded { open[body]?.read() }

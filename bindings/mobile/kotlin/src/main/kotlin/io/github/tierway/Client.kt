@@ -5,7 +5,6 @@ import io.github.tierway.core.Core
 import io.github.tierway.core.CoreStream
 import io.github.tierway.core.hasHttp
 import java.util.concurrent.atomic.AtomicBoolean
-import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
@@ -78,7 +77,7 @@ class Client private constructor(private val core: Core, private val scope: Coro
     suspend fun stream(request: RequestDraft): AnswerStream<Delta, Response> = stream(request.written())
 
     suspend fun stream(request: JsonElement): AnswerStream<Delta, Response> {
-        val opened = opened { core.stream(request.toString(), null) }
+        val opened = opened(typed { core.stream(request.toString()) })
         return AnswerStream(opened, { json.decodeFromString(Delta.serializer(), it) }, ::responseOf)
     }
 
@@ -90,7 +89,7 @@ class Client private constructor(private val core: Core, private val scope: Coro
 
     /** The same piece by piece. */
     suspend fun chatStream(body: JsonElement): AnswerStream<ChatChunk, ChatCompletion> {
-        val opened = opened { core.chatStream(body.toString(), null) }
+        val opened = opened(typed { core.chatStream(body.toString()) })
         return AnswerStream(opened, { ChatChunk(objectOf(it)) }, { ChatCompletion(objectOf(it)) })
     }
 
@@ -184,17 +183,15 @@ class Client private constructor(private val core: Core, private val scope: Coro
     }
 }
 
-/** A stream that was opened, or ended where its caller gave up just then. */
-private suspend fun opened(open: suspend () -> CoreStream): CoreStream {
-    var made: CoreStream? = null
+/** Opens a stream; where that fails, or its caller gives up just then, the stream is ended. */
+private suspend fun opened(stream: CoreStream): CoreStream {
     try {
-        return aside { open().also { made = it } }
-    } catch (cancelled: CancellationException) {
-        made?.let {
-            it.end()
-            it.close()
-        }
-        throw cancelled
+        aside { stream.open(null) }
+        return stream
+    } catch (error: Throwable) {
+        stream.end()
+        stream.close()
+        throw error
     }
 }
 

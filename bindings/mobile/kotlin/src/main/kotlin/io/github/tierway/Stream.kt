@@ -15,7 +15,7 @@ class AnswerStream<out P : Any, out W : Any> internal constructor(
     private val whole: (String) -> W,
 ) : AutoCloseable {
     /** Who answers. */
-    val route: Route = json.decodeFromString(Route.serializer(), core.route())
+    val route: Route = json.decodeFromString(Route.serializer(), core.route() ?: error("a stream that was opened has a route"))
 
     /** The whole answer, after the last piece. */
     @Volatile

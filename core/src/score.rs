@@ -132,7 +132,10 @@ impl Scorer {
     /// Reads a request, in time linear in its parts and in the text of its last turns, of which a long one is read at
     /// both ends.
     pub fn assess(&self, request: &Request, needs: &Needs) -> Complexity {
-        self.assess_with(self.encoder.as_ref().map(|_| Grams::new()), request, needs)
+        match self.encoder {
+            Some(_) => self.assess_with(Some(&mut Grams::new()), request, needs),
+            None => self.assess_with(None, request, needs),
+        }
     }
 
     /// The same without its words, which cost time and only tell models apart: for requests that leave no choice of them.
@@ -140,9 +143,9 @@ impl Scorer {
         self.assess_with(None, request, needs)
     }
 
-    fn assess_with(&self, mut grams: Option<Grams>, request: &Request, needs: &Needs) -> Complexity {
-        let ask = Ask::of(request, needs, &self.cues, grams.as_mut());
-        let judged = self.judge(&ask, grams.as_ref());
+    fn assess_with(&self, mut grams: Option<&mut Grams>, request: &Request, needs: &Needs) -> Complexity {
+        let ask = Ask::of(request, needs, &self.cues, grams.as_deref_mut());
+        let judged = self.judge(&ask, grams.as_deref());
         Complexity {
             kind: judged.gist.kind(),
             place: judged.place,

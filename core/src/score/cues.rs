@@ -137,18 +137,14 @@ pub(super) fn hash_letter(hash: u32, letter: char) -> u32 {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x80 * ONES;
 
-/// Adds the ASCII letters at the start of a text to a hash, whatever their case, and counts them. Eight bytes are looked
-/// at as one number, so that most words take one step.
-#[inline]
-pub(super) fn hash_letters(mut hash: u32, text: &[u8]) -> (u32, usize) {
+/// Adds the ASCII letters at the start of a text to a hash, whatever their case, and counts them.
+fn hash_letters(mut hash: u32, text: &[u8]) -> (u32, usize) {
     let mut count = 0;
     loop {
         let eight = eight_at(text, count);
         let letters = letters_ahead(eight);
         if letters > 0 {
-            let kept = (eight | (0x20 * ONES)) & (u64::MAX >> (64 - 8 * letters));
-            let mixed = (kept ^ u64::from(hash)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            hash = (mixed ^ mixed >> 32) as u32;
+            hash = hash_letters_of(hash, eight, letters);
         }
         count += letters;
         if letters < 8 {
@@ -157,9 +153,17 @@ pub(super) fn hash_letters(mut hash: u32, text: &[u8]) -> (u32, usize) {
     }
 }
 
+/// Adds the first of eight bytes to a hash, at least one of them; all are ASCII letters, whatever their case.
+#[inline(always)]
+pub(super) fn hash_letters_of(hash: u32, eight: u64, letters: usize) -> u32 {
+    let kept = (eight | (0x20 * ONES)) & (u64::MAX >> (64 - 8 * letters));
+    let mixed = (kept ^ u64::from(hash)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ mixed >> 32) as u32
+}
+
 /// Eight bytes as one number, zeros after the end.
-#[inline]
-fn eight_at(text: &[u8], at: usize) -> u64 {
+#[inline(always)]
+pub(super) fn eight_at(text: &[u8], at: usize) -> u64 {
     let rest = &text[at..];
     match rest.first_chunk() {
         Some(eight) => u64::from_le_bytes(*eight),
@@ -173,8 +177,8 @@ fn last_of(rest: &[u8]) -> u64 {
 }
 
 /// How many of eight bytes, from the first on, are ASCII letters.
-#[inline]
-fn letters_ahead(eight: u64) -> usize {
+#[inline(always)]
+pub(super) fn letters_ahead(eight: u64) -> usize {
     // Seven bits of each byte, so that no sum reaches the next one.
     let low = (eight | (0x20 * ONES)) & !HIGH;
     let from_a = low + (0x80 - u64::from(b'a')) * ONES;

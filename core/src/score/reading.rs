@@ -210,7 +210,8 @@ struct Reader<'a> {
     number: u32,
     number_at: u32,
     words: u32,
-    line_words: u32,
+    /// How many words there were when the line began.
+    line_from: u32,
     last_packed: Option<char>,
 }
 
@@ -230,7 +231,7 @@ impl<'a> Reader<'a> {
             number: 0,
             number_at: u32::MAX,
             words: 0,
-            line_words: 0,
+            line_from: 0,
             last_packed: None,
         }
     }
@@ -241,17 +242,19 @@ impl<'a> Reader<'a> {
         self.begin_line(bytes);
         let mut at = 0;
         while at < bytes.len() {
-            let byte = bytes[at];
+            let eight = cues::eight_at(bytes, at);
+            let letters = cues::letters_ahead(eight);
+            if letters > 0 {
+                at = self.letters(bytes, at, eight, letters);
+                continue;
+            }
+            let byte = eight as u8;
             match CLASS[byte as usize] {
-                LETTER => {
-                    at = self.letters(bytes, at);
-                    continue;
-                }
-                0 => self.end_between(),
                 WIDE => {
                     at += self.wide(text, at);
                     continue;
                 }
+                0 => self.end_between(),
                 class => {
                     self.end_word();
                     self.sign(class, byte, bytes, at);
@@ -263,15 +266,24 @@ impl<'a> Reader<'a> {
         self.signals.words += self.words;
     }
 
-    /// ASCII letters from `from` on; returns where to read on. Most words are over then, and the space behind them is read
-    /// with them.
-    #[inline]
-    fn letters(&mut self, bytes: &[u8], from: usize) -> usize {
-        let (hash, count) = cues::hash_letters(self.hash, &bytes[from..]);
-        let end = from + count;
+    /// ASCII letters from `from` on, of which `letters` are the first of these eight bytes; returns where to read on. Most
+    /// words are over then, and the space behind them is read with them.
+    #[inline(always)]
+    fn letters(&mut self, bytes: &[u8], from: usize, mut eight: u64, mut letters: usize) -> usize {
+        let mut hash = cues::hash_letters_of(self.hash, eight, letters);
+        let mut end = from + letters;
+        while letters == 8 {
+            eight = cues::eight_at(bytes, end);
+            letters = cues::letters_ahead(eight);
+            if letters > 0 {
+                hash = cues::hash_letters_of(hash, eight, letters);
+                end += letters;
+            }
+        }
         self.is_near = from < grams::END_BYTES || from + grams::END_BYTES >= bytes.len();
-        self.signals.letters += count as u32;
-        let next = bytes.get(end).map_or(0, |next| CLASS[*next as usize]);
+        self.signals.letters += (end - from) as u32;
+        // Fewer than eight were letters, so that the byte behind them is there too: a zero after the end.
+        let next = CLASS[(eight >> (8 * letters)) as u8 as usize];
         if next == WIDE {
             // It may be a letter too.
             (self.hash, self.in_word) = (hash, true);
@@ -283,7 +295,6 @@ impl<'a> Reader<'a> {
     }
 
     /// A space, or another byte that says nothing.
-    #[inline]
     fn end_between(&mut self) {
         self.end_word();
         self.last_packed = None;
@@ -301,7 +312,7 @@ impl<'a> Reader<'a> {
             }
             LINE => {
                 self.signals.lines += 1;
-                self.line_words = 0;
+                self.line_from = self.words;
                 self.begin_line(&bytes[at + 1..]);
             }
             MATH => self.signals.math += 1,
@@ -362,7 +373,6 @@ impl<'a> Reader<'a> {
         found.len_utf8()
     }
 
-    #[inline]
     fn end_word(&mut self) {
         if self.in_word {
             let hash = std::mem::replace(&mut self.hash, Cues::SEED);
@@ -371,10 +381,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn count_word(&mut self, hash: u32) {
         self.words += 1;
-        self.line_words += 1;
         self.last_packed = None;
         self.note(hash);
         self.look_up(hash);
@@ -402,7 +411,7 @@ impl<'a> Reader<'a> {
         if mask & (1 << Group::Length as u32) != 0 && self.number_at.wrapping_add(1) == self.words {
             self.signals.number = self.signals.number.max(self.number);
         }
-        let is_lead = self.words <= LEAD_WORDS || self.line_words <= 2;
+        let is_lead = self.words <= LEAD_WORDS || self.words - self.line_from <= 2;
         let mut left = mask;
         while left != 0 {
             let group = left.trailing_zeros() as usize;
@@ -418,4 +427,43 @@ impl<'a> Reader<'a> {
 /// Whether a letter's script sets no spaces between words.
 fn is_packed(letter: char) -> bool {
     matches!(letter, '\u{0e00}'..='\u{0e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words, letters, digits and lines, one character after the other.
+    fn counted(text: &str) -> [u32; 4] {
+        let mut counts = [0; 4];
+        let mut in_word = false;
+        for found in text.chars() {
+            let is_letter = found.is_alphabetic();
+            counts[0] += u32::from(is_letter && !in_word);
+            counts[1] += u32::from(is_letter);
+            counts[2] += u32::from(found.is_ascii_digit());
+            counts[3] += u32::from(found == '\n');
+            in_word = is_letter;
+        }
+        counts
+    }
+
+    #[test]
+    fn words_end_alike_wherever_they_stand() {
+        let cues = Cues::builtin();
+        let pieces =
+            ["a", "of", "seventh", "summarise", "Ä", "größer", "слово", " ", "  ", ", ", "\n", "7", "42", "—", "\0"];
+        let mut state = 1u64;
+        for _ in 0..3_000 {
+            let mut text = String::new();
+            for _ in 0..state % 12 {
+                state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                text.push_str(pieces[(state >> 33) as usize % pieces.len()]);
+            }
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1) >> 1;
+            let signals = Signals::of(&text, &cues);
+            assert_eq!([signals.words, signals.letters, signals.digits, signals.lines], counted(&text), "{text:?}");
+        }
+        assert_eq!(Signals::of("Summarise, summarise and SUMMARISE", &cues).cue(Group::Summary), 3.0);
+    }
 }

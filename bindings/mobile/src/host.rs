@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use tierway_bindings::{ForeignCheck, ForeignHead, ForeignProvider, ForeignRequest, ForeignTransport};
@@ -92,32 +91,6 @@ pub trait HostTransport: Send + Sync {
 /// The host's side of the border as the shared face calls it.
 pub(crate) struct Bridge<T: ?Sized>(pub(crate) Arc<T>);
 
-/// What is under way at the host by number. The number is ours: what a host begins just when its caller gives up would else
-/// be known to nobody. Dropped, it is ended; kept, that is left to its reader.
-struct Begun<F: Fn(u64)> {
-    number: u64,
-    end: F,
-}
-
-impl<F: Fn(u64)> Begun<F> {
-    fn new(end: F) -> Begun<F> {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        Begun { number: LAST.fetch_add(1, Ordering::Relaxed) + 1, end }
-    }
-
-    fn kept(self) -> u64 {
-        let number = self.number;
-        std::mem::forget(self);
-        number
-    }
-}
-
-impl<F: Fn(u64)> Drop for Begun<F> {
-    fn drop(&mut self) {
-        quietly(|| (self.end)(self.number));
-    }
-}
-
 /// Calls what destructors call: a panic of the host's code, which might come on top of another one, ends there.
 fn quietly(call: impl FnOnce()) {
     drop(catch_unwind(AssertUnwindSafe(call)));
@@ -129,10 +102,8 @@ impl ForeignProvider for Bridge<dyn HostProvider> {
         self.0.chat(call).await.map_err(HostFault::into_facts)
     }
 
-    async fn open(&self, call: String) -> Result<u64, String> {
-        let begun = Begun::new(|stream| self.0.end(stream));
-        self.0.begin(begun.number, call).await.map_err(HostFault::into_facts)?;
-        Ok(begun.kept())
+    async fn open(&self, stream: u64, call: String) -> Result<(), String> {
+        self.0.begin(stream, call).await.map_err(HostFault::into_facts)
     }
 
     async fn next(&self, stream: u64) -> Result<Option<String>, String> {
@@ -153,7 +124,7 @@ impl ForeignCheck for Bridge<dyn HostCheck> {
 
 #[async_trait]
 impl ForeignTransport for Bridge<dyn HostTransport> {
-    async fn begin(&self, request: ForeignRequest) -> Result<ForeignHead, String> {
+    async fn begin(&self, body: u64, request: ForeignRequest) -> Result<ForeignHead, String> {
         let header = |(name, value)| HostHeader { name, value };
         let request = HostRequest {
             method: request.method.to_owned(),
@@ -164,10 +135,9 @@ impl ForeignTransport for Bridge<dyn HostTransport> {
             first_byte_ms: request.first_byte_ms,
             idle_ms: request.idle_ms,
         };
-        let begun = Begun::new(|body| self.0.end(body));
-        let answer = self.0.begin(begun.number, request).await.map_err(HostFault::into_facts)?;
-        let headers = answer.headers.into_iter().map(|header| (header.name, header.value)).collect();
-        Ok(ForeignHead { status: answer.status, headers, body: begun.kept() })
+        let HostResponse { status, headers } = self.0.begin(body, request).await.map_err(HostFault::into_facts)?;
+        let headers = headers.into_iter().map(|header| (header.name, header.value)).collect();
+        Ok(ForeignHead { status, headers })
     }
 
     async fn read(&self, body: u64) -> Result<Option<Vec<u8>>, String> {

@@ -7,7 +7,6 @@ class Host {
   #checks;
   #streams = new Map();
   #running = new Map();
-  #next = 1;
 
   constructor(providers, checks) {
     this.#providers = providers;
@@ -47,12 +46,17 @@ class Host {
     }
     const asked = JSON.parse(text);
     if (what === "judge") return verdict(await this.#checks[Number(which)](asked.request, asked.reply));
-    const provider = this.#providers[which];
-    if (what === "chat") return JSON.stringify(await chat(provider, asked, signal));
-    const pieces = provider.stream ? await provider.stream(asked, { signal }) : wholeOf(await chat(provider, asked, signal));
-    const number = String(this.#next++);
+    if (what === "chat") return JSON.stringify(await chat(this.#providers[which], asked, signal));
+    const [stream, endpoint] = which.split(/ (.*)/s);
+    await this.#open(stream, this.#providers[endpoint], asked, signal);
+    return null;
+  }
+
+  async #open(number, provider, call, signal) {
+    const pieces = provider.stream ? await provider.stream(call, { signal }) : wholeOf(await chat(provider, call, signal));
     this.#streams.set(number, pieces[Symbol.asyncIterator]?.() ?? pieces[Symbol.iterator]());
-    return number;
+    // Nobody waits any more, and `close` may have come before there was anything to close.
+    if (signal.aborted) this.close(number);
   }
 }
 

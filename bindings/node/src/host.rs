@@ -99,9 +99,8 @@ impl ForeignProvider for JsProvider {
         answer.ok_or_else(|| "the provider brought no answer".to_owned())
     }
 
-    async fn open(&self, call: String) -> Result<u64, String> {
-        let answer = self.questions.ask(&format!("open {}", self.endpoint), call).await?;
-        answer.and_then(|number| number.parse().ok()).ok_or_else(|| "the provider opened no stream".to_owned())
+    async fn open(&self, stream: u64, call: String) -> Result<(), String> {
+        self.questions.ask(&format!("open {stream} {}", self.endpoint), call).await.map(drop)
     }
 
     async fn next(&self, stream: u64) -> Result<Option<String>, String> {

@@ -187,6 +187,22 @@ test("a provider is told when nobody waits any more, and its stream is closed", 
   await balanced(client, 2);
 });
 
+test("a stream that is opened too late is closed", async () => {
+  let closed;
+  const ended = new Promise((resolve) => (closed = resolve));
+  const provider = {
+    chat: () => TEXT,
+    async stream() {
+      await sleep(200);
+      return { [Symbol.iterator]: () => ({ next: () => ({ done: true }), return: closed }) };
+    },
+  };
+  const client = new Client(own({ house: provider }, { timeouts: { first_byte_ms: 50 }, retry: { attempts_max: 1 } }));
+  await assert.rejects(client.chat.completions.create({ messages: ASK, stream: true }));
+  await ended;
+  await balanced(client, 1);
+});
+
 test("a check written in JavaScript sends the request to a better model", async () => {
   const strong = { ...ROWS.models[0], id: "house/strong", family: "strong", tier: "frontier", prices: [{ rates: { input: "10", output: "40" } }] };
   const rows = [{ ...ROWS, models: [...ROWS.models, strong] }];

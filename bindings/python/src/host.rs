@@ -78,9 +78,8 @@ impl ForeignProvider for Bridge {
         self.ask("chat", call).await?.ok_or_else(|| "the provider brought no answer".to_owned())
     }
 
-    async fn open(&self, call: String) -> Result<u64, String> {
-        let number = self.ask("open", call).await?;
-        number.and_then(|number| number.parse().ok()).ok_or_else(|| "the provider opened no stream".to_owned())
+    async fn open(&self, stream: u64, call: String) -> Result<(), String> {
+        self.ask("open", format!("{stream} {call}")).await.map(drop)
     }
 
     async fn next(&self, stream: u64) -> Result<Option<String>, String> {

@@ -129,6 +129,44 @@ def test_a_providers_stream_is_closed_where_its_reader_leaves():
         balanced(client, 1)
 
 
+def test_what_is_no_reply_is_an_error_in_a_stream_too():
+    with tierway.Client(**own(lambda call: None, retry={"attempts_max": 1})) as client:
+        begun = time.monotonic()
+        with pytest.raises(tierway.TierwayError):
+            list(client.chat.completions.create(messages=ASK, stream=True))
+        assert time.monotonic() - begun < 5
+        balanced(client, 1)
+
+
+def test_a_stream_that_is_opened_too_late_is_closed():
+    closed = threading.Event()
+
+    class Pieces:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            raise StopIteration
+
+        def close(self):
+            closed.set()
+
+    class Slow:
+        def chat(self, call):
+            return TEXT
+
+        def stream(self, call):
+            time.sleep(0.3)
+            return Pieces()
+
+    limits = {"timeouts": {"first_byte_ms": 50}, "retry": {"attempts_max": 1}}
+    with tierway.Client(**own(Slow(), **limits)) as client:
+        with pytest.raises(tierway.TierwayError):
+            next(client.chat.completions.create(messages=ASK, stream=True))
+        assert closed.wait(2)
+        balanced(client, 1)
+
+
 def test_a_task_that_is_cancelled_cancels_the_providers():
     cancelled = threading.Event()
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,13 +30,14 @@ pub trait ForeignProvider: Send + Sync {
     /// Asks for a whole answer. The future is dropped where the caller gives up.
     async fn chat(&self, call: String) -> Result<String, String>;
 
-    /// Starts to answer piece by piece and returns the stream's number.
-    async fn open(&self, call: String) -> Result<u64, String>;
+    /// Starts to answer piece by piece, under a number that is not used twice.
+    async fn open(&self, stream: u64, call: String) -> Result<(), String>;
 
     /// The next piece of a stream; `None` after the last.
     async fn next(&self, stream: u64) -> Result<Option<String>, String>;
 
-    /// Ends a stream: after its last piece, after an error, or half-way. Called once for each stream; must not block.
+    /// Ends a stream: after its last piece, after an error, half-way, or where `open` failed or was given up; whoever has
+    /// a stream after that lets go of it. Called once for each number, after the future of `open` is gone; must not block.
     fn close(&self, stream: u64);
 }
 
@@ -78,8 +80,10 @@ impl Provider for Answerer {
 
     async fn stream(&self, call: &Call) -> Result<ReplyStream, ProviderError> {
         let timeouts = call.timeouts();
-        let number = within(timeouts.first_byte, self.host.open(ask(call))).await?.map_err(|text| error_of(&text))?;
-        let open = OpenStream { host: self.host.clone(), number };
+        // There before it is opened: what a host opens just when its caller gives up is closed too.
+        let open = OpenStream { host: self.host.clone(), number: next_number() };
+        let opening = open.host.open(open.number, ask(call));
+        within(timeouts.first_byte, opening).await?.map_err(|text| error_of(&text))?;
         let pieces = stream::unfold((Some(open), VecDeque::new()), move |(open, mut ready)| async move {
             if let Some(delta) = ready.pop_front() {
                 return Some((Ok(delta), (open, ready)));
@@ -93,6 +97,12 @@ impl Provider for Answerer {
         });
         Ok(Box::pin(pieces))
     }
+}
+
+/// A number for what a host holds for us, used once.
+pub(crate) fn next_number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 /// A host's stream, which is closed wherever this goes out of use.

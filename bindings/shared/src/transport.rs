@@ -16,7 +16,7 @@ use tierway::wire::Header;
 use tierway::wire::batch::Method;
 use tokio::time::{Instant, timeout_at};
 
-use crate::foreign::error_of;
+use crate::foreign::{error_of, next_number};
 
 /// A request that the host is to send as it is: no redirect followed, no compression asked for, no header added that it
 /// can leave out.
@@ -55,8 +55,6 @@ pub struct ForeignHead {
     pub status: u16,
     /// Names and values.
     pub headers: Vec<(String, String)>,
-    /// The number by which the body is read.
-    pub body: u64,
 }
 
 /// Sends requests in the host's language. All methods may be called at once from many threads.
@@ -65,13 +63,15 @@ pub struct ForeignHead {
 /// `network`, and `sent` is false where no byte of the request has left. A text alone is a network error.
 #[async_trait]
 pub trait ForeignTransport: Send + Sync {
-    /// Sends a request and returns as soon as the answer's head is there. The future is dropped where the caller gives up.
-    async fn begin(&self, request: ForeignRequest) -> Result<ForeignHead, String>;
+    /// Sends a request and returns as soon as the answer's head is there. `body` is the number by which the body is read, not
+    /// used twice. The future is dropped where the caller gives up.
+    async fn begin(&self, body: u64, request: ForeignRequest) -> Result<ForeignHead, String>;
 
     /// The next bytes of a body; `None` after the last.
     async fn read(&self, body: u64) -> Result<Option<Vec<u8>>, String>;
 
-    /// Lets go of a body: after its end, after an error, or half-way. Called once for each; must not block.
+    /// Lets go of a body: after its end, after an error, half-way, or where `begin` failed or was given up; whoever has an
+    /// answer after that lets go of it. Called once for each number, after the future of `begin` is gone; must not block.
     fn close(&self, body: u64);
 }
 
@@ -97,9 +97,10 @@ impl Transport for Carrier {
         let limits = outgoing.timeouts();
         let ends = Instant::now() + limits.total.to_duration();
         let wait = Span::from_ms(limits.connect.ms().saturating_add(limits.first_byte.ms()));
-        let head = within(wait, ends, "no answer began", self.0.begin(written(&outgoing, limits))).await?;
-        let head = head.map_err(|text| fault(&text))?;
-        let body = OpenBody { host: self.0.clone(), number: head.body };
+        // There before the call begins: what a host begins just when its caller gives up is let go too.
+        let body = OpenBody { host: self.0.clone(), number: next_number() };
+        let begun = body.host.begin(body.number, written(&outgoing, limits));
+        let head = within(wait, ends, "no answer began", begun).await?.map_err(|text| fault(&text))?;
         let idle = limits.idle;
         let pieces = stream::unfold(Some(body), move |body| async move {
             let body = body?;

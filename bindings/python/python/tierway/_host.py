@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import itertools
 import json
 import logging
 import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Set
 
 from ._frozen import write
 from ._objects import Record, frozen, record
@@ -138,18 +137,24 @@ class Provider:
             raise TypeError("a provider is a callable, or has a method chat(call)")
         self._chat: Callable[[Record], Any] = chat
         self._stream: Optional[Callable[[Record], Any]] = getattr(own, "stream", None)
+        # By the native half's numbers: what is open, and what is still being opened. A lock, since both are changed by
+        # threads of this side and of the other.
+        self._lock = threading.Lock()
         self._streams: Dict[int, Any] = {}
-        self._numbers = itertools.count(1)
+        self._opening: Set[int] = set()
 
     def chat(self, call: str, answer: Any) -> "Future[Any]":
         work = _begin(self._chat, record(call))
         _tell(work, answer, _text)
         return work
 
-    def open(self, call: str, answer: Any) -> "Future[Any]":
+    def open(self, numbered: str, answer: Any) -> "Future[Any]":
+        number, call = numbered.split(" ", 1)
         begin = self._whole if self._stream is None else self._open
-        work = begin(record(call))
-        _tell(work, answer, str)
+        with self._lock:
+            self._opening.add(int(number))
+        work = begin(int(number), record(call))
+        _tell(work, answer, lambda _: None)
         return work
 
     def next(self, number: str, answer: Any) -> "Future[Any]":
@@ -167,45 +172,62 @@ class Provider:
         return work
 
     def close(self, number: int) -> None:
-        pieces = self._streams.pop(number, None)
-        if hasattr(pieces, "aclose"):
-            asyncio.run_coroutine_threadsafe(_aclose(pieces), _WORKERS.loop())
-        elif hasattr(pieces, "close"):
-            _WORKERS.pool().submit(_close, pieces)
+        with self._lock:
+            self._opening.discard(number)
+            pieces = self._streams.pop(number, None)
+        _end(pieces)
 
-    def _keep(self, pieces: Any) -> int:
-        number = next(self._numbers)
-        self._streams[number] = pieces
-        return number
+    def _keep(self, number: int, pieces: Any) -> None:
+        """Keeps a stream that was opened; one whose caller gave up meanwhile is closed."""
+        with self._lock:
+            is_wanted = number in self._opening
+            self._opening.discard(number)
+            if is_wanted:
+                self._streams[number] = pieces
+        if not is_wanted:
+            _end(pieces)
 
-    def _open(self, call: Record) -> "Future[Any]":
+    def _open(self, number: int, call: Record) -> "Future[Any]":
         assert self._stream is not None
         stream = self._stream
         if inspect.iscoroutinefunction(stream):
 
-            async def wait() -> int:
-                return self._keep(_iterator(await stream(call)))
+            async def wait() -> None:
+                self._keep(number, _iterator(await stream(call)))
 
             return asyncio.run_coroutine_threadsafe(wait(), _WORKERS.loop())
-        return _WORKERS.pool().submit(lambda: self._keep(_iterator(stream(call))))
+        return _WORKERS.pool().submit(lambda: self._keep(number, _iterator(stream(call))))
 
-    def _whole(self, call: Record) -> "Future[Any]":
+    def _whole(self, number: int, call: Record) -> "Future[Any]":
         """A provider without a stream brings its answer in one go."""
         opened: "Future[Any]" = Future()
 
         def done(work: "Future[Any]") -> None:
             if work.cancelled():
                 opened.cancel()
+            elif not opened.set_running_or_notify_cancel():
+                return
             elif work.exception() is not None:
                 opened.set_exception(work.exception())
             else:
-                opened.set_result(self._keep(iter(_pieces(work.result()))))
+                try:
+                    self._keep(number, iter(_pieces(work.result())))
+                    opened.set_result(None)
+                except Exception as fault:  # noqa: BLE001 - what is no reply is told as such, and not waited for.
+                    opened.set_exception(fault)
 
         _begin(self._chat, call).add_done_callback(done)
         return opened
 
 
 _END = object()
+
+
+def _end(pieces: Any) -> None:
+    if hasattr(pieces, "aclose"):
+        asyncio.run_coroutine_threadsafe(_aclose(pieces), _WORKERS.loop())
+    elif hasattr(pieces, "close"):
+        _WORKERS.pool().submit(_close, pieces)
 
 
 async def _anext(pieces: Any) -> Any:

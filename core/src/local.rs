@@ -158,7 +158,7 @@ impl Loaded {
 fn open(path: &std::path::Path, options: &LocalOptions) -> Result<Loaded, EngineError> {
     let source = Source::open(path)?;
     let chat = Arc::new(Chat::open(&source)?);
-    let model = source.load(Arc::new(Fast::new(options.threads)))?;
+    let model = source.load(Arc::new(Fast::from_environment(options.threads)?))?;
     let engine_options = Options { cache_tokens: options.cache_tokens, ..Options::default() };
     let engine = Engine::start(model, Speller::of(chat.clone()), engine_options)?;
     Ok(Loaded { engine, chat, speed: std::sync::Mutex::default() })

@@ -117,6 +117,12 @@ pub enum EngineError {
         /// Bytes that they take.
         bytes: usize,
     },
+    /// The processor is not what the environment asks for.
+    #[error("TIERWAY_CPU limits the processor's instructions, and {what}: name one of these, or leave it unset")]
+    Processor {
+        /// What was asked for, and what there is.
+        what: String,
+    },
     /// The engine's thread has ended.
     #[error("the engine has stopped: load the model again")]
     Stopped,

@@ -62,6 +62,7 @@ fn failure(error: &EngineError) -> Failure {
         | EngineError::Config { .. }
         | EngineError::Weight { .. }
         | EngineError::Tokenizer { .. }
+        | EngineError::Processor { .. }
         | EngineError::Request { .. } => Failure::Input(error.to_string()),
         other => Failure::Failed(other.to_string()),
     }

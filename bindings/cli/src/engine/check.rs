@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use tierway_engine::EngineError;
 use tierway_engine::backend::Backend;
 use tierway_engine::backend::cpu::{Fast, Reference};
 use tierway_engine::check::{self, LOGITS_ERROR_MAX, PromptCheck};
@@ -38,11 +39,11 @@ enum BackendName {
 }
 
 impl BackendName {
-    fn build(self) -> Arc<dyn Backend> {
-        match self {
-            BackendName::Fast => Arc::new(Fast::new(0)),
+    fn build(self) -> Result<Arc<dyn Backend>, EngineError> {
+        Ok(match self {
+            BackendName::Fast => Arc::new(Fast::from_environment(0)?),
             BackendName::Reference => Arc::new(Reference),
-        }
+        })
     }
 }
 
@@ -51,8 +52,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let backend = match args.device {
         Device::Cpu => args.backend.build(),
-        device => device.backend(0, true).map_err(|error| failure(&error))?,
+        device => device.backend(0, true),
     };
+    let backend = backend.map_err(|error| failure(&error))?;
     let told = backend.describe();
     if !args.json {
         writeln!(out, "backend: {told}; a logit may differ by {LOGITS_ERROR_MAX:.0e}")?;

@@ -62,7 +62,7 @@ impl Device {
     /// Where the GPU cannot be used, or the command was built without it.
     pub(crate) fn backend(self, threads: usize, exact: bool) -> Result<Arc<dyn Backend>, EngineError> {
         match self {
-            Device::Cpu => Ok(Arc::new(Fast::new(threads))),
+            Device::Cpu => Ok(Arc::new(Fast::from_environment(threads)?)),
             Device::Cuda(number) => gpu(number, exact),
         }
     }

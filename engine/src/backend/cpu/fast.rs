@@ -6,11 +6,15 @@ use super::quantised::{Quantised, Whole};
 use super::simd::{Crew, Isa, Job, Rounded, Shared, multiply};
 use crate::backend::{Absorbed, Backend, Gated, GroupedShape, LatentShape, Placed, Projection, Routes, silu};
 use crate::cache::{CacheView, PAGE};
+use crate::error::EngineError;
 use crate::limits::THREADS_MAX;
 
 mod experts;
 mod grouped;
 mod latent;
+
+/// Names the best instructions to use.
+const LIMIT: &str = "TIERWAY_CPU";
 
 /// Computes with the best instructions that the processor has, on a fixed number of threads.
 ///
@@ -29,6 +33,25 @@ impl Fast {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores } else { threads };
         Fast { isa: Isa::detect(), crew: Crew::new(threads.min(THREADS_MAX)) }
+    }
+
+    /// The same, with no better instructions than the environment's `TIERWAY_CPU` names, if it does: `portable`, `avx2`,
+    /// `avx512`, `neon`, or `neon+dotprod`. That tells a fault of one set of instructions from others, and how fast a plainer processor is.
+    ///
+    /// # Errors
+    /// `EngineError::Processor` where this processor has no instructions of that name.
+    pub fn from_environment(threads: usize) -> Result<Fast, EngineError> {
+        let fast = Fast::new(threads);
+        match std::env::var_os(LIMIT) {
+            Some(limit) if !limit.is_empty() => fast.up_to(&limit.to_string_lossy()),
+            _ => Ok(fast),
+        }
+    }
+
+    /// The same, with no better instructions than those of this name.
+    fn up_to(self, limit: &str) -> Result<Fast, EngineError> {
+        let isa = Isa::up_to(limit).map_err(|what| EngineError::Processor { what })?;
+        Ok(Fast { isa, ..self })
     }
 
     /// One for each set of instructions that this processor has, the plainest first, to test what others run.
@@ -193,5 +216,27 @@ fn for_each_page(
         let end = ((position / PAGE + 1) * PAGE).min(positions.end);
         each(position - positions.start, &rows[position % PAGE * width..], width, end - position);
         position = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instructions_are_held_to_those_that_are_named() {
+        for fast in Fast::every(1) {
+            let name = fast.isa.name();
+            assert_eq!(Fast::new(1).up_to(name).unwrap().describe(), format!("cpu {name}, 1 threads"));
+        }
+        assert_eq!(Fast::new(2).up_to("portable").unwrap().describe(), "cpu portable, 2 threads");
+        #[cfg(target_arch = "x86_64")]
+        if Isa::all().contains(&Isa::Avx2) {
+            assert_eq!(Fast::new(1).up_to("avx2").unwrap().isa, Isa::Avx2);
+        }
+        let error = Fast::new(1).up_to("avx9").unwrap_err();
+        assert!(matches!(error, EngineError::Processor { .. }));
+        let text = error.to_string();
+        assert!(text.contains("'avx9'") && text.contains("portable") && text.contains("TIERWAY_CPU"), "{text}");
     }
 }

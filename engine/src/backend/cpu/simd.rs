@@ -95,6 +95,19 @@ impl Isa {
         }
     }
 
+    /// The best up to the one that `limit` names, of those that this processor has; see `Fast::from_environment`.
+    ///
+    /// # Errors
+    /// Where the processor has none of that name; says which it has.
+    pub(super) fn up_to(limit: &str) -> Result<Isa, String> {
+        let all = Isa::all();
+        let named = all.iter().find(|isa| isa.name().split('+').next() == Some(limit) || isa.name() == limit);
+        named.copied().ok_or_else(|| {
+            let names: Vec<&str> = all.iter().map(|isa| isa.name()).collect();
+            format!("it has no instructions '{limit}'; it has {}", names.join(", "))
+        })
+    }
+
     /// `sum of a * b`
     pub(super) fn dot(self, a: &[f32], b: &[f32]) -> f32 {
         assert_eq!(a.len(), b.len());

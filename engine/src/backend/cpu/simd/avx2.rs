@@ -11,12 +11,19 @@ use crate::weights::dtype::k_scale;
 
 mod attend;
 mod blocks;
+mod groups;
 mod panel;
 mod rows;
 pub(super) use attend::{scores, weigh};
+pub(super) use groups::{Rounded, rows_blocks};
 pub(super) use panel::{panel, round};
-pub(super) use rows::Rounded;
-pub(super) use rows::{rows_blocks, rows_plain};
+pub(super) use rows::rows_plain;
+
+/// Weight rows at a time.
+const ROWS: usize = 4;
+/// Bytes ahead of a read that are asked for early: as far as memory is slow, and rows lie one after the other. The
+/// processor's own look-ahead ends with each page of 4 kB.
+const AHEAD: usize = 8 << 10;
 
 /// Eight numbers from `at` on.
 ///
@@ -36,6 +43,19 @@ fn sum(v: __m256) -> f32 {
     let halves = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
     let quarters = _mm_add_ps(halves, _mm_movehl_ps(halves, halves));
     _mm_cvtss_f32(_mm_add_ss(quarters, _mm_shuffle_ps::<1>(quarters, quarters)))
+}
+
+/// The sum of the lanes of each of four vectors, always in the same order.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn totals(v: [__m256; ROWS]) -> [f32; ROWS] {
+    let all = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+    let mut out = [0.0; ROWS];
+    // SAFETY: there are four.
+    unsafe {
+        _mm_storeu_ps(out.as_mut_ptr(), _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps::<1>(all)));
+    }
+    out
 }
 
 /// # Safety

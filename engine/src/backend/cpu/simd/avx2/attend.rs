@@ -26,28 +26,10 @@ pub(in super::super) unsafe fn scores(q: &[f32], rows: &[f32], stride: usize, at
                 }
             }
         }
-        let totals = totals(sums);
-        let some = KEYS.min(out.len() - first);
-        out[first..first + some].copy_from_slice(&totals[..some]);
+        let [a, b, c, d, e, f, g, h] = sums;
+        let [few, more] = [totals([a, b, c, d]), totals([e, f, g, h])];
+        out[first..].iter_mut().zip(few.into_iter().chain(more)).for_each(|(out, total)| *out = total);
     }
-}
-
-/// The sum of each vector's lanes.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn totals(v: [__m256; KEYS]) -> [f32; KEYS] {
-    let fours = |a: usize| {
-        let (ab, cd) = (_mm256_hadd_ps(v[a], v[a + 1]), _mm256_hadd_ps(v[a + 2], v[a + 3]));
-        let all = _mm256_hadd_ps(ab, cd);
-        _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps::<1>(all))
-    };
-    let mut out = [0.0; KEYS];
-    // SAFETY: four and four.
-    unsafe {
-        _mm_storeu_ps(out.as_mut_ptr(), fours(0));
-        _mm_storeu_ps(out.as_mut_ptr().add(4), fours(4));
-    }
-    out
 }
 
 /// `out += sum of weights[p] * rows[p * stride + at ..]`, in the order of `p`.

@@ -116,9 +116,8 @@ fn products(q: __m256i, x: __m256i) -> __m256 {
 pub(super) fn nibbles(b: &[u8], at: usize) -> __m256i {
     let b: &[u8; 16] = b[at..at + 16].try_into().expect("sixteen bytes");
     // SAFETY: sixteen bytes are read.
-    let q = unsafe { _mm_loadu_si128(b.as_ptr().cast()) };
-    let both = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(q), _mm_srli_epi16::<4>(q));
-    _mm256_and_si256(both, _mm256_set1_epi8(15))
+    let twice = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(b.as_ptr().cast()) });
+    _mm256_and_si256(_mm256_srlv_epi64(twice, _mm256_setr_epi64x(0, 0, 4, 4)), _mm256_set1_epi8(15))
 }
 
 /// 4 bytes of fifth bits from `at` on and 16 of nibbles as 32 numbers of 5 bits.

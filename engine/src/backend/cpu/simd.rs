@@ -263,8 +263,14 @@ impl Isa {
         match self {
             // SAFETY: as in `dot_plain`; rows are whole blocks of 32.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 if avx512::is_read(dtype) && out.len().is_multiple_of(BLOCK) => unsafe {
+            Isa::Avx512 if avx2::is_read(dtype) && out.len().is_multiple_of(BLOCK) => unsafe {
                 avx512::add_rows(dtype, bytes, x, out);
+                true
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 if avx2::is_read(dtype) && out.len().is_multiple_of(BLOCK) => unsafe {
+                avx2::add_rows(dtype, bytes, x, out);
                 true
             },
             _ => false,

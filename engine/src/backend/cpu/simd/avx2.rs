@@ -14,10 +14,12 @@ mod blocks;
 mod groups;
 mod panel;
 mod rows;
+mod turned;
 pub(super) use attend::{scores, weigh};
 pub(super) use groups::{Rounded, rows_blocks};
 pub(super) use panel::{panel, round};
 pub(super) use rows::rows_plain;
+pub(super) use turned::{add_rows, is_read};
 
 /// Weight rows at a time.
 const ROWS: usize = 4;

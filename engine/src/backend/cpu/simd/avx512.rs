@@ -18,7 +18,7 @@ pub(super) use attend::{scores, weigh};
 pub(super) use blocks::{Rounded, rows_blocks};
 pub(super) use panel::{panel, wide};
 pub(super) use plain::rows_plain;
-pub(super) use turned::{add_rows, is_read};
+pub(super) use turned::add_rows;
 
 /// Weight rows at a time.
 const ROWS: usize = 4;

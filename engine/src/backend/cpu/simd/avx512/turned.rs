@@ -2,11 +2,6 @@
 
 use super::*;
 
-/// Whether `add_rows` reads this type.
-pub(in super::super) fn is_read(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::Q8_0 | Dtype::Q4_0 | Dtype::Q4_1 | Dtype::BF16 | Dtype::F16)
-}
-
 /// `out[c] += sum over r of x[r] * rows[r, c]`, in the order of the rows.
 ///
 /// # Safety

@@ -296,6 +296,43 @@ fn latent_attention_agrees_absorbed_and_expanded() {
 }
 
 #[test]
+fn long_latent_attention_agrees_and_is_the_same_however_it_is_shared_out() {
+    let mut random = Random(10);
+    let pages: Vec<u32> = (0..80).map(|at| (at * 7 + 3) % 80).collect();
+    let rows = random.floats(80 * PAGE * 40);
+    let cache = CacheView::new(&rows, 40);
+    let q = random.floats(20 * 5 * 16);
+    let up = random.floats(5 * 22 * 32);
+    let turned: Vec<f32> = (0..5 * 32 * 10).map(|at| up[(at / 320 * 22 + at % 10) * 32 + at / 10 % 32]).collect();
+    let (key_up, key_value_up) = (Matrix::from_f32(160, 10, &turned), Matrix::from_f32(110, 32, &up));
+    let absorbed = Absorbed { key_up: &key_up, key_value_up: &key_value_up };
+    for scale in [0.05, 4.0] {
+        let shape = LatentShape { heads: 5, latent: 32, nope: 10, rotary: 6, value: 12, scale };
+        let run = |backend: &dyn Backend, start: usize, rows: Range<usize>| {
+            let mut out = vec![f32::NAN; rows.len() * 60];
+            let span = Placed { pages: &pages, start: start + rows.start, row: 0, count: rows.len() };
+            backend.latent_attention(&shape, &absorbed, &cache, &[span], &q[rows.start * 80..rows.end * 80], &mut out);
+            out
+        };
+        // Within the first pieces, about the greatest number of pieces, and where these grow.
+        for start in [0, 31, 64, 1_015, 1_250] {
+            let expected = run(&Reference, start, 0..20);
+            for backend in backends() {
+                let all = run(&backend, start, 0..20);
+                check(&format!("{} from {start}", backend.describe()), &expected, &all, 5e-5);
+                for row in [0, 1, 19] {
+                    let alone = run(&backend, start, row..row + 1);
+                    assert_eq!(alone, all[row * 60..(row + 1) * 60], "row {row} from {start}");
+                }
+            }
+            for (one, three) in Fast::every(1).iter().zip(Fast::every(3)) {
+                assert_eq!(run(one, start, 0..2), run(&three, start, 0..2), "{} from {start}", one.describe());
+            }
+        }
+    }
+}
+
+#[test]
 fn absorbed_queries_agree_whatever_type_the_rows_have() {
     let mut random = Random(8);
     let shape = LatentShape { heads: 3, latent: 64, nope: 10, rotary: 6, value: 12, scale: 0.05 };

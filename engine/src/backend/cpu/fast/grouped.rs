@@ -150,7 +150,7 @@ impl Fast {
 }
 
 /// Takes a later piece's part into those before it.
-fn join(size: usize, whole: &mut [f32], part: &[f32]) {
+pub(super) fn join(size: usize, whole: &mut [f32], part: &[f32]) {
     for (whole, part) in whole.chunks_exact_mut(size + 2).zip(part.chunks_exact(size + 2)) {
         let most = whole[0].max(part[0]);
         let (before, now) = ((whole[0] - most).exp(), (part[0] - most).exp());

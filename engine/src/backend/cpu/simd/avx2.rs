@@ -17,7 +17,7 @@ mod rows;
 mod turned;
 pub(super) use attend::{scores, weigh};
 pub(super) use groups::{Rounded, rows_blocks};
-pub(super) use panel::{panel, round};
+pub(super) use panel::{panel, round, side_by_side};
 pub(super) use rows::rows_plain;
 pub(super) use turned::{add_rows, is_read};
 

@@ -129,7 +129,7 @@ impl<'a> Job<'a> {
         let rows = self.weight.rows();
         let tokens = self.x.len() / self.weight.columns();
         let (lanes, at_once) = (isa.lanes(), isa.tokens());
-        let panels = Panels::new(self.weight, first, count, lanes);
+        let panels = Panels::new(isa, self.weight, first, count);
         let mut products = [[0.0; LANES_MAX]; TOKENS_MAX];
         for start in (0..tokens).step_by(at_once) {
             let some = at_once.min(tokens - start);

@@ -48,26 +48,28 @@ pub(super) struct Panel<'a> {
 
 impl Panels {
     /// Of these rows; rows that are missing to a whole panel are zeros.
-    pub(super) fn new(weight: &Matrix, first: usize, count: usize, lanes: usize) -> Panels {
+    pub(super) fn new(isa: Isa, weight: &Matrix, from: usize, count: usize) -> Panels {
+        let lanes = isa.lanes();
         let (panels, blocks) = (count.div_ceil(lanes), weight.columns() / BLOCK);
         let has_offsets = weight.dtype().has_offsets();
         let scales = vec![0.0; panels * blocks * lanes];
         let offsets = if has_offsets { scales.clone() } else { Vec::new() };
         let mut made = Panels { blocks, lanes, pairs: vec![0; panels * blocks * (BLOCK / 2) * lanes], scales, offsets };
-        let mut whole = [0i16; PART];
-        for at in 0..count {
-            let (row, lane) = (weight.row(first + at), at % lanes);
+        let mut whole = [[0i16; PART]; LANES];
+        for first in (0..count).step_by(LANES) {
+            let (some, lane) = (LANES.min(count - first), first % lanes);
+            whole[some..].fill([0; PART]);
             for block in 0..blocks {
-                let (scale, offset) = weight.dtype().part(row, block, &mut whole);
-                let place = at / lanes * blocks + block;
+                let place = first / lanes * blocks + block;
+                for (nth, whole) in whole.iter_mut().enumerate().take(some) {
+                    let (scale, offset) = weight.dtype().part(weight.row(from + first + nth), block, whole);
+                    made.scales[place * lanes + lane + nth] = scale;
+                    if has_offsets {
+                        made.offsets[place * lanes + lane + nth] = offset;
+                    }
+                }
                 let pairs = &mut made.pairs[place * (BLOCK / 2) * lanes..][..(BLOCK / 2) * lanes];
-                for (pairs, whole) in pairs.chunks_exact_mut(lanes).zip(whole.chunks_exact(2)) {
-                    pairs[lane] = i32::from(whole[0]) & 0xffff | i32::from(whole[1]) << 16;
-                }
-                made.scales[place * lanes + lane] = scale;
-                if has_offsets {
-                    made.offsets[place * lanes + lane] = offset;
-                }
+                isa.side_by_side(&whole, &mut pairs[lane..], lanes);
             }
         }
         made
@@ -104,6 +106,23 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => TOKENS_MAX,
             _ => TOKENS,
+        }
+    }
+
+    /// Lays eight rows side by side: a pair of each in `LANES` of every `stride` numbers.
+    fn side_by_side(self, rows: &[[i16; PART]; LANES], pairs: &mut [i32], stride: usize) {
+        assert!(stride >= LANES && pairs.len() >= (PART / 2 - 1) * stride + LANES);
+        match self {
+            // SAFETY: `Isa::all` alone makes this value, where the processor has the instructions; sizes were just checked.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 | Isa::Avx512 => unsafe { avx2::side_by_side(rows, pairs, stride) },
+            _ => {
+                for (lane, row) in rows.iter().enumerate() {
+                    for (pair, whole) in pairs.chunks_mut(stride).zip(row.chunks_exact(2)) {
+                        pair[lane] = i32::from(whole[0]) & 0xffff | i32::from(whole[1]) << 16;
+                    }
+                }
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::backend::cpu::quantised::{Whole, round as round_blocks};
 use crate::backend::cpu::simd::panel::{LANES, Panel, Products};
+use crate::weights::whole::PART;
 
 /// # Safety
 /// The panel has as many blocks as each of the tokens, of which there are at most six.
@@ -77,4 +78,39 @@ unsafe fn panel_of<const T: usize, const OFFSETS: bool>(
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(in super::super) unsafe fn round<T: Whole>(x: &[f32], whole: &mut [T], scales: &mut [f32], sums: &mut [f32]) {
     round_blocks(x, whole, scales, sums);
+}
+
+/// Lays eight rows side by side: a pair of each in eight of every `stride` numbers.
+///
+/// # Safety
+/// `pairs` has room for eight numbers after every `stride` of as many as a row has pairs.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in super::super) unsafe fn side_by_side(rows: &[[i16; PART]; LANES], pairs: &mut [i32], stride: usize) {
+    for half in 0..2 {
+        // SAFETY: half a row is one read.
+        let read = |lane: usize| unsafe { _mm256_loadu_si256(rows[lane].as_ptr().add(half * PART / 2).cast()) };
+        for (pair, lanes) in turned(std::array::from_fn(read)).into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { _mm256_storeu_si256(pairs.as_mut_ptr().add((half * LANES + pair) * stride).cast(), lanes) };
+        }
+    }
+}
+
+/// Eight vectors of eight numbers, rows made columns.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn turned(v: [__m256i; LANES]) -> [__m256i; LANES] {
+    let twos: [__m256i; LANES] = std::array::from_fn(|at| {
+        let (one, next) = (v[at / 2 * 2], v[at / 2 * 2 + 1]);
+        if at % 2 == 0 { _mm256_unpacklo_epi32(one, next) } else { _mm256_unpackhi_epi32(one, next) }
+    });
+    // Columns 0 to 3 of four rows, each with the column that is four further in its upper half.
+    let fours: [__m256i; LANES] = std::array::from_fn(|at| {
+        let (one, next) = (twos[at / 4 * 4 + at % 4 / 2], twos[at / 4 * 4 + 2 + at % 4 / 2]);
+        if at % 2 == 0 { _mm256_unpacklo_epi64(one, next) } else { _mm256_unpackhi_epi64(one, next) }
+    });
+    std::array::from_fn(|at| {
+        let (one, next) = (fours[at % 4], fours[4 + at % 4]);
+        if at < 4 { _mm256_permute2x128_si256::<0x20>(one, next) } else { _mm256_permute2x128_si256::<0x31>(one, next) }
+    })
 }

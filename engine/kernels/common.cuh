@@ -17,6 +17,9 @@ enum { F32 = 0, F16 = 1, BF16 = 2, F8 = 3 };
 // Shared memory whose size the launch says.
 #define DYNAMIC_SHARED(name) extern __shared__ __align__(16) float name[]
 
+// The address within shared memory.
+DEVICE unsigned shared_address(const void* at) { return (unsigned)__cvta_generic_to_shared(at); }
+
 // Two numbers as bf16, rounded to nearest even, the first in the lower half.
 DEVICE unsigned pack_bf16(float low, float high) {
     unsigned packed;

@@ -16,9 +16,6 @@ struct alignas(64) TensorMap { u64 words[16]; };
 // Arguments that hold tensor maps: their address has to be that of the parameter itself.
 #define MAPPED_ARGS(type) const __grid_constant__ type
 
-// The address within shared memory.
-DEVICE unsigned shared_address(const void* at) { return (unsigned)__cvta_generic_to_shared(at); }
-
 DEVICE void mbarrier_init(unsigned barrier, unsigned arrivals) {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" : : "r"(barrier), "r"(arrivals) : "memory");
 }

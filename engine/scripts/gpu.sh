@@ -23,7 +23,8 @@ export LD_LIBRARY_PATH
 
 echo "== correct"
 if [ -n "$data" ]; then
-    # As chosen here (on Hopper wgmma, once its check on this card passed), then by the kernels that run everywhere.
+    # As chosen here (on Hopper wgmma, once its check on this card passed), then by the kernels that run everywhere. Both keep
+    # attention in f32; that on tensor cores is checked before it is timed below.
     for kernels in checked mma; do
         for folder in "$data"/engine/*/; do
             TIERWAY_PROMPT_KERNELS=$kernels "$tierway" engine check --device "$device" "$folder" || failed=1
@@ -34,7 +35,8 @@ else
 fi
 [ $failed = 0 ] || { echo "FAILED: no times before the numbers are right"; exit 1; }
 
-echo "== prompts of 2,048 tokens by each kind of kernel"
+echo "== prompts of 2,048 tokens by each kind of kernel: products, and attention plain (simt) and on tensor cores (mma)"
+# Opening the GPU compares both kinds of attention on short prompts; the line of attention says how far apart they are here.
 for kind in bf16 fp8; do
     "$tierway" engine bench --device "$device" --model "$here/v2-lite.json" --random $kind --kernels --prompt 2048 || failed=1
 done

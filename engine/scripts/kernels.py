@@ -3,7 +3,8 @@
     python engine/scripts/kernels.py [ARCHITECTURE...]      sm_80 and sm_90a where none is named
 
 Kernels for Hopper's tensor cores are compiled to sm_90a alone, and the compiler must not spill in them or put their products in a
-row; where cuobjdump and nvdisasm are here, their machine code must hold wgmma's and TMA's instructions.
+row; where cuobjdump and nvdisasm are here, their machine code must hold wgmma's and TMA's instructions. Kernels for prompts'
+attention must not spill either, and must hold the tensor cores' products, fragments from shared memory and copies beside them.
 
 Looks for NVRTC in the Python package nvidia-cuda-nvrtc-cu12, then where the system looks for libraries; for cuobjdump and nvdisasm in
 the packages nvidia-cuda-cuobjdump and nvidia-cuda-nvdisasm, then on the path.
@@ -21,10 +22,15 @@ import tempfile
 import time
 
 KERNELS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "kernels")
-FILES = ["rows.cu", "matmul.cu", "experts.cu", "attention.cu", "sample.cu"]
+FILES = ["rows.cu", "matmul.cu", "experts.cu", "attention.cu", "sample.cu", "prompts.cu"]
 HOPPER = "wgmma.cu"
-# What kernels of HOPPER must hold: products of four warps, copies by the copy engine, waits at barriers, moved registers.
-INSTRUCTIONS = ["HGMMA.64x128x16.F32.BF16", "UTMALDG.2D", "SYNCS.PHASECHK", "USETMAXREG"]
+HEADERS = {"prompts.cu": ["ampere.cuh"], HOPPER: ["hopper.cuh"]}
+# What kernels must hold, by file: how their names begin, and instructions. Of HOPPER: products of four warps, copies by the copy
+# engine, waits at barriers, moved registers. Of prompts' attention: products, fragments (transposed for values), copies.
+INSTRUCTIONS = {
+    HOPPER: ("wgmma_", ["HGMMA.64x128x16.F32.BF16", "UTMALDG.2D", "SYNCS.PHASECHK", "USETMAXREG"]),
+    "prompts.cu": ("attend_prompt_", ["HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDSM.16.MT88.4", "LDGSTS.E.BYPASS.128"]),
+}
 # Registers of a multiprocessor are 65,536: a block of 256 threads fits with 255 each, one of 1,024 with 64.
 KERNEL = re.compile(r"Compiling entry function '(\w+)' for")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -50,7 +56,7 @@ def read(name):
 
 def compile_file(library, name, architecture):
     """The status, the log and the machine code."""
-    headers = ["common.cuh", "hopper.cuh"] if name == HOPPER else ["common.cuh"]
+    headers = ["common.cuh", *HEADERS.get(name, [])]
     source = "\n".join(read(part) for part in [*headers, name])
     program = ctypes.c_void_p()
     library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), name.encode(), 0, None, None)
@@ -104,24 +110,25 @@ def listing(code):
     return shown.stdout if shown.returncode == 0 else None
 
 
-def faults(rows, log, code):
-    """What is wrong with Hopper's kernels, and what is in them."""
+def faults(file, rows, log, code):
+    """What is wrong with a file's kernels, and what is in them."""
+    begin, instructions = INSTRUCTIONS[file]
     found = [f"{name} spills {spilled} bytes" for name, _, _, stack, spilled in rows if stack or spilled]
     if "serialized" in log:
         found.append("products are put in a row: " + next(line for line in log.splitlines() if "serialized" in line))
     text = listing(code)
     if text is None:
-        print("  skipped: machine code of Hopper's kernels, no cuobjdump and nvdisasm here (1 case)")
+        print(f"  skipped: machine code of {file}, no cuobjdump and nvdisasm here (1 case)")
         return found
     # The listing has a part for each kernel.
     for part in text.split("Function : ")[1:]:
         name = part.split(None, 1)[0]
-        counts = {word: part.count(word) for word in INSTRUCTIONS}
-        if name.startswith("wgmma_"):
+        counts = {word: part.count(word) for word in instructions}
+        if name.startswith(begin):
             print(f"  {name:32} " + ", ".join(f"{count} {word}" for word, count in counts.items()))
             found += [f"{name} has no {word}" for word, count in counts.items() if count == 0]
             found += [f"{name} uses local memory ({word})" for word in ("LDL", "STL") if re.search(rf"\b{word}\b", part)]
-    if text.count("Function : wgmma_") != sum(row[0].startswith("wgmma_") for row in rows):
+    if text.count(f"Function : {begin}") != sum(row[0].startswith(begin) for row in rows):
         found.append("the listing does not show every kernel")
     return found
 
@@ -129,7 +136,7 @@ def faults(rows, log, code):
 def main():
     library = nvrtc()
     if library is None:
-        print("skipped: kernels to machine code, no NVRTC here: pip install nvidia-cuda-nvrtc-cu12 (11 cases)")
+        print("skipped: kernels to machine code, no NVRTC here: pip install nvidia-cuda-nvrtc-cu12 (13 cases)")
         return 0
     major, minor = ctypes.c_int(), ctypes.c_int()
     library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
@@ -147,7 +154,7 @@ def main():
             print(f"{file} for {architecture}: {len(code)} bytes, {len(rows)} kernels, {time.time() - start:.1f} s")
             for name, registers, shared, stack, spilled in rows:
                 print(f"  {name:32} {registers:4} registers {shared:6} B shared {stack:5} B stack {spilled:5} B spilled")
-            wrong = faults(rows, log, code) if file == HOPPER else []
+            wrong = faults(file, rows, log, code) if file in INSTRUCTIONS else []
             for what in wrong:
                 print(f"FAILED {file} for {architecture}: {what}")
             failed += bool(wrong)

@@ -3,7 +3,8 @@
 //! - `compile`: kernels (`kernels/*.cu`) to machine code, at run time, kept on disk;
 //! - `driver`: a GPU, found at run time; `device`: what is asked of it, so that tests run the same kernels on the CPU;
 //! - `weights`, `layers`: a model's weights there; `plan`: whether all of it fits, before anything is copied;
-//! - `choice`: which kernels serve prompts, `sound`: their check on a card; `wgmma`: those for Hopper;
+//! - `choice`: which kernels serve prompts, `sound`: their check on a card, `verdict`: what it said; `wgmma`: products on Hopper;
+//!   `attention`: attention on tensor cores;
 //! - `ops`: which kernel computes what; `pass`: the equations, launch by launch; `random`: models without files, to measure.
 //!
 //! It does not spread a model over several GPUs: beyond one, serve it behind an OpenAI-compatible server.
@@ -18,6 +19,7 @@ use crate::error::EngineError;
 use crate::model::{DeviceModel, Output, Parts, Span, Trace, Wanted};
 
 mod args;
+mod attention;
 mod backend;
 mod card;
 mod choice;
@@ -29,6 +31,7 @@ mod layers;
 mod ops;
 mod pass;
 mod plan;
+mod prompt_trial;
 mod random;
 #[cfg(test)]
 mod shim;
@@ -36,11 +39,12 @@ mod sound;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod verdict;
 mod weights;
 mod wgmma;
 mod work;
 
-pub use choice::{PromptKernels, Prompts};
+pub use choice::{PromptAttention, PromptKernels, Prompts};
 use device::{Buffer, Device};
 pub use duel::{Duel, duels};
 use layers::{DeviceLayer, Loader};
@@ -72,6 +76,8 @@ pub struct Options {
     pub sequences: usize,
     /// Which kernels multiply prompts' rows.
     pub prompts: PromptKernels,
+    /// Which kernels compute prompts' attention.
+    pub attention: PromptAttention,
 }
 
 impl Default for Options {
@@ -83,6 +89,7 @@ impl Default for Options {
             pass_tokens: 512,
             sequences: 32,
             prompts: PromptKernels::Checked,
+            attention: PromptAttention::Checked,
         }
     }
 }
@@ -101,8 +108,9 @@ impl Gpu {
     /// # Errors
     /// `Device` where there is no driver, no such GPU, an old one, or no compiler for the kernels.
     pub fn open(options: Options) -> Result<Gpu, EngineError> {
-        let prompts = choice::choose(options.ordinal, options.prompts.or_environment()?)?;
-        let driver = driver::Driver::open(options.ordinal, driver::Place::Shared, prompts.wgmma)
+        let Options { ordinal, exact, prompts: kernels, attention, .. } = options;
+        let prompts = choice::choose(ordinal, choice::Asked { kernels, attention, exact }.or_environment()?)?;
+        let driver = driver::Driver::open(ordinal, driver::Place::Shared, &prompts.files())
             .map_err(|error| prompts.blame(error))?;
         Ok(Gpu { device: Arc::new(driver), options, prompts })
     }
@@ -112,7 +120,7 @@ impl Gpu {
         format!("{}, prompts by {}", self.device.describe(), self.prompts)
     }
 
-    /// Which kernels multiply prompts' rows here, and why.
+    /// Which kernels serve prompts here, and why.
     pub fn prompts(&self) -> &Prompts {
         &self.prompts
     }
@@ -125,7 +133,7 @@ impl Gpu {
         let (free, _) = self.device.memory()?;
         let plan = Plan::of(parts.config, plan::weights_bytes(parts, !self.options.exact), &self.options);
         plan.check(free)?;
-        Ok(Box::new(OnDevice::load(self.device.clone(), parts, self.options, self.prompts.wgmma)?))
+        Ok(Box::new(OnDevice::load(self.device.clone(), parts, self.options, &self.prompts)?))
     }
 }
 
@@ -144,6 +152,8 @@ pub(crate) struct OnDevice {
     exact: bool,
     /// Whether Hopper's kernels multiply prompts' rows.
     wgmma: bool,
+    /// Whether tensor cores compute prompts' attention.
+    tensor_attention: bool,
 }
 
 impl OnDevice {
@@ -151,7 +161,7 @@ impl OnDevice {
         device: Arc<dyn Device>,
         parts: &Parts<'_>,
         options: Options,
-        wgmma: bool,
+        prompts: &Prompts,
     ) -> Result<OnDevice, EngineError> {
         let config = parts.config.clone();
         let loader = Loader { device: &device, block: config.fp8_block, rounds: !options.exact };
@@ -163,7 +173,8 @@ impl OnDevice {
             output: if tied { None } else { Some(loader.stack(parts.output)?) },
             frequencies: loader.vector(&config.rope.frequencies(config.rotary()))?,
             exact: options.exact,
-            wgmma,
+            wgmma: prompts.products.serves,
+            tensor_attention: prompts.attention.serves && !options.exact,
             config,
             device,
         })

@@ -10,15 +10,17 @@ use crate::weights::{Checkpoint, Dtype, Tensor};
 const COMMON: &str = r#""vocab_size": 96, "hidden_size": 32, "intermediate_size": 48, "moe_intermediate_size": 16,
     "num_hidden_layers": 3, "num_attention_heads": 4, "num_experts_per_tok": 2, "max_position_embeddings": 1024"#;
 
-/// A model with latent or grouped attention and experts.
+/// A model with latent or grouped attention and experts; values of `wide latent` fill whole pieces of 16 bytes as bf16.
 pub(crate) fn small_model(attention: &str) -> Source {
-    let own = match attention {
-        "latent" => {
+    let value = if attention == "wide latent" { 16 } else { 12 };
+    let is_latent = attention.ends_with("latent");
+    let own = match is_latent {
+        true => format!(
             r#""model_type": "deepseek_v3", "n_routed_experts": 8, "n_group": 2, "topk_group": 1, "n_shared_experts": 1,
             "first_k_dense_replace": 1, "kv_lora_rank": 16, "q_lora_rank": 24, "qk_rope_head_dim": 8,
-            "qk_nope_head_dim": 8, "v_head_dim": 12"#
-        }
-        _ => r#""model_type": "mixtral", "num_local_experts": 8, "num_key_value_heads": 2"#,
+            "qk_nope_head_dim": 8, "v_head_dim": {value}"#
+        ),
+        false => r#""model_type": "mixtral", "num_local_experts": 8, "num_key_value_heads": 2"#.into(),
     };
     let config = ModelConfig::from_json(&format!("{{{own}, {COMMON}}}")).unwrap();
     let mut made = Made { tensors: BTreeMap::new(), random: 0x9e37_79b9_7f4a_7c15 };
@@ -29,8 +31,8 @@ pub(crate) fn small_model(attention: &str) -> Source {
         let at = |name: &str| format!("model.layers.{layer}.{name}.weight");
         made.add(&at("input_layernorm"), &[32]);
         made.add(&at("post_attention_layernorm"), &[32]);
-        if attention == "latent" {
-            made.latent(at);
+        if is_latent {
+            made.latent(at, value);
             made.feed(at, layer, "mlp", ["gate_proj", "up_proj", "down_proj"], layer > 0);
         } else {
             made.grouped(at);
@@ -62,14 +64,14 @@ impl Made {
         self.tensors.insert(name.to_owned(), tensor);
     }
 
-    fn latent(&mut self, at: impl Fn(&str) -> String) {
+    fn latent(&mut self, at: impl Fn(&str) -> String, value: usize) {
         self.add(&at("self_attn.q_a_proj"), &[24, 32]);
         self.add(&at("self_attn.q_a_layernorm"), &[24]);
         self.add(&at("self_attn.q_b_proj"), &[64, 24]);
         self.add(&at("self_attn.kv_a_proj_with_mqa"), &[24, 32]);
         self.add(&at("self_attn.kv_a_layernorm"), &[16]);
-        self.add(&at("self_attn.kv_b_proj"), &[80, 16]);
-        self.add(&at("self_attn.o_proj"), &[32, 48]);
+        self.add(&at("self_attn.kv_b_proj"), &[4 * (8 + value), 16]);
+        self.add(&at("self_attn.o_proj"), &[32, 4 * value]);
     }
 
     fn grouped(&mut self, at: impl Fn(&str) -> String) {

@@ -10,8 +10,7 @@
 struct TensorMap;
 
 namespace shim {
-// Where a block's dynamic shared memory begins within shared memory: 16 bytes are all that a kernel may count on.
-enum : unsigned { SHARED_START = 1024 + 48, GROUPS_MAX = THREADS_MAX / 128, OPERATIONS_MAX = 64 };
+enum : unsigned { GROUPS_MAX = THREADS_MAX / 128, OPERATIONS_MAX = 64 };
 
 // A matrix and a box, as `shim_tensor_map` keeps them in the 128 bytes of a map.
 struct Map {
@@ -19,11 +18,6 @@ struct Map {
     unsigned element_bytes, box_columns, box_rows, swizzled, magic;
 };
 enum : unsigned { MAP_MAGIC = 0x54574d50 };
-
-inline unsigned char* shared_at(unsigned address, unsigned bytes) {
-    if (address < SHARED_START || address + bytes > SHARED_START + shared_bytes) fail("an address is outside of the block's shared memory");
-    return dynamic + (address - SHARED_START);
-}
 
 // PTX ISA, mbarrier: the phase, arrivals pending and expected, and the bytes still awaited, in 64 bits of shared memory.
 struct Barrier {
@@ -203,18 +197,17 @@ inline void begin_block() {
     fence_is_due = false;
     memset(named, 0, sizeof named);
     memset(started, 0, sizeof started);
+    begin_pieces();
     for (auto& group : groups)
         for (auto& product : group.products) product.number = product.arrived = 0;
 }
 inline const char* left_running(unsigned threads) {
-    if (copies_count > 0) return "a block ends before its copies";
+    if (copies_count > 0 || pieces_left(threads)) return "a block ends before its copies";
     for (unsigned i = 0; i < threads; ++i)
         if (started[i].waited != started[i].products) return "a block ends before its products";
     return nullptr;
 }
 }  // namespace shim
-
-inline unsigned shared_address(const void* at) { return (unsigned)((const unsigned char*)at - shim::dynamic) + shim::SHARED_START; }
 
 inline void mbarrier_init(unsigned barrier, unsigned arrivals) {
     if (barrier % 8 != 0) shim::fail("a barrier is not at a multiple of 8 bytes");

@@ -1,4 +1,4 @@
-// Small kernels that show what single instructions of `hopper.h` do, for the tests of the shim itself.
+// Small kernels that show what single instructions of `ampere.h` and `hopper.h` do, for the tests of the shim itself.
 
 struct ProbeArgs {
     TensorMap map;
@@ -8,7 +8,7 @@ struct ProbeArgs {
 
 // Ways to be wrong, each of which has to fail.
 enum { NO_FAULT, NO_EXPECT, TOO_FEW_BYTES, WRONG_PARITY, NO_INIT_FENCE, NO_PRODUCT_FENCE, NO_PRODUCT_WAIT, NO_COPY_WAIT, TWO_ARRIVALS,
-       MISALIGNED, NO_BARRIER, OTHER_PRODUCTS };
+       MISALIGNED, NO_BARRIER, OTHER_PRODUCTS, NO_COMMIT, ONE_GROUP_LESS, PLACE_GIVEN_BACK, OUTSIDE };
 
 // The first address that the swizzle's pattern may begin at.
 static unsigned char* probe_memory(unsigned& address) {
@@ -73,4 +73,40 @@ KERNEL void probe_registers(ProbeArgs a) {
     for (int i = 0; i < 64; ++i) a.out[threadIdx.x * 64 + i] = sums[i];
 }
 
-#define PROBES K(probe_copy, ProbeArgs), K(probe_product, ProbeArgs), K(probe_registers, ProbeArgs),
+// Each lane copies sixteen bytes in two groups, of which those of lanes below `x` are there, and shows the bytes that the next lane
+// copied. 32 threads; shared: 1 KB.
+KERNEL void probe_pieces(ProbeArgs a) {
+    unsigned start = shared_address(shim::dynamic) + (a.fault == MISALIGNED ? 8 : 0);
+    const unsigned char* from = (const unsigned char*)a.from + 16 * threadIdx.x;
+    for (int group = 0; group < 2; ++group) {
+        copy_async(start + 512 * group + 16 * threadIdx.x, from + 512 * group, (int)threadIdx.x < a.x);
+        if (a.fault != NO_COMMIT) commit_copies();
+    }
+    if (a.fault == ONE_GROUP_LESS) wait_copies<1>();
+    else if (a.fault != NO_COPY_WAIT) wait_copies<0>();
+    sync_warp();
+    if (a.fault == PLACE_GIVEN_BACK) {
+        copy_async(start + 16 * threadIdx.x, from, true);
+        commit_copies();
+        sync_warp();
+    }
+    for (int i = 0; i < 32; ++i) {
+        unsigned at = 512 * (i / 16) + 16 * ((threadIdx.x + 1) % 32) + i % 16;
+        a.out[32 * threadIdx.x + i] = ((const unsigned char*)shim::dynamic)[at];
+    }
+    wait_copies<0>();
+}
+
+// What ldmatrix gives of four matrices in the order of their rows, transposed where `x`: a lane's eight numbers one after the other.
+// 32 threads; shared: 512 bytes.
+KERNEL void probe_matrices(ProbeArgs a) {
+    unsigned words[4], start = shared_address(shim::dynamic);
+    for (int i = threadIdx.x; i < 512; i += 32) ((unsigned char*)shim::dynamic)[i] = ((const unsigned char*)a.from)[i];
+    sync_warp();
+    unsigned row = start + 16 * threadIdx.x + (a.fault == MISALIGNED ? 8 : 0) + (a.fault == OUTSIDE ? 16 : 0);
+    if (a.x) load_fragments_transposed(words, row);
+    else load_fragments(words, row);
+    for (int i = 0; i < 8; ++i) a.out[8 * threadIdx.x + i] = words[i / 2] >> (16 * (i % 2)) & 0xffff;
+}
+
+#define PROBES K(probe_pieces, ProbeArgs), K(probe_matrices, ProbeArgs), K(probe_copy, ProbeArgs), K(probe_product, ProbeArgs), K(probe_registers, ProbeArgs),

@@ -10,6 +10,9 @@
 #include "../experts.cu"
 #include "../attention.cu"
 #include "../sample.cu"
+#include "../ampere.cuh"
+#include "ampere.h"
+#include "../prompts.cu"
 #include "../hopper.cuh"
 #include "hopper.h"
 #include "../wgmma.cu"
@@ -29,6 +32,7 @@ bool fence_is_due;
 unsigned long long state;
 Group groups[GROUPS_MAX];
 Started started[THREADS_MAX];
+Pieces pieces[THREADS_MAX];
 Named named[16];
 static const char* failure;
 
@@ -209,6 +213,7 @@ static const Entry entries[] = {
     LARGE(wgmma_gated_f8_exact), PROBES
     K(latent_decode_f32, LatentArgs), K(latent_decode_bf16, LatentArgs), K(merge, MergeArgs),
     K(attend_f32_f32, AttendArgs), K(attend_bf16_bf16, AttendArgs), K(attend_f32_bf16, AttendArgs),
+    K(attend_prompt_64_64, PromptArgs), K(attend_prompt_128_128, PromptArgs), K(attend_prompt_192_128, PromptArgs),
     K(argmax, ArgmaxArgs), K(next_step, StepArgs),
 };
 }  // namespace shim

@@ -24,6 +24,8 @@ struct alignas(16) Words4 { unsigned x, y, z, w; };
 
 namespace shim {
 enum { THREADS_MAX = 1024, STACK = 64 << 10, SHARED_BYTES = 227 << 10 };
+// Where a block's dynamic shared memory begins within shared memory: 16 bytes are all that a kernel may count on.
+enum : unsigned { SHARED_START = 1024 + 48 };
 
 struct Fiber { void* stack_pointer; Index index; bool done; bool at_barrier; unsigned warp_turn; char* stack; };
 struct Warp { unsigned arrived, turn, live; float values[2][32]; int at[2][32]; unsigned words[2][32][6]; };
@@ -42,6 +44,11 @@ extern unsigned long progress;
 void yield();
 // Ends the launch with an error that says why.
 [[noreturn]] void fail(const char* why);
+
+inline unsigned char* shared_at(unsigned address, unsigned bytes) {
+    if (address < SHARED_START || address + bytes > SHARED_START + shared_bytes) fail("an address is outside of the block's shared memory");
+    return dynamic + (address - SHARED_START);
+}
 
 inline unsigned lane() { return self->index.x % 32; }
 inline Warp& warp() { return warps[self->index.x / 32]; }
@@ -81,6 +88,7 @@ inline void __syncthreads() {
     ++shim::progress;
     shim::yield();
 }
+inline unsigned shared_address(const void* at) { return (unsigned)((const unsigned char*)at - shim::dynamic) + shim::SHARED_START; }
 inline void sync_warp() { shim::meet(); }
 inline float shuffle_xor(float value, int mask) { return shim::exchange(value, (int)shim::lane() ^ mask); }
 // All of a warp's numbers together, in the order of halves that shuffles make; one meeting instead of five.

@@ -64,6 +64,11 @@ args! {
         share: i32, paged: i32, table_stride: i32, splits: i32, split: i32, window: i32, scale: f32, tables_shared: i32,
         heads: i32,
     }
+    PromptArgs {
+        q: u64, k: u64, k1: u64, v: u64, out: u64, table: u64, q_token: i64, out_token: i64, k_row: i64, v_row: i64,
+        k1_row: i32, k_head: i32, v_head: i32, q_head: i32, dims: i32, dims1: i32, values: i32, share: i32, paged: i32,
+        start: i32, count: i32, window: i32, scale: f32,
+    }
     ArgmaxArgs { logits: u64, tokens: u64, vocabulary: i32 }
     StepArgs { tokens: u64, next: u64, positions: u64, slots: u64, tables: u64, table_stride: i32, count: i32 }
 }

@@ -11,8 +11,11 @@ use cudarc::nvrtc::{result, sys};
 use crate::error::EngineError;
 
 const COMMON: &str = include_str!("../../kernels/common.cuh");
-/// Every file of kernels.
-pub(crate) const FILES: &[(&str, &str)] = &[
+/// A file's name and its text, without what all share.
+pub(crate) type File = (&'static str, &'static str);
+
+/// The files of kernels that are always needed.
+pub(crate) const FILES: &[File] = &[
     ("rows.cu", include_str!("../../kernels/rows.cu")),
     ("matmul.cu", include_str!("../../kernels/matmul.cu")),
     ("experts.cu", include_str!("../../kernels/experts.cu")),
@@ -21,8 +24,12 @@ pub(crate) const FILES: &[(&str, &str)] = &[
 ];
 
 /// The kernels for Hopper alone.
-pub(crate) const HOPPER: (&str, &str) =
+pub(crate) const HOPPER: File =
     ("wgmma.cu", concat!(include_str!("../../kernels/hopper.cuh"), include_str!("../../kernels/wgmma.cu")));
+
+/// The kernels for prompts' attention on tensor cores.
+pub(crate) const PROMPTS: File =
+    ("prompts.cu", concat!(include_str!("../../kernels/ampere.cuh"), include_str!("../../kernels/prompts.cu")));
 
 /// What a kept file begins with; then come the check sum and the length of what follows.
 const MAGIC: &[u8; 8] = b"TWCUBIN1";
@@ -71,7 +78,7 @@ pub(crate) fn nvrtc_version() -> Option<String> {
 
 /// Of all sources, and of what else a verdict about them depends on.
 pub(crate) fn sources_digest(more: &[&[u8]]) -> u128 {
-    let sources = FILES.iter().chain([&HOPPER]).map(|(_, source)| source.as_bytes());
+    let sources = FILES.iter().chain([&HOPPER, &PROMPTS]).map(|(_, source)| source.as_bytes());
     digest(&sources.chain([COMMON.as_bytes()]).chain(more.iter().copied()).collect::<Vec<_>>())
 }
 

@@ -87,11 +87,11 @@ impl std::fmt::Debug for Driver {
 }
 
 impl Driver {
-    /// Opens GPU `ordinal` and makes its kernels ready, with Hopper's own ones where `hopper`.
+    /// Opens GPU `ordinal` and makes its kernels ready, those of the files `more` too.
     ///
     /// # Errors
     /// `Device` where there is no driver, no such GPU, one older than Ampere, or no compiler for the kernels.
-    pub(crate) fn open(ordinal: usize, place: Place, hopper: bool) -> Result<Driver, EngineError> {
+    pub(crate) fn open(ordinal: usize, place: Place, more: &[compile::File]) -> Result<Driver, EngineError> {
         let card = Card::of(ordinal)?;
         let context = Context::open(&card, ordinal, place)?;
         context.bind()?;
@@ -100,7 +100,7 @@ impl Driver {
         let architecture = &card.architecture;
         let (name, kernels) = (format!("{} ({architecture})", card.model), Mutex::default());
         let mut driver = Driver { context, name, stream, modules: Vec::new(), kernels, library: None };
-        for (file, source) in compile::FILES.iter().chain(hopper.then_some(&compile::HOPPER)) {
+        for (file, source) in compile::FILES.iter().chain(more) {
             let code = compile::cubin(file, source, architecture)?;
             // SAFETY: `code` is a whole cubin, made by NVRTC or kept with its check sum; the driver copies it.
             let module = unsafe { result::module::load_data(code.as_ptr().cast::<c_void>()) };
@@ -344,7 +344,7 @@ mod tests {
     /// Without a GPU the failure is typed and says what to do; with one, kernels load and memory can be had.
     #[test]
     fn a_missing_driver_is_an_error_that_says_what_to_do() {
-        match Driver::open(0, Place::Shared, false) {
+        match Driver::open(0, Place::Shared, &[]) {
             Ok(driver) => assert!(driver.memory().unwrap().1 > 0),
             Err(error) => {
                 let text = error.to_string();
@@ -352,6 +352,6 @@ mod tests {
                 assert!(text.contains("--device cpu") || text.contains("install"), "{text}");
             }
         }
-        assert!(matches!(Driver::open(9_999, Place::Apart, true), Err(EngineError::Device { .. })));
+        assert!(matches!(Driver::open(9_999, Place::Apart, &[compile::HOPPER]), Err(EngineError::Device { .. })));
     }
 }

@@ -1,10 +1,11 @@
-//! How long prompts' products take by each kind of kernel, on this card and in a model's exact shapes.
+//! How long prompts' products and their attention take by each kind of kernel, on this card and in a model's exact shapes.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::device::{Buffer, Device, Product};
 use super::ops::{self, Arithmetic, Part, Rows};
+use super::prompt_trial::{Heads, PromptTrial};
 use super::random::{RandomWeights, fill};
 use super::trial::{Size, Trial, stack};
 use super::weights::Kind;
@@ -13,25 +14,29 @@ use super::{Gpu, Plan};
 use crate::config::ModelConfig;
 use crate::error::EngineError;
 
-/// Seconds that one product takes; `None` where such a kernel does not serve here.
+/// Seconds that one product takes, or a layer's attention; `None` where such a kernel does not serve here.
 #[derive(Clone, Debug)]
 pub struct Duel {
     /// Which product.
     pub what: String,
     /// Floating-point operations of it.
     pub operations: f64,
-    /// By the kernels that run everywhere.
-    pub mma: f64,
+    /// By the plain kernels; measured for attention alone.
+    pub simt: Option<f64>,
+    /// By the kernels for tensor cores that run everywhere, for attention with the rounding of expanded keys and values.
+    pub mma: Option<f64>,
     /// By those for Hopper, the rounding of activations included.
     pub wgmma: Option<f64>,
     /// By cuBLAS: bf16 alone, and for experts one product of as many rows with one matrix, which reads fewer weights.
     pub library: Option<f64>,
+    /// How far the result for attention by mma is from the plain one, of its size.
+    pub apart: Option<f64>,
 }
 
 /// How often each is run.
 const ROUNDS: usize = 20;
 
-/// Times the experts of a layer and one dense projection, for a prompt of so many tokens.
+/// Times the experts of a layer, one dense projection and a layer's attention, for a prompt of so many tokens.
 ///
 /// # Errors
 /// `NoMemory` where a layer does not fit; `Device` where the device fails.
@@ -43,6 +48,7 @@ pub fn duels(gpu: &Gpu, config: &ModelConfig, weights: RandomWeights, tokens: us
         found.push(experts(gpu, kind, size, tokens)?);
     }
     found.push(dense(gpu, kind, config.hidden, config.hidden, tokens)?);
+    found.push(attention(gpu, Heads::of(config), tokens)?);
     Ok(found)
 }
 
@@ -64,6 +70,27 @@ fn fits(gpu: &Gpu, weights: usize, activations: usize) -> Result<(), EngineError
     Plan { weights, cache: 0, activations }.check(gpu.device.memory()?.0)
 }
 
+fn attention(gpu: &Gpu, heads: Heads, tokens: usize) -> Result<Duel, EngineError> {
+    let (number, dims, value) = heads.sizes();
+    fits(gpu, 0, tokens * number * (10 * dims + 10 * value))?;
+    let device = &gpu.device;
+    let trial = PromptTrial::new(device, heads, 0, tokens)?;
+    let serves = gpu.prompts.attention.serves && trial.suits();
+    let seen = match heads {
+        Heads::Grouped { window, .. } if window > 0 => (0..tokens).map(|at| (at + 1).min(window)).sum(),
+        _ => tokens * (tokens + 1) / 2,
+    };
+    Ok(Duel {
+        what: format!("attention, {number} heads of {dims} and {value}"),
+        operations: 2.0 * (number * (dims + value)) as f64 * seen as f64,
+        simt: Some(timed(device, || trial.plain())?),
+        mma: if serves { Some(timed(device, || trial.tensor())?) } else { None },
+        wgmma: None,
+        library: None,
+        apart: if serves { Some(trial.apart()?) } else { None },
+    })
+}
+
 fn experts(gpu: &Gpu, kind: Kind, size: Size, tokens: usize) -> Result<Duel, EngineError> {
     let Size { experts, chosen, hidden, width } = size;
     let (pairs, numbers) = (tokens * chosen, 3 * experts * hidden * width);
@@ -73,14 +100,16 @@ fn experts(gpu: &Gpu, kind: Kind, size: Size, tokens: usize) -> Result<Duel, Eng
     let expert = |at: usize| ((at / chosen * 7 + at % chosen * experts.div_ceil(chosen)) % experts) as u32;
     let routes: Vec<u32> = (0..pairs).map(expert).collect();
     let trial = Trial::new(device, kind, size, &routes)?;
-    let wgmma = if gpu.prompts.wgmma { Some(timed(device, || trial.newer())?) } else { None };
+    let wgmma = if gpu.prompts.products.serves { Some(timed(device, || trial.newer())?) } else { None };
     let (up, down) = (library(gpu, kind, hidden, width, pairs)?, library(gpu, kind, width, hidden, pairs)?);
     Ok(Duel {
         what: format!("{experts} experts, {chosen} of them, {hidden} to {width} and back"),
         operations: 6.0 * (pairs * hidden * width) as f64,
-        mma: timed(device, || trial.older())?,
+        simt: None,
+        mma: Some(timed(device, || trial.older())?),
         wgmma,
         library: up.zip(down).map(|(up, down)| 2.0 * up + down),
+        apart: None,
     })
 }
 
@@ -100,9 +129,11 @@ fn dense(gpu: &Gpu, kind: Kind, columns: usize, rows: usize, tokens: usize) -> R
     Ok(Duel {
         what: format!("dense, {columns} to {rows}"),
         operations: 2.0 * (tokens * rows * columns) as f64,
-        mma: timed(device, || ops::product(&**device, &w, None, part, from, to, tokens, Arithmetic::Many))?,
-        wgmma: if gpu.prompts.wgmma { Some(timed(device, newer)?) } else { None },
+        simt: None,
+        mma: Some(timed(device, || ops::product(&**device, &w, None, part, from, to, tokens, Arithmetic::Many))?),
+        wgmma: if gpu.prompts.products.serves { Some(timed(device, newer)?) } else { None },
         library: library(gpu, kind, columns, rows, tokens)?,
+        apart: None,
     })
 }
 

@@ -174,10 +174,14 @@ pub(crate) fn library_product(
     if w.kind != Kind::Bf16 {
         return Ok(false);
     }
-    let count = tokens * w.columns;
-    let shape = Shape { grid: [count.div_ceil(1024).min(1 << 16), 1, 1], threads: 256, shared_bytes: 0 };
-    launch(device, "narrow_rows", shape, &NarrowArgs { x, y: narrow, count: count as i64 })?;
+    narrow_rows(device, x, narrow, tokens * w.columns)?;
     device.product(&Product { x: narrow, w: w.data.at(), y, tokens, rows: w.rows, columns: w.columns })
+}
+
+/// `y = x`, rounded to bf16.
+pub(crate) fn narrow_rows(device: &dyn Device, x: u64, y: u64, count: usize) -> Result<(), EngineError> {
+    let shape = Shape { grid: [count.div_ceil(1024).min(1 << 16), 1, 1], threads: 256, shared_bytes: 0 };
+    launch(device, "narrow_rows", shape, &NarrowArgs { x, y, count: count as i64 })
 }
 
 /// `gate = silu(gate) * up`

@@ -4,8 +4,8 @@
 //! a row's numbers depend on its own request alone, as everywhere in the engine.
 
 use super::args::{
-    AttendArgs, CombineArgs, CopyPartArgs, CopyRowsArgs, GatherArgs, LatentArgs, LatentWriteArgs, MergeArgs,
-    PairWriteArgs, RopeArgs,
+    AttendArgs, CombineArgs, CopyPartArgs, CopyRowsArgs, LatentArgs, LatentWriteArgs, MergeArgs, PairWriteArgs,
+    RopeArgs,
 };
 use super::device::{Shape, launch};
 use super::layers::{DeviceAttend, DeviceExperts, DeviceFeed, DeviceGated, DeviceGrouped, DeviceLatent, DeviceLinear};
@@ -18,6 +18,7 @@ use crate::error::EngineError;
 use crate::model::Trace;
 
 mod many;
+mod prompts;
 
 /// Rows of activations and who computes them: few rows first, then many.
 #[derive(Clone, Copy)]
@@ -268,75 +269,6 @@ impl Pass<'_> {
         ops::merge(&*self.model.device, &args, self.work.decode)
     }
 
-    /// A prefilling span: keys and values are made from its sequence's latents, for some heads at a time.
-    fn latent_expanded(
-        &mut self,
-        at: usize,
-        w: &DeviceLatent,
-        shape: &Latent,
-        span: usize,
-        q: u64,
-        mixed: u64,
-    ) -> Result<(), EngineError> {
-        let (device, span) = (&*self.model.device, self.work.spans[span]);
-        let Latent { heads, latent, nope, rotary, value, .. } = *shape;
-        let (head, width, each) = (nope + rotary, latent + rotary, nope + value);
-        let positions = span.start + span.count;
-        let latents = self.buffer("latents", positions * latent)?;
-        let table = self.work.span_table(&span);
-        let gather = GatherArgs {
-            cache: self.state.cache_of(at),
-            pages: table,
-            out: latents,
-            width: width as i32,
-            taken: latent as i32,
-        };
-        launch(device, &self.model.cached("gather"), rows_shape(positions), &gather)?;
-        let at_once = (super::EXPANDED_MAX / (positions * each)).clamp(1, heads);
-        let expanded = self.buffer("expanded", positions * at_once * each)?;
-        let arithmetic = if self.model.exact { Arithmetic::ManyExact } else { Arithmetic::Many };
-        for first in (0..heads).step_by(at_once) {
-            let some = at_once.min(heads - first);
-            let part = Part { first: first * each, rows: some * each, of: 0, groups: 1 };
-            if !self.many_product(&w.key_value_up, part, latents, expanded, positions, self.model.exact)? {
-                let (from, to) = (Rows::whole(latents, latent), Rows::whole(expanded, some * each));
-                ops::product(device, &w.key_value_up, None, part, from, to, positions, arithmetic)?;
-            }
-            let args = AttendArgs {
-                q: q + 4 * ((span.row * heads + first) * head) as u64,
-                k: expanded,
-                k1: self.state.cache_of(at) + (latent * self.model.cache_bytes()) as u64,
-                v: expanded + 4 * nope as u64,
-                out: mixed + 4 * ((span.row * heads + first) * value) as u64,
-                tables: table,
-                positions: self.work.positions() + 4 * span.row as u64,
-                q_token: (heads * head) as i64,
-                out_token: (heads * value) as i64,
-                k_row: (some * each) as i64,
-                v_row: (some * each) as i64,
-                k1_row: width as i32,
-                k_head: each as i32,
-                v_head: each as i32,
-                q_head: head as i32,
-                dims: nope as i32,
-                dims1: rotary as i32,
-                values: value as i32,
-                share: 1,
-                splits: 1,
-                split: SPLIT as i32,
-                scale: self.model.config.softmax_scale(),
-                tables_shared: 1,
-                heads: some as i32,
-                ..AttendArgs::default()
-            };
-            let kernel = if self.model.exact { "attend_f32_f32" } else { "attend_f32_bf16" };
-            let shared_bytes = 16 * head;
-            let grid = [1, span.count, some.div_ceil(4)];
-            launch(device, kernel, Shape { grid, threads: 128, shared_bytes }, &args)?;
-        }
-        Ok(())
-    }
-
     fn grouped(&mut self, at: usize, w: &DeviceGrouped, shape: &Grouped, h: u64) -> Result<u64, EngineError> {
         let (n, model) = (self.work.rows, self.model);
         let device = &*model.device;
@@ -410,18 +342,7 @@ impl Pass<'_> {
                 self.merge(parts, peaks, mixed, head, heads, window)?;
             }
         }
-        for span in &self.work.spans {
-            let args = AttendArgs {
-                q: q + 4 * (span.row * wide) as u64,
-                out: mixed + 4 * (span.row * wide) as u64,
-                positions: self.work.positions() + 4 * span.row as u64,
-                tables: self.work.span_table(span),
-                tables_shared: 1,
-                ..args
-            };
-            launch(&*model.device, kernel, shape_of(1, span.count), &args)?;
-        }
-        Ok(())
+        self.grouped_prompts(args)
     }
 
     fn feed(&mut self, at: usize, feed: &DeviceFeed, h: u64) -> Result<u64, EngineError> {

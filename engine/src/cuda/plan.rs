@@ -57,7 +57,9 @@ fn activations(config: &ModelConfig, options: &Options) -> usize {
         Attention::Latent(a) => (
             a.query_rank.unwrap_or(0) + a.heads * (a.nope + a.rotary + a.value) + a.latent + a.rotary,
             a.heads * (splits * (a.latent + 2) + 2 * a.latent + a.rotary),
-            EXPANDED_MAX.min(options.cache_tokens * a.heads * (a.nope + a.value)) + options.cache_tokens * a.latent,
+            // In `f32`, and as bf16 for tensor cores.
+            EXPANDED_MAX.min(options.cache_tokens * a.heads * (a.nope + a.value)) * 3 / 2
+                + options.cache_tokens * a.latent,
         ),
         Attention::Grouped(a) => (2 * a.heads * a.head + 2 * a.kv_heads * a.head, a.heads * splits * (a.head + 2), 0),
     };

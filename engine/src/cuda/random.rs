@@ -61,7 +61,8 @@ impl RandomModel {
             layers,
             frequencies,
             exact: gpu.options.exact,
-            wgmma: gpu.prompts.wgmma,
+            wgmma: gpu.prompts.products.serves,
+            tensor_attention: gpu.prompts.attention.serves && !gpu.options.exact,
             config: config.clone(),
             device: gpu.device.clone(),
         };

@@ -1,4 +1,5 @@
-//! Whether Hopper's kernels compute on this card what the older ones do: a small layer of experts by both, compared.
+//! Whether newer kernels compute on this card what the older ones do: a small layer of experts by both, and attention of a short
+//! prompt by both, compared.
 //!
 //! Shapes are ragged on purpose: experts with two tiles, one that is not full, and none; columns that fill no stage; rows that
 //! fill no block. About a millisecond on a GPU.
@@ -6,6 +7,7 @@
 use std::sync::Arc;
 
 use super::device::Device;
+use super::prompt_trial::{Heads, PromptTrial};
 use super::trial::{Size, Trial};
 use super::weights::Kind;
 
@@ -34,7 +36,36 @@ pub(super) fn check(device: &Arc<dyn Device>) -> Result<(), String> {
     Ok(())
 }
 
-fn distance(old: &[f32], new: &[f32]) -> f64 {
+/// Positions before the prompt, its tokens, and its heads: each size that kernels are compiled for, one that fills none, heads that
+/// share keys, and a window.
+const PROMPTS: [(usize, usize, Heads); 5] = [
+    (37, 150, Heads::Latent { heads: 3, nope: 128, rotary: 64, value: 128 }),
+    (0, 65, Heads::Latent { heads: 2, nope: 48, rotary: 16, value: 80 }),
+    (100, 90, Heads::Grouped { heads: 8, share: 4, head: 128, window: 0 }),
+    (64, 64, Heads::Grouped { heads: 4, share: 2, head: 64, window: 50 }),
+    (3, 130, Heads::Grouped { heads: 3, share: 1, head: 24, window: 0 }),
+];
+
+/// Largest relative distance of two results. Tensor cores round queries, expanded keys and values, and weights to bf16, each by at most
+/// 2^-9 of itself: between 1e-3 and 4e-3 in all. One key too few or too many makes more than 1e-2 of it.
+const ATTENTION_DISTANCE_MAX: f64 = 8e-3;
+
+/// The same for prompts' attention.
+///
+/// # Errors
+/// What differs, or what the device said.
+pub(super) fn check_attention(device: &Arc<dyn Device>) -> Result<(), String> {
+    for (start, count, heads) in PROMPTS {
+        let apart = PromptTrial::new(device, heads, start, count).and_then(|trial| trial.apart());
+        let apart = apart.map_err(|error| format!("{heads:?}: {error}"))?;
+        if apart.is_nan() || apart > ATTENTION_DISTANCE_MAX {
+            return Err(format!("{heads:?}: results are {apart:.1e} apart"));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn distance(old: &[f32], new: &[f32]) -> f64 {
     let squares = |of: &mut dyn Iterator<Item = f64>| of.map(|x| x * x).sum::<f64>();
     let apart = squares(&mut old.iter().zip(new).map(|(a, b)| f64::from(*a) - f64::from(*b)));
     (apart / squares(&mut old.iter().map(|a| f64::from(*a)))).sqrt()

@@ -98,7 +98,7 @@ fn without() -> EngineError {
     }
 }
 
-/// Times prompts' products in a model's shapes by each kind of kernel, and prints a table.
+/// Times prompts' products and attention in a model's shapes by each kind of kernel, and prints a table.
 #[cfg(feature = "cuda")]
 pub(super) fn bench_kernels(device: Device, path: &Path, kind: RandomKind, tokens: usize) -> Result<(), Failure> {
     use std::io::Write;
@@ -117,13 +117,14 @@ pub(super) fn bench_kernels(device: Device, path: &Path, kind: RandomKind, token
     let weights = if kind == RandomKind::Fp8 { RandomWeights::Fp8 } else { RandomWeights::Bf16 };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}; {kind:?} weights, {tokens} tokens; microseconds and TFLOP/s", gpu.describe())?;
-    writeln!(out, "{:52} {:>16} {:>16} {:>16}", "product", "mma", "wgmma", "cuBLAS")?;
+    writeln!(out, "{:52} {:>16} {:>16} {:>16} {:>16}", "product", "simt", "mma", "wgmma", "cuBLAS")?;
     for duel in duels(&gpu, &config, weights, tokens).map_err(failure)? {
         let cell = |seconds: Option<f64>| {
             seconds.map_or("-".into(), |s| format!("{:.0} {:6.1}", 1e6 * s, duel.operations / s / 1e12))
         };
-        let [mma, wgmma, library] = [Some(duel.mma), duel.wgmma, duel.library].map(cell);
-        writeln!(out, "{:52} {mma:>16} {wgmma:>16} {library:>16}", duel.what)?;
+        let [simt, mma, wgmma, library] = [duel.simt, duel.mma, duel.wgmma, duel.library].map(cell);
+        let apart = duel.apart.map_or(String::new(), |apart| format!("  {apart:.1e} apart"));
+        writeln!(out, "{:52} {simt:>16} {mma:>16} {wgmma:>16} {library:>16}{apart}", duel.what)?;
     }
     Ok(())
 }

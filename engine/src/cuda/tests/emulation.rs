@@ -1,4 +1,4 @@
-//! Hopper's instructions as the shim runs them, against plain definitions; and each way to misuse them is an error.
+//! Ampere's and Hopper's instructions as the shim runs them, against plain definitions; and each way to misuse them is an error.
 
 use std::sync::Arc;
 
@@ -34,6 +34,10 @@ const TWO_ARRIVALS: i32 = 8;
 const MISALIGNED: i32 = 9;
 const NO_BARRIER: i32 = 10;
 const OTHER_PRODUCTS: i32 = 11;
+const NO_COMMIT: i32 = 12;
+const ONE_GROUP_LESS: i32 = 13;
+const PLACE_GIVEN_BACK: i32 = 14;
+const OUTSIDE: i32 = 15;
 
 /// Columns and rows of the matrix that boxes are copied from.
 const COLUMNS: usize = 136;
@@ -198,6 +202,76 @@ fn a_product_used_wrongly_is_an_error() {
     ] {
         let args = ProbeArgs { b: 8 << 10, fault, shift, ..ProbeArgs::default() };
         let error = multiplied(&device, "probe_product", &memory, args).unwrap_err();
+        assert!(error.contains(why), "fault {fault}: {error}");
+    }
+}
+
+/// What a probe of one warp shows of so much shared memory, or what went wrong.
+fn shown(kernel: &str, memory: &[u8], numbers: usize, x: i32, fault: i32) -> Option<Result<Vec<f32>, String>> {
+    let device = shim::device()?;
+    let (from, out) = (Buffer::of(&device, memory).unwrap(), Buffer::new(&device, 4 * numbers).unwrap());
+    let args = ProbeArgs { from: from.at(), out: out.at(), x, fault, ..ProbeArgs::default() };
+    let shape = Shape { grid: [1, 1, 1], threads: 32, shared_bytes: memory.len() };
+    let run = launch(&*device, kernel, shape, &args).map_err(|error| error.to_string());
+    Some(run.map(|()| out.to_f32(numbers).unwrap()))
+}
+
+/// Lanes read what their neighbours copied: all bytes are there, and zeros stand for those that nothing was copied to.
+#[test]
+fn pieces_come_when_they_are_waited_for() {
+    let memory = bytes(1024);
+    let Some(found) = shown("probe_pieces", &memory, 1024, 20, 0) else { return };
+    let found = found.unwrap();
+    for lane in 0..32 {
+        let of = (lane + 1) % 32;
+        for i in 0..32 {
+            let wanted = if of < 20 { memory[512 * (i / 16) + 16 * of + i % 16] } else { 0 };
+            assert_eq!(found[32 * lane + i], f32::from(wanted), "lane {lane}, byte {i}");
+        }
+    }
+}
+
+#[test]
+fn a_piece_used_wrongly_is_an_error_or_no_number() {
+    let memory = vec![0; 1024];
+    for (fault, why) in [(NO_COMMIT, "ends before its copies"), (MISALIGNED, "is not aligned")] {
+        let Some(found) = shown("probe_pieces", &memory, 1024, 32, fault) else { return };
+        let error = found.unwrap_err();
+        assert!(error.contains(why), "fault {fault}: {error}");
+    }
+    // A byte that has not come is 0xff: as bf16, no number.
+    let lane = 3;
+    for (fault, group) in [(NO_COPY_WAIT, 0), (NO_COPY_WAIT, 1), (ONE_GROUP_LESS, 1), (PLACE_GIVEN_BACK, 0)] {
+        let found = shown("probe_pieces", &memory, 1024, 32, fault).unwrap().unwrap();
+        let of_group = &found[32 * lane + 16 * group..32 * lane + 16 * group + 16];
+        assert!(of_group.iter().all(|byte| *byte == 255.0), "fault {fault}, group {group}: {of_group:?}");
+    }
+    let found = shown("probe_pieces", &memory, 1024, 32, ONE_GROUP_LESS).unwrap().unwrap();
+    assert!(found[..16].iter().all(|byte| *byte == 0.0), "the older group has come");
+}
+
+/// Lane `4 g + t` gets of each matrix numbers `2 t` and `2 t + 1` of row `g`, or of rows `2 t` and `2 t + 1` those of column `g`.
+#[test]
+fn matrices_are_read_as_fragments() {
+    let memory = bytes(512);
+    let number = |matrix: usize, row: usize, column: usize| {
+        let at = 128 * matrix + 16 * row + 2 * column;
+        f32::from(u16::from_le_bytes([memory[at], memory[at + 1]]))
+    };
+    for transposed in [false, true] {
+        let Some(found) = shown("probe_matrices", &memory, 256, i32::from(transposed), 0) else { return };
+        let found = found.unwrap();
+        for (at, value) in found.iter().enumerate() {
+            let (lane, matrix, half) = (at / 8, at % 8 / 2, at % 2);
+            let (one, other) = (lane / 4, lane % 4 * 2 + half);
+            let wanted = if transposed { number(matrix, other, one) } else { number(matrix, one, other) };
+            assert_eq!(*value, wanted, "lane {lane}, matrix {matrix}, half {half}, transposed {transposed}");
+        }
+    }
+    for (fault, why) in
+        [(MISALIGNED, "does not begin at a multiple"), (OUTSIDE, "outside of the block's shared memory")]
+    {
+        let error = shown("probe_matrices", &memory, 256, 0, fault).unwrap().unwrap_err();
         assert!(error.contains(why), "fault {fault}: {error}");
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
@@ -83,8 +83,8 @@ impl HttpTransport {
         };
         let mut request = reqwest::Request::new(method, address);
         let headers = request.headers_mut();
-        // The key's, and two that the client adds.
-        headers.reserve(outgoing.headers().len() + 3);
+        // The key's, two that the client adds, and two that the connection does: room for all is made once.
+        headers.reserve(outgoing.headers().len() + 5);
         for written in outgoing.headers() {
             let (name, value) = header(written).ok_or_else(|| unfit().unsent())?;
             headers.append(name, value);
@@ -187,21 +187,23 @@ impl Transport for HttpTransport {
 /// A header as reqwest takes it. What never changes is not copied again.
 fn header((name, value): &Header) -> Option<(HeaderName, HeaderValue)> {
     let value = match value {
-        Cow::Borrowed(value) if value.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
-            HeaderValue::from_static(value)
-        }
-        value => HeaderValue::try_from(&**value).ok()?,
+        Cow::Borrowed(value) => HeaderValue::from_maybe_shared(Bytes::from_static(value.as_bytes())),
+        Cow::Owned(value) => HeaderValue::from_str(value),
     };
-    Some((header_name(name)?, value))
+    Some((header_name(name)?, value.ok()?))
 }
 
-#[expect(clippy::ptr_arg, reason = "whether it is there for ever is what counts")]
-fn header_name(name: &Cow<'static, str>) -> Option<HeaderName> {
-    let is_plain = |name: &str| name.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase());
-    match name {
-        Cow::Borrowed(name) if !name.is_empty() && is_plain(name) => Some(HeaderName::from_static(name)),
-        name => HeaderName::try_from(&**name).ok(),
-    }
+/// Names that are written often, read once.
+static NAMES: [HeaderName; 5] = [
+    CONTENT_TYPE,
+    AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("api-key"),
+];
+
+fn header_name(name: &str) -> Option<HeaderName> {
+    NAMES.iter().find(|known| known.as_str() == name).cloned().or_else(|| HeaderName::try_from(name).ok())
 }
 
 /// A body that notes when the connection begins to take it. Until then no byte of the request has left.

@@ -53,19 +53,17 @@ impl Wire for Messages {
         let mut headers = Vec::new();
         let api = Api::Messages;
         let mut written = Body::of(write::plain(ask, api), || write::rest(ask, api, Map::new()), || body(ask, api))?;
-        let body = &mut written.rest;
         match ask.endpoint.dialect.more.get("anthropic_version") {
             // Vertex names the model in the path and the version in the body.
-            Some(version) => {
-                body.insert("anthropic_version".to_owned(), version.as_str().into());
-            }
+            Some(version) => written.add("anthropic_version", version),
             None => {
-                body.insert("model".to_owned(), ask.card.wire_name.as_str().into());
+                written.add("model", &ask.card.wire_name);
                 if !ask.endpoint.headers.keys().any(|name| name.eq_ignore_ascii_case("anthropic-version")) {
                     headers.push(header("anthropic-version", VERSION));
                 }
             }
         }
+        let body = &mut written.rest;
         if let Some(Value::Array(betas)) = body.shift_remove("betas") {
             let betas: Vec<&str> = betas.iter().filter_map(Value::as_str).collect();
             headers.push(header("anthropic-beta", betas.join(",")));

@@ -95,6 +95,14 @@ impl Body {
         Ok(Body { head: Some(head), rest })
     }
 
+    /// One more field of text, after those that are there.
+    pub(super) fn add(&mut self, name: &str, text: &str) {
+        match &mut self.head {
+            Some(head) if self.rest.is_empty() => head.text(name, text),
+            _ => drop(self.rest.insert(name.to_owned(), text.into())),
+        }
+    }
+
     /// The request to this path.
     pub(super) fn request(self, path: String) -> HttpRequest {
         match self.head {

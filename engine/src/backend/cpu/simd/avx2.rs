@@ -47,6 +47,26 @@ fn sum(v: __m256) -> f32 {
     _mm_cvtss_f32(_mm_add_ss(quarters, _mm_shuffle_ps::<1>(quarters, quarters)))
 }
 
+/// Computes each weight row's product, `N` rows at a time; `products` is told where they begin. Beyond the last row the last is
+/// taken again, so that every row's sum is made alike.
+///
+/// # Panics
+/// Where `bytes` does not hold `y.len()` rows of `stride` bytes.
+#[inline(always)]
+pub(super) fn in_groups<const N: usize>(
+    bytes: &[u8],
+    stride: usize,
+    y: &mut [f32],
+    products: impl Fn([*const u8; N]) -> [f32; N],
+) {
+    assert!(bytes.len() >= stride * y.len(), "all rows are there");
+    let last = y.len().saturating_sub(1);
+    for (group, y) in y.chunks_mut(N).enumerate() {
+        let begin = |row: usize| bytes.as_ptr().wrapping_add((group * N + row).min(last) * stride);
+        y.copy_from_slice(&products(std::array::from_fn(begin))[..y.len()]);
+    }
+}
+
 /// The sum of the lanes of each of four vectors, always in the same order.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]

@@ -83,19 +83,13 @@ pub(in super::super) unsafe fn rows_blocks<T: Rounded>(
     }
 }
 
-/// Beyond the last row the last is taken again, so that every row's sum is made alike.
+/// # Safety
+/// As `rows_blocks`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
 unsafe fn groups<B: Block, T: Rounded>(bytes: &[u8], x: QuantisedRow<'_, T>, y: &mut [f32]) {
-    let stride = x.scales.len() * B::SIZE;
-    let last = y.len().saturating_sub(1);
-    for (group, y) in y.chunks_mut(ROWS).enumerate() {
-        // SAFETY: every row lies within the bytes.
-        let rows = std::array::from_fn(|row| unsafe { bytes.as_ptr().add((group * ROWS + row).min(last) * stride) });
-        // SAFETY: as many blocks lie there as `x` has.
-        let products = unsafe { products::<B, T>(rows, x) };
-        y.copy_from_slice(&products[..y.len()]);
-    }
+    // SAFETY: every row lies within the bytes, with as many blocks as `x` has.
+    avx2::in_groups(bytes, x.scales.len() * B::SIZE, y, |rows| unsafe { products::<B, T>(rows, x) });
 }
 
 /// # Safety

@@ -25,19 +25,13 @@ pub(in super::super) unsafe fn rows_plain(dtype: Dtype, bytes: &[u8], x: &[f32],
     }
 }
 
-/// Beyond the last row the last is taken again, so that every row's sum is made alike.
+/// # Safety
+/// As `rows_plain`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
 unsafe fn groups<const TYPE: u8, const SIZE: usize>(bytes: &[u8], x: &[f32], y: &mut [f32]) {
-    let stride = x.len() * SIZE;
-    let last = y.len() - 1;
-    for (group, y) in y.chunks_mut(ROWS).enumerate() {
-        // SAFETY: every row lies within the bytes.
-        let rows = std::array::from_fn(|row| unsafe { bytes.as_ptr().add((group * ROWS + row).min(last) * stride) });
-        // SAFETY: as many numbers lie there as `x` has.
-        let products = unsafe { products::<TYPE, SIZE>(rows, x) };
-        y.copy_from_slice(&products[..y.len()]);
-    }
+    // SAFETY: every row lies within the bytes, with as many numbers as `x` has.
+    avx2::in_groups(bytes, x.len() * SIZE, y, |rows| unsafe { products::<TYPE, SIZE>(rows, x) });
 }
 
 /// # Safety

@@ -18,7 +18,9 @@ use peers::{Bare, Format, Genai};
 use server::{CHUNKS, Server};
 
 /// Measurements of each call, in turns and short, so that a slow spell of the machine falls on all alike.
-const ROUNDS: usize = 25;
+const TURNS: usize = 25;
+/// The same of calls one after another, which are the bar: more of them and shorter, so that some fall between slow spells.
+const UNARY_TURNS: usize = 100;
 
 #[derive(Parser)]
 struct Args {
@@ -114,11 +116,11 @@ fn main() {
         let decision_of_a_call_us = [&one, &all].map(|client| work(20_000 / scale, || client.decide(&asked)).0);
         let mut rows = Vec::new();
         let peers = Peers { bare: &bare, genai: &genai, one: &one, all: &all };
-        rows.extend(compare("unary call", 400 / scale, 1, peers).await);
+        rows.extend(compare("unary call", UNARY_TURNS, 100 / scale, 1, peers).await);
         rows.extend(compare_streams(20 / scale, peers).await);
         for at_once in [32, 128] {
             let what = format!("{at_once} calls at once");
-            rows.extend(compare(&what, 800 / scale, at_once, peers).await);
+            rows.extend(compare(&what, TURNS, 800 / scale, at_once, peers).await);
         }
         Figures { format, decisions, decision_of_a_call_us, calls: rows }
     });
@@ -163,9 +165,9 @@ struct Peers<'a> {
 const NAMES: [&str; 4] = ["reqwest + serde_json", "genai", "tierway, one model", "tierway, all models"];
 
 /// Measures unary calls in turns, so that all see the same machine.
-async fn compare(what: &str, count: usize, at_once: usize, peers: Peers<'_>) -> Vec<Row> {
+async fn compare(what: &str, turns: usize, count: usize, at_once: usize, peers: Peers<'_>) -> Vec<Row> {
     let mut rounds: [Vec<Taken>; 4] = Default::default();
-    for _ in 0..ROUNDS {
+    for _ in 0..turns {
         rounds[0].push(calls(count, at_once, || peers.bare.send()).await);
         rounds[1].push(calls(count, at_once, || peers.genai.send()).await);
         rounds[2].push(calls(count, at_once, || peers.one.send()).await);
@@ -177,7 +179,7 @@ async fn compare(what: &str, count: usize, at_once: usize, peers: Peers<'_>) -> 
 /// Measures streams of 100 chunks in turns.
 async fn compare_streams(count: usize, peers: Peers<'_>) -> Vec<Row> {
     let mut rounds: [Vec<Taken>; 4] = Default::default();
-    for _ in 0..ROUNDS {
+    for _ in 0..TURNS {
         rounds[0].push(calls(count, 1, || peers.bare.stream()).await);
         rounds[1].push(calls(count, 1, || peers.genai.stream()).await);
         rounds[2].push(calls(count, 1, || peers.one.stream()).await);
@@ -231,5 +233,5 @@ fn print(figures: &Figures) {
     println!(
         "'over bare' is CPU time of a call, in a stream of a chunk, above that of reqwest + serde_json: the least of"
     );
-    println!("{ROUNDS} turns of each, and the median of the differences within each turn.");
+    println!("{UNARY_TURNS} turns of each unary call and {TURNS} of the others, and the median of the differences within each turn.");
 }

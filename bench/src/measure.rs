@@ -40,7 +40,7 @@ fn us(span: Duration) -> f64 {
     span.as_secs_f64() * 1e6
 }
 
-/// Makes `count` calls, `at_once` of them at a time, after a tenth as many that are not counted.
+/// Makes `count` calls, `at_once` of them at a time, after a fifth as many that are not counted.
 pub async fn calls<F: Future<Output = usize>>(count: usize, at_once: usize, call: impl Fn() -> F) -> Taken {
     let timed = || async {
         let began = Instant::now();
@@ -59,7 +59,7 @@ pub async fn calls<F: Future<Output = usize>>(count: usize, at_once: usize, call
         }
         walls
     };
-    run((count / 10).max(at_once)).await;
+    run((count / 5).max(at_once)).await;
     let (before, began) = (cpu(), Instant::now());
     let mut walls = run(count).await;
     let (elapsed, used) = (began.elapsed(), cpu() - before);

@@ -6,7 +6,7 @@
 use serde::Serialize;
 use tierway::attempt::Rules;
 
-use crate::ROUNDS;
+use crate::TURNS;
 use crate::measure::{Taken, calls, least};
 use crate::ours::Tierway;
 use crate::peers::{Bare, Format, Genai};
@@ -46,7 +46,7 @@ async fn not_fired(server: &Server, format: Format, scale: usize) -> Vec<Row> {
     let off = Tierway::with_two_models(at_once, format, with(false, false));
     let on = Tierway::with_two_models(at_once, format, with(true, false));
     let (mut rounds, count) = ([Vec::new(), Vec::new()], 2_000 / scale);
-    for _ in 0..ROUNDS {
+    for _ in 0..TURNS {
         rounds[0].push(calls(count, 1, || off.send()).await);
         rounds[1].push(calls(count, 1, || on.send()).await);
     }
@@ -88,7 +88,7 @@ async fn streams(server: &Server, format: Format, count: usize) -> Vec<Row> {
     let on = Tierway::with_two_models(whole, format, with(false, true));
     let continued = Tierway::with_two_models([&broken, &server.base_url], format, with(false, true));
     let mut rounds = [Vec::new(), Vec::new(), Vec::new()];
-    for _ in 0..ROUNDS {
+    for _ in 0..TURNS {
         rounds[0].push(calls(count, 1, || off.stream()).await);
         rounds[1].push(calls(count, 1, || on.stream()).await);
         rounds[2].push(calls(count, 1, || continued.stream()).await);

@@ -1,6 +1,8 @@
 //! Fields that only one wire format knows, kept beside the common ones so that nothing a vendor can do is lost.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -22,14 +24,56 @@ pub struct VendorFields(
 );
 
 /// The fields of one format.
-type OfApi = (Api, Map<String, Value>);
+type OfApi = (Api, Fields);
 
 fn write<S: Serializer>(all: &[OfApi], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(all.iter().map(|(api, fields)| (api, fields)))
+    serializer.collect_map(all.iter().map(|(api, fields)| (api, fields.read())))
 }
 
 fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OfApi>, D::Error> {
-    Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
+    let all: BTreeMap<Api, Map<String, Value>> = BTreeMap::deserialize(deserializer)?;
+    Ok(all.into_iter().map(|(api, fields)| (api, fields.into())).collect())
+}
+
+/// Fields as they are asked for, or as they came. What an answer brings is seldom looked at, so it is read when it is.
+#[derive(Clone)]
+struct Fields {
+    /// A JSON object that can be read.
+    text: String,
+    read: OnceLock<Map<String, Value>>,
+}
+
+impl From<Map<String, Value>> for Fields {
+    fn from(fields: Map<String, Value>) -> Fields {
+        Fields { text: String::new(), read: fields.into() }
+    }
+}
+
+impl Fields {
+    fn read(&self) -> &Map<String, Value> {
+        self.read.get_or_init(|| serde_json::from_str(&self.text).unwrap_or_default())
+    }
+
+    fn read_mut(&mut self) -> &mut Map<String, Value> {
+        self.read();
+        self.read.get_mut().expect("it was read just now")
+    }
+
+    fn into_read(mut self) -> Map<String, Value> {
+        std::mem::take(self.read_mut())
+    }
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Fields) -> bool {
+        self.read() == other.read()
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.read().fmt(f)
+    }
 }
 
 impl VendorFields {
@@ -40,7 +84,13 @@ impl VendorFields {
 
     /// Fields of one format.
     pub fn of(api: Api, fields: Map<String, Value>) -> VendorFields {
-        if fields.is_empty() { VendorFields::new() } else { VendorFields(vec![(api, fields)]) }
+        if fields.is_empty() { VendorFields::new() } else { VendorFields(vec![(api, fields.into())]) }
+    }
+
+    /// Fields of one format as they came: the text of a JSON object that is not empty and can be read.
+    pub(crate) fn unread(api: Api, object: String) -> VendorFields {
+        debug_assert!(serde_json::from_str::<Map<String, Value>>(&object).is_ok_and(|fields| !fields.is_empty()));
+        VendorFields(vec![(api, Fields { text: object, read: OnceLock::new() })])
     }
 
     /// Whether there are none.
@@ -50,7 +100,7 @@ impl VendorFields {
 
     /// The fields of `api`, if any.
     pub fn get(&self, api: Api) -> Option<&Map<String, Value>> {
-        self.0.iter().find(|(own, _)| *own == api).map(|(_, fields)| fields)
+        self.0.iter().find(|(own, _)| *own == api).map(|(_, fields)| fields.read())
     }
 
     /// One field of `api`.
@@ -66,7 +116,7 @@ impl VendorFields {
     /// Adds `other`'s fields, which replace earlier ones of the same name.
     pub fn extend(&mut self, other: VendorFields) {
         for (api, fields) in other.0 {
-            self.of_mut(api).extend(fields);
+            self.of_mut(api).extend(fields.into_read());
         }
     }
 
@@ -75,11 +125,11 @@ impl VendorFields {
         let at = match self.0.binary_search_by_key(&api, |(own, _)| *own) {
             Ok(at) => at,
             Err(at) => {
-                self.0.insert(at, (api, Map::new()));
+                self.0.insert(at, (api, Map::new().into()));
                 at
             }
         };
-        &mut self.0[at].1
+        self.0[at].1.read_mut()
     }
 
     /// Copies the fields of `api` into a JSON object that a wire is writing, without replacing what it wrote. A name that

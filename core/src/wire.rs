@@ -40,6 +40,7 @@ mod ollama_chat;
 mod plain;
 mod registry;
 mod responses;
+mod rest;
 mod sigv4;
 #[cfg(test)]
 mod tests;

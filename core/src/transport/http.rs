@@ -177,7 +177,10 @@ impl Transport for HttpTransport {
         let status = response.status().as_u16();
         let mut headers = Headers::with_capacity(response.headers().len());
         for (name, value) in response.headers() {
-            headers.push(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+            match std::str::from_utf8(value.as_bytes()) {
+                Ok(value) => headers.push(name.as_str(), value),
+                Err(_) => headers.push(name.as_str(), &String::from_utf8_lossy(value.as_bytes())),
+            }
         }
         let body = Paced { pieces: Some(response.bytes_stream()), idle: limits.idle, alarm: None, is_set: false };
         Ok(Incoming { status, headers, body: Box::pin(body) })

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::json;
+use super::json::{self, Counts};
 use super::{Headers, HttpResponse};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::limits::{ERROR_BODY_BYTES_MAX, RETRY_AFTER_MAX};
@@ -52,7 +52,7 @@ impl Complaint {
     }
 
     fn flat(error: &Value, message: String) -> Complaint {
-        let word = |name: &str| json::decimal(error, &[name]);
+        let word = |name: &str| error.decimal(&[name]);
         let code = word("code").or_else(|| word("raw_status_code"));
         let numeric = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<u16>().ok());
         let status = numeric(&code).or_else(|| numeric(&word("status"))).filter(|code| (400..600).contains(code));

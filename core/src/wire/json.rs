@@ -4,8 +4,10 @@ use serde_json::{Map, Value};
 
 use crate::error::ProviderError;
 
+mod counts;
 mod write;
 
+pub(in crate::wire) use counts::{Counts, Flat, Leaf};
 pub(crate) use write::{ROOM, bytes, fields, quoted};
 
 /// Objects of at most so many fields are searched from end to end.
@@ -99,28 +101,9 @@ pub fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     field(value, name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// A count at a path: a whole number, one written as a float or as text. Negative counts are none.
+/// A count at a path: see `Counts::count`.
 pub fn count(value: &Value, path: &[&str]) -> Option<u64> {
-    let found = at(value, path)?;
-    match found {
-        Value::Number(number) => number.as_u64().or_else(|| whole(number.as_f64()?)),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
-/// A float that is a count, as a count.
-fn whole(float: f64) -> Option<u64> {
-    ((0.0..9e15).contains(&float) && float.fract() == 0.0).then_some(float as u64)
-}
-
-/// The decimal text of a number field, exactly as it was written; money is read from it without floats.
-pub fn decimal(value: &Value, path: &[&str]) -> Option<String> {
-    match at(value, path)? {
-        Value::Number(number) => Some(number.to_string()),
-        Value::String(text) => Some(text.clone()),
-        _ => None,
-    }
+    value.count(path)
 }
 
 /// Takes a field out of an object, if it is there.

@@ -4,20 +4,18 @@
 //! tells: what it holds beyond the two is what they left out. xAI leaves reasoning out of `completion_tokens`, Gemini's
 //! copy leaves thoughts out, Mistral leaves audio out of `prompt_tokens`.
 
-use serde_json::Value;
-
 use crate::model::Dialect;
 use crate::money::{Usd, parse_decimal};
 use crate::request::ServiceTier;
 use crate::usage::Usage;
-use crate::wire::json::{at, count, decimal};
+use crate::wire::json::{Counts, Leaf};
 
 /// One of xAI's cost ticks, in pico-dollars: ten billion ticks are a dollar.
 const PICO_PER_TICK: i128 = 100;
 
 /// Reads a `usage` object.
-pub(in crate::wire) fn read(usage: &Value, dialect: &Dialect) -> Usage {
-    let first = |paths: &[&[&str]]| paths.iter().find_map(|path| count(usage, path));
+pub(in crate::wire) fn read(usage: &dyn Counts, dialect: &Dialect) -> Usage {
+    let first = |paths: &[&[&str]]| paths.iter().find_map(|path| usage.count(path));
     let prompt = first(&[&["prompt_tokens"], &["input_tokens"]]);
     let completion = first(&[&["completion_tokens"], &["output_tokens"]]);
     let cached_read = cached(usage);
@@ -58,13 +56,13 @@ pub(in crate::wire) fn read(usage: &Value, dialect: &Dialect) -> Usage {
             &["num_sources_used"],
         ]),
         stated_cost: stated_cost(usage),
-        service_tier: at(usage, &["service_tier"]).and_then(Value::as_str).and_then(tier),
+        service_tier: usage.text("service_tier").and_then(tier),
     };
     add_what_was_left_out(&mut read, usage, dialect);
     read
 }
 
-fn cached(usage: &Value) -> Option<u64> {
+fn cached(usage: &dyn Counts) -> Option<u64> {
     let paths: [&[&str]; 7] = [
         &["prompt_tokens_details", "cached_tokens"],
         &["input_tokens_details", "cached_tokens"],
@@ -74,14 +72,14 @@ fn cached(usage: &Value) -> Option<u64> {
         &["prompt_token_details", "cached_tokens"],
         &["cache_read_input_tokens"],
     ];
-    paths.iter().find_map(|path| count(usage, path))
+    paths.iter().find_map(|path| usage.count(path))
 }
 
 /// Brings parts that stand beside their total into it: as the dialect says, or else as the grand total shows.
-fn add_what_was_left_out(read: &mut Usage, usage: &Value, dialect: &Dialect) {
+fn add_what_was_left_out(read: &mut Usage, usage: &dyn Counts, dialect: &Dialect) {
     let (Some(input), Some(output)) = (read.input, read.output) else { return };
     let reasoning = read.reasoning.unwrap_or(0);
-    let total = count(usage, &["total_tokens"]);
+    let total = usage.count(&["total_tokens"]);
     let missing = total.map_or(0, |total| total.saturating_sub(input.saturating_add(output)));
     // More cached tokens than there were in all can only stand beside them.
     let stands_beside = read.cached_read.max(read.cache_write()) > Some(input);
@@ -109,13 +107,13 @@ fn add_what_was_left_out(read: &mut Usage, usage: &Value, dialect: &Dialect) {
 
 /// What the vendor says the call cost: dollars (OpenRouter, Perplexity) or ticks (xAI). Under a key of the user's own,
 /// OpenRouter states its fee and the upstream's price apart.
-fn stated_cost(usage: &Value) -> Option<Usd> {
-    if let Some(ticks) = count(usage, &["cost_in_usd_ticks"]) {
+fn stated_cost(usage: &dyn Counts) -> Option<Usd> {
+    if let Some(ticks) = usage.count(&["cost_in_usd_ticks"]) {
         return Usd::try_from_pico(i128::from(ticks) * PICO_PER_TICK).ok();
     }
-    let dollars = |path: &[&str]| parse_decimal(&decimal(usage, path)?, 12).ok();
+    let dollars = |path: &[&str]| parse_decimal(&usage.decimal(path)?, 12).ok();
     let fee = dollars(&["cost", "total_cost"]).or_else(|| dollars(&["cost"]))?;
-    let is_own_key = at(usage, &["is_byok"]).and_then(Value::as_bool) == Some(true);
+    let is_own_key = matches!(usage.leaf(&["is_byok"]), Some(Leaf::Flag(true)));
     let upstream = is_own_key.then(|| dollars(&["cost_details", "upstream_inference_cost"])).flatten();
     Usd::try_from_pico(fee.checked_add(upstream.unwrap_or(0))?).ok()
 }

@@ -7,32 +7,33 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::{Error, IgnoredAny, MapAccess};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
-use super::{API, decode, is_empty};
+use super::{API, decode, usage};
 use crate::message::Part;
 use crate::model::Dialect;
 use crate::reply::Reply;
-use crate::vendor_fields::VendorFields;
-use crate::wire::fields::{self, Fields};
+use crate::wire::fields::{self, Borrowed, Fields};
+use crate::wire::rest::{self, Counted, Rest};
 
 /// Reads a body; `None` where it is not an ordinary one.
 pub(super) fn reply(body: &[u8], dialect: &Dialect) -> Option<Reply> {
-    let Whole { id, model, choice, service_tier, rest } = fields::read(body)?;
+    let Whole { id, model, choice, usage, service_tier, rest } = fields::read(body)?;
     let [choice] = choice?;
     if choice.finish_reason.as_deref() == Some("error") {
         return None;
     }
     let text = choice.message.content.filter(|text| !text.is_empty());
-    let mut used = decode::usage_of(rest.get("usage"), dialect);
-    used.service_tier = used.service_tier.or_else(|| service_tier.and_then(|lane| super::read_tier(&lane)));
+    let counted = usage.map(|counted| usage::read(counted.as_counts(), dialect));
+    let mut used = counted.unwrap_or_default();
+    used.service_tier = used.service_tier.or_else(|| service_tier.and_then(|lane| super::read_tier(&lane.0)));
     Some(Reply {
         id: id.filter(|id| !id.is_empty()),
         model: model.filter(|model| !model.is_empty()),
         parts: text.map(Part::text).into_iter().collect(),
         stop: choice.finish_reason.filter(|word| !word.is_empty()).map(|word| decode::stop_of(&word, false)),
         usage: used,
-        vendor: VendorFields::of(API, rest),
+        vendor: rest.into_fields(API)?,
         ..Reply::default()
     })
 }
@@ -42,9 +43,10 @@ struct Whole<'a> {
     id: Option<String>,
     model: Option<String>,
     choice: Option<[Choice<'a>; 1]>,
-    service_tier: Option<String>,
+    usage: Option<Counted<'a>>,
+    service_tier: Option<Borrowed<'a>>,
     /// What the vendor says besides, its usage as it stands among it.
-    rest: Map<String, Value>,
+    rest: Rest,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,12 +94,14 @@ impl<'de> Fields<'de> for Whole<'de> {
             "error" => map.next_value::<()>()?,
             "x_groq" => return Err(A::Error::custom("its usage may stand elsewhere")),
             name => {
-                let value: Value = map.next_value()?;
+                let value: &'de RawValue = map.next_value()?;
                 if name == "service_tier" {
-                    self.service_tier = value.as_str().map(str::to_owned);
+                    self.service_tier = serde_json::from_str(value.get()).ok();
                 }
-                if !is_empty(&value) {
-                    self.rest.insert(name.to_owned(), value);
+                match name {
+                    _ if rest::is_empty(value) => {}
+                    "usage" => self.usage = Some(self.rest.keep_usage(name, value).map_err(A::Error::custom)?),
+                    _ => self.rest.keep(name, value),
                 }
             }
         }

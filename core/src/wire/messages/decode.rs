@@ -10,7 +10,7 @@ use crate::reply::{Reply, StopReason};
 use crate::request::ServiceTier;
 use crate::usage::Usage;
 use crate::vendor_fields::VendorFields;
-use crate::wire::json::{self, count, field, take_if, text};
+use crate::wire::json::{self, Counts, count, field, take_if, text};
 use crate::wire::{HttpResponse, errors};
 
 /// Reads a whole answer, an error included.
@@ -37,7 +37,7 @@ pub(super) fn tree(response: &HttpResponse<'_>) -> Result<Reply, ProviderError> 
 
 /// A message object as a reply. A count of tokens alone is a reply without parts.
 pub(in crate::wire) fn reply(body: Value, api: Api) -> Result<Reply, ProviderError> {
-    let mut usage = field(&body, "usage").map(usage).unwrap_or_default();
+    let mut usage = field(&body, "usage").map(|counted| usage(counted)).unwrap_or_default();
     let Value::Object(mut body) = body else { return Err(not_a_message()) };
     let content = match body.shift_remove("content") {
         Some(Value::Array(content)) => content,
@@ -127,17 +127,17 @@ pub(super) fn stop_reason(word: &str) -> StopReason {
 /// Usage as billed. `input_tokens` leaves out cache reads and writes, so they are added. Iterations that compact the
 /// context are billed beside the totals; those of an advising model are billed at that model's own rates and are left
 /// in the vendor fields.
-pub(in crate::wire) fn usage(usage: &Value) -> Usage {
+pub(in crate::wire) fn usage(usage: &dyn Counts) -> Usage {
     let sum = |name: &str| -> Option<u64> {
-        let more = json::list(usage, "iterations").iter().filter(|one| text(one, "type") == Some("compaction"));
+        let more = usage.items("iterations").iter().filter(|one| text(one, "type") == Some("compaction"));
         let more = more.filter_map(|one| count(one, &[name])).fold(0, u64::saturating_add);
-        count(usage, &[name]).map(|total| total.saturating_add(more))
+        usage.count(&[name]).map(|total| total.saturating_add(more))
     };
     let cached_read = sum("cache_read_input_tokens");
-    let long = count(usage, &["cache_creation", "ephemeral_1h_input_tokens"]);
+    let long = usage.count(&["cache_creation", "ephemeral_1h_input_tokens"]);
     let short = match sum("cache_creation_input_tokens") {
         Some(total) => Some(total.saturating_sub(long.unwrap_or(0))),
-        None => count(usage, &["cache_creation", "ephemeral_5m_input_tokens"]),
+        None => usage.count(&["cache_creation", "ephemeral_5m_input_tokens"]),
     };
     let outside = [cached_read, short, long].into_iter().flatten().fold(0, u64::saturating_add);
     Usage {
@@ -146,9 +146,9 @@ pub(in crate::wire) fn usage(usage: &Value) -> Usage {
         cache_write_5m: short,
         cache_write_1h: long,
         output: sum("output_tokens"),
-        reasoning: count(usage, &["output_tokens_details", "thinking_tokens"]),
-        searches: count(usage, &["server_tool_use", "web_search_requests"]),
-        service_tier: text(usage, "service_tier").and_then(|tier| match tier {
+        reasoning: usage.count(&["output_tokens_details", "thinking_tokens"]),
+        searches: usage.count(&["server_tool_use", "web_search_requests"]),
+        service_tier: usage.text("service_tier").and_then(|tier| match tier {
             "standard" => Some(ServiceTier::Standard),
             "priority" => Some(ServiceTier::Priority),
             "batch" => Some(ServiceTier::Batch),

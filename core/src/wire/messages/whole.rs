@@ -7,26 +7,26 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::{Error, IgnoredAny, MapAccess};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::decode;
 use crate::message::Part;
 use crate::model::Api;
 use crate::reply::Reply;
-use crate::vendor_fields::VendorFields;
 use crate::wire::fields::{self, Borrowed, Fields};
+use crate::wire::rest::{Counted, Rest};
 
 /// Reads a body; `None` where it is not an ordinary one.
 pub(super) fn reply(body: &[u8]) -> Option<Reply> {
-    let Whole { id, model, content, stop_reason, rest } = fields::read(body)?;
+    let Whole { id, model, content, stop_reason, usage, rest } = fields::read(body)?;
     let said = content?.into_iter().map(|block| Part::text(block.text));
     Some(Reply {
         id,
         model,
         parts: said.collect(),
         stop: stop_reason.map(|word| decode::stop_reason(&word)),
-        usage: rest.get("usage").map(decode::usage).unwrap_or_default(),
-        vendor: VendorFields::of(Api::Messages, rest),
+        usage: usage.map(|counted| decode::usage(counted.as_counts())).unwrap_or_default(),
+        vendor: rest.into_fields(Api::Messages)?,
         ..Reply::default()
     })
 }
@@ -37,8 +37,9 @@ struct Whole<'a> {
     model: Option<String>,
     content: Option<Vec<Block>>,
     stop_reason: Option<Cow<'a, str>>,
-    /// What the vendor says besides, its usage among it.
-    rest: Map<String, Value>,
+    usage: Option<Counted<'a>>,
+    /// What the vendor says besides, its usage as it stands among it.
+    rest: Rest,
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,9 +70,11 @@ impl<'de> Fields<'de> for Whole<'de> {
             "type" => return Err(A::Error::custom("it is no message")),
             "error" | "Error" | "object" => map.next_value::<()>()?,
             name => {
-                let value: Value = map.next_value()?;
-                if !value.is_null() {
-                    self.rest.insert(name.to_owned(), value);
+                let value: &'de RawValue = map.next_value()?;
+                match name {
+                    _ if value.get() == "null" => {}
+                    "usage" => self.usage = Some(self.rest.keep_usage(name, value).map_err(A::Error::custom)?),
+                    _ => self.rest.keep(name, value),
                 }
             }
         }

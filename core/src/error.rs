@@ -133,13 +133,20 @@ pub struct ProviderError {
 impl ProviderError {
     /// An error of this kind whose request may have reached the vendor.
     pub fn new(kind: Kind, retry: Retry, message: impl AsRef<str>) -> ProviderError {
+        ProviderError::of_text(kind, retry, message.as_ref())
+    }
+
+    /// Apart and cold: what leads to an error stays out of the way of what does not.
+    #[cold]
+    #[inline(never)]
+    fn of_text(kind: Kind, retry: Retry, message: &str) -> ProviderError {
         ProviderError {
             kind,
             retry,
             status: None,
             code: None,
             request_id: None,
-            message: one_line(message.as_ref()),
+            message: one_line(message),
             usage: None,
             partial: None,
             sent: true,

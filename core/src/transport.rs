@@ -185,6 +185,7 @@ fn add_headers(endpoint: &Endpoint, headers: &mut Vec<Header>) {
     }
 }
 
+#[cold]
 fn missing_key(endpoint: &Endpoint) -> ProviderError {
     let advice = match &endpoint.key_env {
         Some(name) => format!("no key for {}: set {name}", endpoint.id),

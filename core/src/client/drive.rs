@@ -140,6 +140,7 @@ pub(super) fn span_of(took: Duration) -> Span {
     Span::from_ms(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
 }
 
+#[cold]
 pub(super) fn given_up(exhausted: crate::attempt::Exhausted) -> Error {
     match exhausted.is_budget() {
         true => Error::OverBudget(Box::new(exhausted)),
@@ -397,6 +398,7 @@ fn purpose(aim: Aim) -> Purpose {
     }
 }
 
+#[cold]
 pub(super) fn no_provider(call: &Call) -> ProviderError {
     let endpoint = call.endpoint();
     let text = format!("nothing here speaks '{}' to {}: register a provider for it", endpoint.api, endpoint.id);

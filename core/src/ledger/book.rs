@@ -289,10 +289,12 @@ fn key(budget: &Budget, scope: &str, bucket: Timestamp) -> BalanceKey {
     BalanceKey { budget: budget.name.clone(), scope: scope.to_owned(), bucket }
 }
 
+#[cold]
 pub(crate) fn conflict(attempt: &AttemptId, what: &'static str) -> LedgerError {
     LedgerError::Conflict { attempt: attempt.clone(), what }
 }
 
+#[cold]
 pub(crate) fn ended(attempt: &AttemptId, how: &'static str) -> LedgerError {
     LedgerError::AlreadyEnded { attempt: attempt.clone(), how }
 }

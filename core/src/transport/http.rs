@@ -318,11 +318,13 @@ impl<S: Stream<Item = Result<Bytes, reqwest::Error>> + Unpin> Stream for Paced<S
     }
 }
 
+#[cold]
 fn late(what: &str, limit: Span) -> ProviderError {
     ProviderError::new(Kind::Timeout, Retry::Here(None), format!("{what} for {limit}"))
 }
 
 /// Names what reqwest says, without its text, which may hold the address and its query.
+#[cold]
 fn classify(error: &reqwest::Error) -> ProviderError {
     let mut is_tls = false;
     let mut cause = String::new();
@@ -348,6 +350,7 @@ fn classify(error: &reqwest::Error) -> ProviderError {
 }
 
 /// No request can be made of what the endpoint says.
+#[cold]
 fn unfit() -> ProviderError {
     ProviderError::new(Kind::Encode, Retry::Elsewhere, "the endpoint's address or a header is not valid")
 }

@@ -120,6 +120,7 @@ impl HttpProvider {
 }
 
 /// Signs for AWS; the key is `ACCESS_KEY:SECRET_KEY` or `ACCESS_KEY:SECRET_KEY:SESSION_TOKEN`.
+#[cold]
 pub(super) fn sign_for_aws(
     call: &Call,
     service: &str,
@@ -155,6 +156,7 @@ pub(super) fn sign_for_aws(
 }
 
 /// The key in an error, should a vendor repeat it, becomes dots. An AWS key is several, joined by colons.
+#[cold]
 pub(super) fn without_key(mut error: ProviderError, key: Option<&Secret>) -> ProviderError {
     let Some(key) = key else { return error };
     for secret in std::iter::once(key.expose()).chain(key.expose().split(':')).filter(|part| part.len() >= 8) {
@@ -167,6 +169,7 @@ pub(super) fn without_key(mut error: ProviderError, key: Option<&Secret>) -> Pro
     error
 }
 
+#[cold]
 pub(super) fn redirected(status: u16) -> ProviderError {
     let text = "the endpoint answers with a redirect, which is not followed since the key and the prompt would go \
                 along: correct its base_url";
@@ -174,11 +177,13 @@ pub(super) fn redirected(status: u16) -> ProviderError {
 }
 
 /// The time as HTTP writes it.
+#[cold]
 pub(super) fn http_date(now: Timestamp) -> String {
     let now = jiff::Timestamp::from_millisecond(now.ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
+#[cold]
 fn too_long(call: &Call) -> ProviderError {
     ProviderError::new(Kind::Timeout, Retry::Elsewhere, format!("no whole answer within {}", call.timeouts().total))
 }

@@ -102,6 +102,7 @@ fn words(error: &Value) -> Option<String> {
 
 /// The error that an answer with a failing status is. The body is read in every shape that vendors use; a page of HTML
 /// is never repeated.
+#[cold]
 pub fn of_response(response: &HttpResponse<'_>) -> ProviderError {
     let body = &response.body[..response.body.len().min(ERROR_BODY_BYTES_MAX)];
     let read = serde_json::from_str(&String::from_utf8_lossy(body)).ok();
@@ -127,6 +128,7 @@ fn stand_in(body: &[u8], status: u16) -> String {
 }
 
 /// The error inside an answer whose status was 200: in a unary body or in a stream.
+#[cold]
 pub fn of_body(body: &Value, status: u16, headers: &Headers) -> Option<ProviderError> {
     let complaint = Complaint::read(body)?;
     let stated = complaint.status.unwrap_or(status);

@@ -66,6 +66,7 @@ pub fn event(text: &str) -> Result<Value, ProviderError> {
 }
 
 /// The error for bytes that should have been JSON.
+#[cold]
 pub(crate) fn not_json(bytes: &[u8], error: &serde_json::Error) -> ProviderError {
     let what = match bytes.trim_ascii_start() {
         [] => "the answer is empty where JSON was expected".to_owned(),

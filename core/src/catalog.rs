@@ -32,6 +32,7 @@ pub use build::Fault;
 pub use charge::{Basis, Billing, Charge, ChargeLine, PriceError};
 pub use names::NameError;
 pub use own::{OwnHardware, OwnHardwareError};
+pub(crate) use price::Quick as QuickPrice;
 pub use price::{PriceList, PricePeriod};
 pub use rates::{Class, Factor, FactorError, Rates};
 pub use when::{day_of, parse_time};

@@ -98,6 +98,8 @@ struct Inner {
     rules: attempt::Rules,
     scorer: Scorer,
     keys: Arc<Keys>,
+    /// Which of the offers' endpoints have one.
+    usable: Arc<[bool]>,
     providers: Providers,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -318,7 +320,7 @@ impl Inner {
         let mut snapshot = Snapshot::new(self.offers.clone(), now)
             .with_health(self.health())
             .with_queues(self.providers.queues())
-            .with_keys(self.keys.clone());
+            .with_usable(self.keys.clone(), self.usable.clone());
         if !self.store.is_unlimited() {
             let scope = Scope { key: None, tags: tags_of(&request.tags) };
             let standing = self.store.standing(&scope, now);

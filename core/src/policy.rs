@@ -43,6 +43,7 @@ mod capability;
 mod context;
 mod estimate;
 mod format;
+mod gate;
 mod key;
 mod needs;
 mod refusal;
@@ -58,7 +59,7 @@ mod vendor;
 pub use admission::Admission;
 pub(crate) use estimate::tokens_roughly;
 pub use needs::{Needs, Terms};
-pub(crate) use needs::{input_tokens_max, max_tokens, max_tokens_of};
+pub(crate) use needs::{input_tokens_max, input_tokens_max_of, max_tokens, max_tokens_of};
 pub use refusal::{Refusal, RuleName, RuleSet};
 pub use rules::{LabelRule, List, ModelPattern, Parameters, Policy};
 pub use screen::{Screening, screen};
@@ -71,6 +72,21 @@ struct Facts<'a> {
     policy: &'a Policy,
     snapshot: &'a Snapshot,
     needs: &'a Needs,
+    /// Whether the rules ask nothing of endpoints but a key and that they answer.
+    takes_any_place: bool,
+}
+
+impl<'a> Facts<'a> {
+    fn new(request: &'a Request, policy: &'a Policy, snapshot: &'a Snapshot, needs: &'a Needs) -> Facts<'a> {
+        let lists = policy.vendors.is_open() && policy.regions.is_open() && !policy.self_hosted_only;
+        let takes_any_place = lists && request.labels.is_empty() && !format::matters(needs);
+        Facts { request, policy, snapshot, needs, takes_any_place }
+    }
+
+    /// Whether some limit on money looks at what a model may cost.
+    fn weighs_cost(&self) -> bool {
+        self.policy.max_cost.is_some() || !self.snapshot.headroom().is_empty()
+    }
 }
 
 /// A model under examination.
@@ -88,7 +104,7 @@ impl<'a> Model<'a> {
     /// Works out the terms only where a limit on money looks at them: a decision asks hundreds of models.
     fn of(facts: &Facts<'_>, card: &'a ModelCard, brief: &'a Brief) -> Model<'a> {
         let (needs, now) = (facts.needs, facts.snapshot.now());
-        let is_weighed = facts.policy.max_cost.is_some() || !facts.snapshot.headroom().is_empty();
+        let is_weighed = facts.weighs_cost();
         let terms = if is_weighed { Terms::of(card, needs, now) } else { None };
         let is_priced = if is_weighed { terms.is_some() } else { brief.is_priced(card, now) };
         Model { card, brief, is_priced, terms }
@@ -109,7 +125,7 @@ pub fn admit(
     snapshot: &Snapshot,
     needs: &Needs,
 ) -> Result<Admission, Vec<Refusal>> {
-    let facts = Facts { request, policy, snapshot, needs };
+    let facts = Facts::new(request, policy, snapshot, needs);
     let refusals = refusals(&facts, card, endpoint);
     if refusals.is_empty() {
         return Ok(Admission::new(request.clone(), card.clone(), endpoint.clone()));
@@ -140,10 +156,13 @@ fn check_model(facts: &Facts<'_>, model: &Model<'_>, out: &mut impl Sink) {
 }
 
 fn check_endpoint(facts: &Facts<'_>, endpoint: &Endpoint, has_key: bool, out: &mut impl Sink) {
+    key::check(endpoint, has_key, out);
+    capability::check_endpoint(facts, endpoint, out);
+    if facts.takes_any_place {
+        return;
+    }
     vendor::check_endpoint(facts, endpoint, out);
     residency::check(facts, endpoint, out);
     sensitivity::check(facts, endpoint, out);
-    key::check(endpoint, has_key, out);
-    capability::check_endpoint(facts, endpoint, out);
     format::check(facts, endpoint, out);
 }

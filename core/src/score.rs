@@ -84,6 +84,16 @@ pub struct Scorer {
 struct Known {
     offers: Arc<Offers>,
     rows: Vec<Able>,
+    /// How able each row is at each kind of work, by kind: a decision looks at hundreds of rows, and at one kind.
+    at_kind: [Vec<f64>; TaskKind::ALL.len()],
+}
+
+impl Known {
+    fn new(offers: &Arc<Offers>, abilities: &Abilities) -> Known {
+        let rows: Vec<Able> = offers.rows().iter().map(|row| abilities.of(row.card())).collect();
+        let at_kind = TaskKind::ALL.map(|kind| rows.iter().map(|able| able.at(kind.skills())).collect());
+        Known { offers: offers.clone(), rows, at_kind }
+    }
 }
 
 impl Scorer {
@@ -125,8 +135,7 @@ impl Scorer {
 
     /// The same, ready to rate these offers: their models are looked up now, not at every decision.
     pub fn ready_for(&self, offers: &Arc<Offers>) -> Scorer {
-        let rows = offers.rows().iter().map(|row| self.abilities.of(row.card())).collect();
-        Scorer { known: Some(Arc::new(Known { offers: offers.clone(), rows })), ..self.clone() }
+        Scorer { known: Some(Arc::new(Known::new(offers, &self.abilities))), ..self.clone() }
     }
 
     /// Reads a request, in time linear in its parts and in the text of its last turns, of which a long one is read at
@@ -314,19 +323,23 @@ impl Complexity {
 
     /// How a model is expected to do.
     pub fn rating(&self, card: &ModelCard) -> Rating {
-        self.rating_at(&self.abilities.of(card))
+        let able = self.abilities.of(card);
+        self.rating_at(&able, able.at(self.skills()))
     }
 
     /// The same for a row of these offers, without a look-up where the scorer was made ready for them.
+    #[inline]
     pub(crate) fn rating_of(&self, offers: &Arc<Offers>, row: usize, card: &ModelCard) -> Rating {
         match &self.known {
-            Some(known) if Arc::ptr_eq(&known.offers, offers) => self.rating_at(&known.rows[row]),
+            Some(known) if Arc::ptr_eq(&known.offers, offers) => {
+                self.rating_at(&known.rows[row], known.at_kind[self.kind as usize][row])
+            }
             _ => self.rating(card),
         }
     }
 
-    fn rating_at(&self, able: &Able) -> Rating {
-        let ability: f64 = self.skills().iter().map(|(skill, share)| able.skill(*skill) * share).sum();
+    #[inline]
+    fn rating_at(&self, able: &Able, ability: f64) -> Rating {
         let p_good = logistic(SLOPE * (ability - self.place));
         let thought = output::thought(able.thinks(), self.thinking, self.difficulty());
         let said = self.output as f64 * able.words();
@@ -337,7 +350,7 @@ impl Complexity {
     /// How able a model is at the skills this needs, on the common scale, and whether that is known or guessed.
     pub fn ability(&self, card: &ModelCard) -> (f64, bool) {
         let able = self.abilities.of(card);
-        (self.skills().iter().map(|(skill, share)| able.skill(*skill) * share).sum(), able.is_known())
+        (able.at(self.skills()), able.is_known())
     }
 }
 

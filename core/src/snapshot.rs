@@ -3,6 +3,7 @@
 //! A snapshot is a value: the same one gives the same decision, today and in a replay. It is cheap to clone, since all
 //! that is large is shared. Nothing here asks a clock, a store or the environment; the client fills it in.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
@@ -38,6 +39,8 @@ pub struct Snapshot {
     health: Arc<HealthBook>,
     queues: Queues,
     keys: Arc<Keys>,
+    /// Which of the offers' endpoints have one, where that was worked out before.
+    usable: Option<Arc<[bool]>>,
     headroom: Arc<[Headroom]>,
     tier_cap: Option<TierCap>,
     pin: Option<Pin>,
@@ -52,6 +55,7 @@ impl Snapshot {
             health: UNKNOWN.clone(),
             queues: Queues::default(),
             keys: ALL_KEYS.clone(),
+            usable: None,
             headroom: Arc::default(),
             tier_cap: None,
             pin: None,
@@ -79,7 +83,14 @@ impl Snapshot {
 
     /// The same where only these endpoints have a key.
     pub fn with_keys(mut self, keys: Arc<Keys>) -> Snapshot {
-        self.keys = keys;
+        (self.keys, self.usable) = (keys, None);
+        self
+    }
+
+    /// The same with these keys, of which it is known which endpoints of the offers they open: what `Keys::of_sorted` says.
+    #[cfg(feature = "client")]
+    pub(crate) fn with_usable(mut self, keys: Arc<Keys>, usable: Arc<[bool]>) -> Snapshot {
+        (self.keys, self.usable) = (keys, Some(usable));
         self
     }
 
@@ -119,6 +130,14 @@ impl Snapshot {
     /// Which endpoints can be called.
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// Which of the offers' endpoints can be called, in their order.
+    pub(crate) fn usable(&self) -> Cow<'_, [bool]> {
+        match &self.usable {
+            Some(usable) => Cow::Borrowed(usable),
+            None => Cow::Owned(self.keys.of_sorted(self.offers.endpoints())),
+        }
     }
 
     /// What each budget has left.

@@ -28,7 +28,7 @@ pub struct PriceList {
 /// What most calls meet: the latest period, where its rates are the same at all hours, in the ordinary lane, for prompts
 /// below the first step. It lies in the list itself, since a decision asks hundreds of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Quick {
+pub(crate) struct Quick {
     /// From when until when nothing else can count, the next hour's prices included.
     from: Timestamp,
     until: Timestamp,
@@ -65,11 +65,15 @@ impl Quick {
         })
     }
 
-    fn expected(&self, input: u64, cached: u64, output: u64) -> Usd {
+    /// What a call is expected to cost, `cached` of its `input` tokens read from the vendor's cache.
+    #[inline]
+    pub(crate) fn expected(&self, input: u64, cached: u64, output: u64) -> Usd {
         sum([(input - cached, self.input), (cached, self.cached), (output, self.output), (1, self.fee)])
     }
 
-    fn holds(&self, input: u64, lane: Option<ServiceTier>, at: Timestamp) -> bool {
+    /// Whether a call with so long a prompt meets it.
+    #[inline]
+    pub(crate) fn holds(&self, input: u64, lane: Option<ServiceTier>, at: Timestamp) -> bool {
         matches!(lane, None | Some(ServiceTier::Standard))
             && self.from <= at
             && at < self.until
@@ -206,6 +210,11 @@ impl PriceList {
     pub fn is_bounded(&self, at: Timestamp) -> bool {
         let quick = self.quick.is_some_and(|quick| quick.from <= at && at < quick.until);
         quick || self.segment(at).is_some_and(|at| self.timeline[at].1.is_some())
+    }
+
+    /// What most calls meet, for who looks at many lists.
+    pub(crate) fn quick(&self) -> Option<Quick> {
+        self.quick
     }
 
     /// From when until when `is_bounded` holds without a search; an empty span where there is none.
@@ -365,6 +374,7 @@ fn timeline(periods: &[Period]) -> Vec<(Timestamp, Option<usize>)> {
 }
 
 /// Tokens times pico-dollars; a sum beyond what `Usd` holds is held at its largest, which refuses the call.
+#[inline]
 fn sum(lines: [(u64, i64); 4]) -> Usd {
     let total: i128 = lines.iter().map(|(count, rate)| i128::from(*count) * i128::from(*rate)).sum();
     Usd::try_from_pico(total).unwrap_or(Usd::MAX)

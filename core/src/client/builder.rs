@@ -255,6 +255,7 @@ impl ClientBuilder {
         let (store, rules) = open_store(self.store, &self.config)?;
         let alerts = start_alerts(ears(self.on_alert, &self.config)?, &store, &clock, rules)?;
         let inner = Inner {
+            usable: keys.of_sorted(offers.endpoints()).into(),
             keys: Arc::new(keys),
             policy: self.policy.unwrap_or(self.config.policy.clone()),
             settings,

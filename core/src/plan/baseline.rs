@@ -52,7 +52,7 @@ pub(super) fn of(evidence: &Evidence, rate: &impl Fn(usize, &ModelCard) -> Ratin
 
 fn strongest(evidence: &Evidence) -> Option<Baseline> {
     let rows = evidence.screening.offers().rows();
-    let tier = |row: u32| rows[row as usize].card().tier;
+    let tier = |row: u32| rows[row as usize].brief().tier;
     let highest = evidence.field.entrants.iter().map(|entrant| tier(entrant.row)).max()?;
     let mut best: Option<(&Entrant, Usd)> = None;
     for entrant in evidence.field.entrants.iter().filter(|entrant| tier(entrant.row) == highest) {

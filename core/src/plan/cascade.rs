@@ -159,8 +159,7 @@ fn place_of(field: &Field, entrant: usize, direct: Pick) -> Option<usize> {
 }
 
 fn cost_of(field: &Field, entrant: &Entrant, facts: &Facts<'_>) -> Usd {
-    let card = facts.offers.rows()[entrant.row as usize].card();
-    entrant.cost.unwrap_or_else(|| cost::expected(card, facts.needs, 0, entrant.output, field.now))
+    entrant.cost.unwrap_or_else(|| cost::of_row(facts.offers, entrant.row, facts.needs, entrant.output, field.now))
 }
 
 /// What comes of a check of a first answer.

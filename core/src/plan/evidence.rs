@@ -44,10 +44,8 @@ impl Evidence {
 
     /// The expected cost of an entrant's answer, without a cache.
     pub(super) fn cost_of(&self, entrant: &Entrant) -> Usd {
-        let expected = || {
-            let card = self.screening.offers().rows()[entrant.row as usize].card();
-            cost::expected(card, &self.needs, 0, entrant.output, self.snapshot.now())
-        };
+        let (offers, now) = (self.screening.offers(), self.snapshot.now());
+        let expected = || cost::of_row(offers, entrant.row, &self.needs, entrant.output, now);
         entrant.cost.unwrap_or_else(expected)
     }
 

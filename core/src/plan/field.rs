@@ -45,6 +45,9 @@ pub(super) struct Place {
     pub(super) pinned_cost: Option<Usd>,
 }
 
+/// An endpoint of which nothing is known.
+static IDLE: State = State { ready_at: Timestamp::EPOCH, load: 0, latency: None, queue: Queue::NONE };
+
 /// What matters of an endpoint's health.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct State {
@@ -68,7 +71,7 @@ pub(super) struct Field {
     pub(super) entrants: Vec<Entrant>,
     /// By offer.
     pub(super) places: Vec<Place>,
-    /// The health of every endpoint.
+    /// The health of every endpoint; empty where all are well and idle.
     states: Vec<State>,
     /// The best chance among the entrants.
     pub(super) best: f64,
@@ -114,8 +117,7 @@ fn price(field: &mut Field, offers: &Offers, snapshot: &Snapshot, needs: &Needs,
     let by_quality = settings.worth.is_none() && settings.spend_max.is_none();
     let bar = if by_quality { field.bar(settings) } else { 0.0 };
     for entrant in field.entrants.iter_mut().filter(|entrant| entrant.p_good >= bar) {
-        let card = offers.rows()[entrant.row as usize].card();
-        entrant.cost = Some(cost::expected(card, needs, 0, entrant.output, snapshot.now()));
+        entrant.cost = Some(cost::of_row(offers, entrant.row, needs, entrant.output, snapshot.now()));
     }
     let Some(pin) = snapshot.pin() else { return };
     let Some(row) = offers.find(&pin.model) else { return };
@@ -140,8 +142,9 @@ impl Field {
     }
 
     /// The health of a place's endpoint.
+    #[inline]
     pub(super) fn state(&self, place: &Place) -> &State {
-        &self.states[place.endpoint as usize]
+        self.states.get(place.endpoint as usize).unwrap_or(&IDLE)
     }
 
     /// The chance of a good answer that the quality aim asks for.
@@ -162,6 +165,9 @@ fn listed(screening: &Screening, settings: &Settings) -> Option<Vec<usize>> {
 
 /// The health and the queue of every endpoint. All lists are sorted by id, so one walk over them is enough.
 fn states(offers: &Offers, snapshot: &Snapshot) -> Vec<State> {
+    if snapshot.health().is_empty() && snapshot.queues().is_empty() {
+        return Vec::new();
+    }
     let mut known = snapshot.health().iter().peekable();
     let mut queues = snapshot.queues().iter().peekable();
     let state = |endpoint: &Arc<Endpoint>| {
@@ -173,7 +179,7 @@ fn states(offers: &Offers, snapshot: &Snapshot) -> Vec<State> {
                 let load = health.load().saturating_add(queue.wait.ms());
                 State { ready_at: health.ready_at(), load, latency: health.latency(), queue }
             }
-            None => State { ready_at: Timestamp::EPOCH, load: queue.wait.ms(), latency: None, queue },
+            None => State { load: queue.wait.ms(), queue, ..IDLE },
         }
     };
     offers.endpoints().iter().map(state).collect()

@@ -2,10 +2,15 @@
 //! take bytes alone.
 
 use super::Facts;
-use super::needs::Addressed;
+use super::needs::{Addressed, Needs};
 use super::refusal::{RuleName, Sink};
 use crate::model::{Api, Endpoint};
 use crate::request::ModelChoice;
+
+/// Whether something of a request is not for every format: where nothing is, no endpoint is refused.
+pub(super) fn matters(needs: &Needs) -> bool {
+    needs.formats != 0 || needs.uploads || needs.addressed != Addressed::default()
+}
 
 pub(super) fn check(facts: &Facts<'_>, endpoint: &Endpoint, out: &mut impl Sink) {
     if facts.needs.excludes(endpoint.api) {

@@ -116,6 +116,7 @@ impl Needs {
     }
 
     /// Prompt tokens to make room for: a quarter above the rough figure, since vocabularies differ, within the bound.
+    #[inline]
     pub fn input_tokens_likely_max(&self) -> u64 {
         (self.input_tokens + self.input_tokens / 4).saturating_add(16).min(self.input_tokens_max)
     }
@@ -150,8 +151,14 @@ impl Terms {
 
 /// Most prompt tokens at a model: the request's bound, or what its window holds of it.
 pub(crate) fn input_tokens_max(card: &ModelCard, needs: &Needs) -> u64 {
+    input_tokens_max_of(card.context_window, needs)
+}
+
+/// The same at a model with this window.
+#[inline]
+pub(crate) fn input_tokens_max_of(context_window: u64, needs: &Needs) -> u64 {
     let windows = needs.texts.map_or(1, |texts| texts.count.max(1));
-    needs.input_tokens_max.min(card.context_window.saturating_mul(windows))
+    needs.input_tokens_max.min(context_window.saturating_mul(windows))
 }
 
 /// What is asked for, held to what the model writes and to the room beside the prompt; at least one.
@@ -160,6 +167,7 @@ pub(crate) fn max_tokens(card: &ModelCard, needs: &Needs) -> u64 {
 }
 
 /// The same for a model with this window that writes at most so much.
+#[inline]
 pub(crate) fn max_tokens_of(context_window: u64, max_output: u64, needs: &Needs) -> u64 {
     let wanted = needs.max_tokens.unwrap_or(OUTPUT_TOKENS_DEFAULT);
     let room = context_window.saturating_sub(needs.input_tokens_likely_max());

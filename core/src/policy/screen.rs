@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::gate::Gate;
 use super::refusal::{Refusal, RuleSet};
 use super::{Admission, Facts, Model, Needs, Policy};
 use crate::request::Request;
@@ -24,18 +25,19 @@ pub struct Screening {
 /// Asks every rule about every endpoint of the snapshot, and about every model that an endpoint would let through: of a
 /// catalogue, most models have no key. `Screening::complete` asks about the others.
 pub fn screen(request: &Request, policy: &Policy, snapshot: &Snapshot, needs: &Needs) -> Screening {
-    let facts = Facts { request, policy, snapshot, needs };
+    let facts = Facts::new(request, policy, snapshot, needs);
     let offers = snapshot.offers();
     let places: Vec<RuleSet> = offers
         .endpoints()
         .iter()
-        .zip(snapshot.keys().of_sorted(offers.endpoints()))
+        .zip(snapshot.usable().iter())
         .map(|(endpoint, has_key)| {
             let mut verdict = RuleSet::default();
-            super::check_endpoint(&facts, endpoint, has_key, &mut verdict);
+            super::check_endpoint(&facts, endpoint, *has_key, &mut verdict);
             verdict
         })
         .collect();
+    let gate = Gate::of(&facts);
     let mut models = vec![RuleSet::default(); offers.rows().len()];
     let mut admitted = Vec::with_capacity(offers.offers().len());
     let mut last = None;
@@ -45,7 +47,10 @@ pub fn screen(request: &Request, policy: &Policy, snapshot: &Snapshot, needs: &N
         }
         let row = offer.row as usize;
         if last != Some(row) {
-            models[row] = of_model(&facts, offers.row_of(*offer));
+            let asked = &offers.rows()[row];
+            if !gate.passes(asked.brief()) {
+                models[row] = of_model(&facts, asked);
+            }
             last = Some(row);
         }
         if models[row].is_empty() {
@@ -98,7 +103,7 @@ impl Screening {
     /// Asks the rules about the models that were passed over too. `policy`, `snapshot` and `needs` must be those of the
     /// screening.
     pub fn complete(&mut self, policy: &Policy, snapshot: &Snapshot, needs: &Needs) {
-        let facts = Facts { request: &self.request, policy, snapshot, needs };
+        let facts = Facts::new(&self.request, policy, snapshot, needs);
         for (row, verdict) in self.offers.rows().iter().zip(&mut self.models) {
             let is_open = |at: usize| self.places[self.offers.offers()[at].endpoint as usize].is_empty();
             if !row.offers().any(is_open) {
@@ -120,7 +125,7 @@ impl Screening {
 
     /// The reasons against an offer, in words. `policy`, `snapshot` and `needs` must be those of the screening.
     pub fn refusals(&self, offer: usize, policy: &Policy, snapshot: &Snapshot, needs: &Needs) -> Vec<Refusal> {
-        let facts = Facts { request: &self.request, policy, snapshot, needs };
+        let facts = Facts::new(&self.request, policy, snapshot, needs);
         let offer = self.offers.offers()[offer];
         super::refusals(&facts, self.offers.row_of(offer).card(), self.offers.endpoint_of(offer))
     }

@@ -79,8 +79,13 @@ pub(super) struct Able {
 }
 
 impl Able {
-    pub(super) fn skill(&self, skill: Skill) -> f64 {
+    fn skill(&self, skill: Skill) -> f64 {
         f64::from(self.skills[skill as usize])
+    }
+
+    /// The same at work that needs these skills, with these shares.
+    pub(super) fn at(&self, skills: &[(Skill, f64)]) -> f64 {
+        skills.iter().map(|(skill, share)| self.skill(*skill) * share).sum()
     }
 
     /// How long its answers are against the common length.

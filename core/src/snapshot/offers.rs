@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::catalog::QuickPrice;
 use crate::id::ModelId;
 use crate::model::{Endpoint, ModelCard, Tier};
 use crate::snapshot::CapabilitySet;
@@ -50,7 +51,12 @@ impl Brief {
 
     /// Whether a price bounds the cost of `card`, whose brief this is.
     pub(crate) fn is_priced(&self, card: &ModelCard, now: Timestamp) -> bool {
-        (self.priced.0 <= now && now < self.priced.1) || card.prices.is_bounded(now)
+        self.is_surely_priced(now) || card.prices.is_bounded(now)
+    }
+
+    /// Whether a price bounds its cost, as far as that is known without a search.
+    pub(crate) fn is_surely_priced(&self, now: Timestamp) -> bool {
+        self.priced.0 <= now && now < self.priced.1
     }
 }
 
@@ -87,6 +93,8 @@ impl CardRow {
 #[derive(Clone, Debug, Default)]
 pub struct Offers {
     rows: Vec<CardRow>,
+    /// What most calls to each row's model cost, side by side.
+    prices: Vec<Option<QuickPrice>>,
     endpoints: Vec<Arc<Endpoint>>,
     offers: Vec<Offer>,
     names: BTreeMap<String, u32>,
@@ -124,6 +132,7 @@ impl Offers {
         let brief = Brief::of(&card);
         let offers = start..self.offers.len() as u32;
         self.names.insert(card.id.as_str().to_owned(), row);
+        self.prices.push(card.prices.quick());
         self.rows.push(CardRow { card, brief, offers });
     }
 
@@ -141,6 +150,12 @@ impl Offers {
     /// Every model, by id.
     pub fn rows(&self) -> &[CardRow] {
         &self.rows
+    }
+
+    /// What most calls to a row's model cost; `None` where that must be searched for.
+    #[inline]
+    pub(crate) fn quick_price(&self, row: u32) -> Option<&QuickPrice> {
+        self.prices[row as usize].as_ref()
     }
 
     /// Every endpoint, by id.

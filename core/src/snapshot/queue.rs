@@ -18,6 +18,9 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// Nobody.
+    pub(crate) const NONE: Queue = Queue { calls: 0, wait: Span::ZERO };
+
     /// Whether nobody is before a new call.
     pub fn is_empty(&self) -> bool {
         self.calls == 0
@@ -38,6 +41,11 @@ impl Queues {
         queues.sort_by(|a, b| a.0.cmp(&b.0));
         queues.dedup_by(|a, b| a.0 == b.0);
         Queues(Some(queues.into()))
+    }
+
+    /// Whether no endpoint has one.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Every endpoint that has one, by id.

@@ -16,7 +16,6 @@
 //! # }
 //! ```
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,9 +26,7 @@ use crate::id::{EndpointId, RequestId};
 use crate::learn::{Experience, Monitor, ShadowSettings, Source};
 use crate::ledger::{Scope, tags_of};
 use crate::model::ModelCard;
-use crate::plan::{
-    self, Candidate, CascadeSettings, CheckKind, Plan, PlannedCheck, PromiseState, Settings, StreamChecks,
-};
+use crate::plan::{self, Candidate, CheckKind, Plan, PlannedCheck, PromiseState, Settings, StreamChecks, World};
 use crate::policy::{Needs, Policy};
 use crate::provider::Provider;
 use crate::request::{Request, ServiceTier};
@@ -93,8 +90,10 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     offers: Arc<Offers>,
-    policy: Policy,
-    settings: Settings,
+    policy: Arc<Policy>,
+    settings: Arc<Settings>,
+    /// The same for a request that is asked directly: its answer is not to be checked, or checks another.
+    direct: Arc<Settings>,
     rules: attempt::Rules,
     scorer: Scorer,
     keys: Arc<Keys>,
@@ -298,25 +297,23 @@ impl Inner {
         self.decide_with(request, &needs, &self.settings)
     }
 
-    /// The settings of a request that is asked directly: its answer is not to be checked, or checks another.
-    fn direct(&self) -> Cow<'_, Settings> {
-        if self.settings.cascade.checks.is_empty() {
-            return Cow::Borrowed(&self.settings);
-        }
-        Cow::Owned(Settings { cascade: CascadeSettings::default(), ..self.settings.clone() })
-    }
-
     /// What happens to checks of this client's streams.
     fn stream_checks(&self) -> StreamChecks {
         let wanted = &self.settings.cascade;
         if wanted.checks.is_empty() { StreamChecks::Off } else { wanted.streams }
     }
 
-    fn decide_with(&self, request: &Request, needs: &Needs, settings: &Settings) -> Result<Plan, Error> {
+    fn decide_with(&self, request: &Request, needs: &Needs, settings: &Arc<Settings>) -> Result<Plan, Error> {
         self.decide_at(self.clock.now(), request, needs, settings)
     }
 
-    fn decide_at(&self, now: Timestamp, request: &Request, needs: &Needs, settings: &Settings) -> Result<Plan, Error> {
+    fn decide_at(
+        &self,
+        now: Timestamp,
+        request: &Request,
+        needs: &Needs,
+        settings: &Arc<Settings>,
+    ) -> Result<Plan, Error> {
         let mut snapshot = Snapshot::new(self.offers.clone(), now)
             .with_health(self.health())
             .with_queues(self.providers.queues())
@@ -332,21 +329,15 @@ impl Inner {
                 snapshot = snapshot.with_pin(pin);
             }
         }
-        let held = self.held(settings);
+        let settings = self.held(settings).map_or_else(|| settings.clone(), Arc::new);
         let experience = self.lessons.experience();
         let learnt = |gist: &Gist, card: &ModelCard, rating| match experience.is_empty() {
             true => rating,
             false => experience.adjust(gist, &card.id, rating),
         };
-        let plan = plan::decide_learnt(
-            request,
-            &self.policy,
-            &snapshot,
-            needs,
-            (&self.scorer, learnt),
-            held.as_ref().unwrap_or(settings),
-        );
-        plan.map_err(|refused| Error::Refused(Box::new(refused)))
+        let world = World { policy: self.policy.clone(), snapshot, settings };
+        plan::decide_in(world, request, needs, (&self.scorer, learnt))
+            .map_err(|refused| Error::Refused(Box::new(refused)))
     }
 
     /// Decides, and makes ready to try.
@@ -358,8 +349,8 @@ impl Inner {
         }
         let needs = Needs::of(request);
         let is_direct = mode == Mode::Stream && self.stream_checks() == StreamChecks::Off;
-        let settings = if is_direct { self.direct() } else { Cow::Borrowed(&self.settings) };
-        let plan = self.decide_at(now, request, &needs, &settings)?;
+        let settings = if is_direct { &self.direct } else { &self.settings };
+        let plan = self.decide_at(now, request, &needs, settings)?;
         let decided = Moment { now, at: Instant::now() };
         let decided_in = decided.at.duration_since(began);
         let mut rules = self.rules;

@@ -51,8 +51,10 @@ pub use settings::Settings;
 
 pub use crate::score::Rating;
 
+use baseline::Outsider;
 use cascade::Weighed;
 use evidence::Evidence;
+use field::Field;
 
 /// Decides by what the scorer makes of the request.
 ///
@@ -86,16 +88,40 @@ pub fn decide_learnt(
     judges: (&Scorer, impl Fn(&Gist, &ModelCard, Rating) -> Rating),
     settings: &Settings,
 ) -> Result<Plan, Refused> {
+    decide_in(World::of(policy, snapshot, settings), request, needs, judges)
+}
+
+/// What a decision looks at besides the request, as it is kept with the plan.
+pub(crate) struct World {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl World {
+    fn of(policy: &Policy, snapshot: &Snapshot, settings: &Settings) -> World {
+        World { policy: Arc::new(policy.clone()), snapshot: snapshot.clone(), settings: Arc::new(settings.clone()) }
+    }
+}
+
+/// The same as `decide_learnt` without a copy of what it looks at.
+pub(crate) fn decide_in(
+    world: World,
+    request: &Request,
+    needs: &Needs,
+    judges: (&Scorer, impl Fn(&Gist, &ModelCard, Rating) -> Rating),
+) -> Result<Plan, Refused> {
     let (scorer, learnt) = judges;
-    let screening = policy::screen(request, policy, snapshot, needs);
+    let screening = policy::screen(request, &world.policy, &world.snapshot, needs);
     let complexity = match screening.leaves_a_choice() {
         true => scorer.assess(request, needs),
         false => scorer.assess_signs(request, needs),
     };
     let rate = |row: usize, card: &ModelCard| {
-        learnt(complexity.gist(), card, complexity.rating_of(snapshot.offers(), row, card))
+        learnt(complexity.gist(), card, complexity.rating_of(world.snapshot.offers(), row, card))
     };
-    make(screening, policy, snapshot, needs, (rate, Some(&complexity)), settings)
+    let rated = Rated::by(rate, &screening, &world, needs);
+    make(screening, world, needs, Some(complexity), rated)
 }
 
 /// Decides by ratings of the caller's own: `rate` is asked once for each model that policy admits.
@@ -112,121 +138,140 @@ pub fn decide_rated(
     rate: impl Fn(&ModelCard) -> Rating,
     settings: &Settings,
 ) -> Result<Plan, Refused> {
+    let world = World::of(policy, snapshot, settings);
     let screening = policy::screen(request, policy, snapshot, needs);
-    make(screening, policy, snapshot, needs, (|_: usize, card: &ModelCard| rate(card), None), settings)
+    let rated = Rated::by(|_: usize, card: &ModelCard| rate(card), &screening, &world, needs);
+    make(screening, world, needs, None, rated)
 }
 
-/// Rates and orders; what the ratings were made from is kept for who asks.
+/// Every model that had to be rated.
+struct Rated {
+    field: Field,
+    outsider: Option<Outsider>,
+}
+
+impl Rated {
+    fn by(
+        rate: impl Fn(usize, &ModelCard) -> Rating,
+        screening: &Screening,
+        World { snapshot, settings, .. }: &World,
+        needs: &Needs,
+    ) -> Rated {
+        let field = field::gather(screening, snapshot, needs, settings, &rate);
+        let outsider = baseline::outsider(&field, screening.offers(), settings, &rate);
+        Rated { field, outsider }
+    }
+}
+
+/// Orders what was rated; what the ratings were made from is kept for who asks.
 fn make(
     screening: Screening,
-    policy: &Policy,
-    snapshot: &Snapshot,
+    world: World,
     needs: &Needs,
-    (rate, complexity): (impl Fn(usize, &ModelCard) -> Rating, Option<&Complexity>),
-    settings: &Settings,
+    complexity: Option<Complexity>,
+    Rated { field, outsider }: Rated,
 ) -> Result<Plan, Refused> {
-    let field = field::gather(&screening, snapshot, needs, settings, &rate);
-    let evidence = |field| Evidence {
-        screening,
-        policy: policy.clone(),
-        snapshot: snapshot.without_health(),
-        needs: *needs,
-        settings: settings.clone(),
-        complexity: complexity.cloned().map(Box::new),
-        field,
-    };
-    if field.entrants.is_empty() {
-        return Err(Refused::new(evidence(field)));
+    let World { policy, snapshot, settings } = world;
+    let snapshot = snapshot.without_health();
+    let evidence = Evidence { screening, policy, snapshot, needs: *needs, settings, complexity, field };
+    if evidence.field.entrants.is_empty() {
+        return Err(Refused::new(evidence));
     }
-    let picks = order::order(&field, snapshot.offers(), settings);
-    let evidence = evidence(field);
-    let is_direct = settings.cascade.checks.is_empty();
+    let picks = order::order(&evidence.field, evidence.screening.offers(), &evidence.settings);
+    let is_direct = evidence.settings.cascade.checks.is_empty();
     let (candidates, path) = match is_direct {
         true => (picks.iter().map(|pick| evidence.candidate(*pick)).collect(), None),
         false => cascade::decide(&evidence, &picks),
     };
-    let baseline = baseline::of(&evidence, &rate);
-    Ok(Plan { candidates, baseline, path, evidence: Arc::new(evidence) })
+    let baseline = baseline::of(&evidence, outsider);
+    Ok(Plan { made: Arc::new(Made { candidates, baseline, path, evidence }) })
 }
 
-/// Whom to ask, in order. Never empty.
+/// Whom to ask, in order. Never empty. Cheap to clone.
 #[derive(Clone)]
 pub struct Plan {
+    made: Arc<Made>,
+}
+
+struct Made {
     candidates: Vec<Candidate>,
     baseline: Option<Baseline>,
     /// The best cascade, and whether it is followed.
     path: Option<Box<Weighed>>,
-    evidence: Arc<Evidence>,
+    evidence: Evidence,
 }
 
 impl Plan {
     /// The cascade that is followed; `None` where the choice is asked directly.
     pub fn cascade(&self) -> Option<&Cascade> {
-        self.path.as_deref().filter(|path| path.is_taken).map(|path| &path.cascade)
+        self.made.path.as_deref().filter(|path| path.is_taken).map(|path| &path.cascade)
     }
 
     /// The likeliest of all admitted models to be good enough, whether it is a candidate or not.
     pub fn best(&self) -> Candidate {
-        cascade::best_candidate(&self.evidence)
+        cascade::best_candidate(&self.made.evidence)
     }
 
     /// Whether two good answers to the request look alike, so that agreement says something.
     pub fn is_comparable(&self) -> bool {
-        cascade::is_comparable(&self.evidence.needs, self.complexity().map(Complexity::kind))
+        cascade::is_comparable(&self.made.evidence.needs, self.complexity().map(Complexity::kind))
     }
 
     /// The candidates: the choice, then who stands in for it.
     pub fn candidates(&self) -> &[Candidate] {
-        &self.candidates
+        &self.made.candidates
     }
 
     /// The first candidate.
     pub fn choice(&self) -> &Candidate {
-        &self.candidates[0]
+        &self.made.candidates[0]
     }
 
     /// What savings are counted against; `None` where it has no price.
     pub fn baseline(&self) -> Option<&Baseline> {
-        self.baseline.as_ref()
+        self.made.baseline.as_ref()
     }
 
     /// The request.
     pub fn request(&self) -> &Request {
-        self.evidence.screening.request()
+        self.made.evidence.screening.request()
     }
 
     /// What the request demands.
     pub fn needs(&self) -> &Needs {
-        &self.evidence.needs
+        &self.made.evidence.needs
     }
 
     /// How hard the request was found to be; `None` where the caller brought its own ratings.
     pub fn complexity(&self) -> Option<&Complexity> {
-        self.evidence.complexity.as_deref()
+        self.made.evidence.complexity.as_ref()
     }
 
     /// How likely the score alone takes a candidate's answer to be good enough, before anything was learnt.
     #[cfg(feature = "client")]
     pub(crate) fn scored(&self, candidate: &Candidate) -> Option<f64> {
-        let offers = self.evidence.snapshot.offers();
+        let offers = self.made.evidence.snapshot.offers();
         self.complexity().map(|complexity| complexity.rating_of(offers, candidate.row, candidate.card()).p_good)
     }
 
     /// When the decision was made.
     pub fn at(&self) -> Timestamp {
-        self.evidence.snapshot.now()
+        self.made.evidence.snapshot.now()
     }
 
     /// The whole decision, for people and for machines. It is written now, which takes about a millisecond.
     pub fn explain(&self) -> Explanation {
-        explain::explain(self, &self.evidence)
+        explain::explain(self, &self.made.evidence)
     }
 }
 
 impl fmt::Debug for Plan {
     /// Names models and amounts, and never the request's text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan").field("candidates", &self.candidates).field("baseline", &self.baseline).finish()
+        f.debug_struct("Plan")
+            .field("candidates", &self.made.candidates)
+            .field("baseline", &self.made.baseline)
+            .finish()
     }
 }
 

@@ -71,8 +71,8 @@ impl Snapshot {
 
     /// The same without it. A plan holds what it took from the endpoints' health, and the client's book is changed in place
     /// only where nobody else holds it.
-    pub(crate) fn without_health(&self) -> Snapshot {
-        self.clone().with_health(UNKNOWN.clone())
+    pub(crate) fn without_health(self) -> Snapshot {
+        self.with_health(UNKNOWN.clone())
     }
 
     /// The same where calls wait at these endpoints.

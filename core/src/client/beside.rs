@@ -249,7 +249,7 @@ impl Judged<'_> {
         draft.model = ModelChoice::Only(self.judge.clone());
         let request = Request::try_from(draft).ok()?;
         let needs = Needs::of(&request);
-        inner.decide_with(&request, &needs, &inner.direct()).ok()
+        inner.decide_with(&request, &needs, &inner.direct).ok()
     }
 }
 

@@ -240,8 +240,7 @@ impl ClientBuilder {
         }
         let mut settings = self.settings.unwrap_or_else(|| self.config.settings());
         settings.cascade = self.cascade.unwrap_or(settings.cascade);
-        check_models(&settings, &offers)?;
-        check_cascade(&settings.cascade, &offers, &self.named_checks)?;
+        check_settings(&settings, &offers, &self.named_checks)?;
         let shadow = self.shadow.unwrap_or_else(|| self.config.shadow.settings());
         let pledge = self.pledge.or_else(|| self.config.promise.pledge());
         check_watch(&shadow, pledge, &offers)?;
@@ -257,8 +256,9 @@ impl ClientBuilder {
         let inner = Inner {
             usable: keys.of_sorted(offers.endpoints()).into(),
             keys: Arc::new(keys),
-            policy: self.policy.unwrap_or(self.config.policy.clone()),
-            settings,
+            policy: Arc::new(self.policy.unwrap_or(self.config.policy.clone())),
+            direct: Arc::new(direct(&settings)),
+            settings: Arc::new(settings),
             rules: self.rules.unwrap_or_else(|| self.config.rules()),
             scorer: Scorer::builtin().ready_for(&offers),
             providers,
@@ -279,6 +279,11 @@ impl ClientBuilder {
         };
         Ok(Client { inner: Arc::new(inner) })
     }
+}
+
+/// The same settings without checks.
+fn direct(settings: &Settings) -> Settings {
+    Settings { cascade: CascadeSettings::default(), ..settings.clone() }
 }
 
 /// The store that was given; else that of the settings, and its rules.
@@ -374,8 +379,12 @@ fn whole_key(endpoint: &Endpoint, text: String, read: impl Fn(&str) -> Option<St
     })
 }
 
-/// A model in the settings that nothing sells would never be chosen: better said at once.
-fn check_models(settings: &Settings, offers: &Offers) -> Result<(), Error> {
+/// A model in the settings that nothing sells would never be chosen: better said at once. Cascades are checked too.
+fn check_settings(
+    settings: &Settings,
+    offers: &Offers,
+    named_checks: &BTreeMap<String, Arc<dyn Check>>,
+) -> Result<(), Error> {
     let named = settings.models.iter().map(|model| ("router.models", model));
     let baseline = settings.baseline.iter().map(|model| ("router.baseline", model));
     for (key, model) in named.chain(baseline) {
@@ -388,7 +397,7 @@ fn check_models(settings: &Settings, offers: &Offers) -> Result<(), Error> {
             return Err(ConfigError::new(key, format!("no model is named '{model}': {advice}")).into());
         }
     }
-    Ok(())
+    check_cascade(&settings.cascade, offers, named_checks)
 }
 
 /// Checks that judges are on sale, and that named checks were given.

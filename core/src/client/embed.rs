@@ -201,7 +201,7 @@ async fn one(client: &Client, asked: &EmbedRequest, texts: &Request) -> Result<E
     let needs = Needs::of_embedding(texts);
     let moment = inner.moment();
     let now = moment.now;
-    let plan = inner.decide_at(now, texts, &needs, &inner.direct())?;
+    let plan = inner.decide_at(now, texts, &needs, &inner.direct)?;
     let rules = crate::attempt::Rules { check: false, ..inner.rules };
     let (id, seed) = inner.ids.next(now);
     let mut attempts = Attempts::new(id, plan, rules, now, seed);

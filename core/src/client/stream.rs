@@ -219,7 +219,7 @@ async fn rest(client: Client, mut attempts: Attempts, request: Request, cost: Us
     let needs = Needs::of(&request);
     let moment = inner.moment();
     let now = moment.now;
-    let Ok(plan) = inner.decide_at(now, &request, &needs, &inner.direct()) else { return Ok(None) };
+    let Ok(plan) = inner.decide_at(now, &request, &needs, &inner.direct) else { return Ok(None) };
     let mut run = Run::new(inner, &needs, moment);
     run.cost = cost;
     let step = attempts.resume(plan, now, &inner.health());

@@ -6,10 +6,11 @@ use crate::id::ModelId;
 use crate::model::ModelCard;
 use crate::money::Usd;
 use crate::policy::max_tokens;
+use crate::snapshot::Offers;
 
 use super::evidence::Evidence;
-use super::field::{Entrant, within};
-use super::{Rating, cost};
+use super::field::{Entrant, Field, within};
+use super::{Rating, Settings, cost};
 
 /// The model that one would ask without a router, and what its answer to this request is expected to cost.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,22 +32,45 @@ impl Baseline {
     }
 }
 
+/// A model that the settings name and that may not be asked this request.
+pub(super) struct Outsider {
+    row: usize,
+    rating: Rating,
+}
+
+/// The model that the settings name, rated, where the field is without it.
+pub(super) fn outsider(
+    field: &Field,
+    offers: &Offers,
+    settings: &Settings,
+    rate: &impl Fn(usize, &ModelCard) -> Rating,
+) -> Option<Outsider> {
+    let row = offers.find(settings.baseline.as_ref()?)?;
+    let is_inside = field.entrants.iter().any(|entrant| entrant.row as usize == row);
+    (!is_inside).then(|| Outsider { row, rating: rate(row, offers.rows()[row].card()) })
+}
+
 /// The one that the settings name; else, among the admitted models of the highest tier, the likeliest to be good
 /// enough, of equals the dearest.
-pub(super) fn of(evidence: &Evidence, rate: &impl Fn(usize, &ModelCard) -> Rating) -> Option<Baseline> {
+pub(super) fn of(evidence: &Evidence, outsider: Option<Outsider>) -> Option<Baseline> {
     let offers = evidence.screening.offers();
+    if let Some(outsider) = outsider {
+        return of_outsider(evidence, outsider);
+    }
     let Some(row) = evidence.settings.baseline.as_ref().and_then(|model| offers.find(model)) else {
         return strongest(evidence);
     };
-    if let Some(entrant) = evidence.field.entrants.iter().find(|entrant| entrant.row as usize == row) {
-        return Some(of_entrant(evidence, entrant));
-    }
-    let card = offers.rows()[row].card();
-    if !card.prices.is_bounded(evidence.snapshot.now()) {
+    let named = evidence.field.entrants.iter().find(|entrant| entrant.row as usize == row);
+    named.map(|entrant| of_entrant(evidence, entrant))
+}
+
+fn of_outsider(evidence: &Evidence, Outsider { row, rating }: Outsider) -> Option<Baseline> {
+    let (card, now) = (evidence.screening.offers().rows()[row].card(), evidence.snapshot.now());
+    if !card.prices.is_bounded(now) {
         return None;
     }
-    let output = within(rate(row, card), max_tokens(card, &evidence.needs)).output_tokens;
-    let expected_cost = cost::expected(card, &evidence.needs, 0, output, evidence.snapshot.now());
+    let output = within(rating, max_tokens(card, &evidence.needs)).output_tokens;
+    let expected_cost = cost::expected(card, &evidence.needs, 0, output, now);
     Some(Baseline { card: card.clone(), p_good: None, expected_output: output, expected_cost })
 }
 

@@ -377,7 +377,7 @@ pub(super) fn decide(evidence: &Evidence, picks: &[Pick]) -> (Vec<Candidate>, Op
 }
 
 fn best(evidence: &Evidence, direct: Pick) -> Option<Path> {
-    let (needs, settings) = (&evidence.needs, &evidence.settings);
+    let (needs, settings) = (&evidence.needs, &*evidence.settings);
     if needs.answers > 1 {
         return None;
     }
@@ -390,7 +390,7 @@ fn best(evidence: &Evidence, direct: Pick) -> Option<Path> {
         judged.max_tokens = None;
         Some(cost::expected(row.card(), &judged, 0, JUDGE_OUTPUT_TOKENS, evidence.snapshot.now()))
     };
-    let kind = evidence.complexity.as_deref().map(crate::score::Complexity::kind);
+    let kind = evidence.complexity.as_ref().map(crate::score::Complexity::kind);
     let facts = Facts { offers: evidence.screening.offers(), needs, settings, kind, judge: &judge };
     weigh(&evidence.field, &facts, direct)
 }

@@ -1,5 +1,7 @@
 //! What a decision was made from: kept with it, so that the reasons can be written when somebody asks.
 
+use std::sync::Arc;
+
 use crate::id::ModelId;
 use crate::money::Usd;
 use crate::policy::{Needs, Policy, Screening, Terms};
@@ -13,12 +15,11 @@ use super::{Candidate, Settings, cost};
 /// The inputs, and the field as it stood.
 pub(super) struct Evidence {
     pub(super) screening: Screening,
-    pub(super) policy: Policy,
+    pub(super) policy: Arc<Policy>,
     pub(super) snapshot: Snapshot,
     pub(super) needs: Needs,
-    pub(super) settings: Settings,
-    /// Large, and so in a place of its own.
-    pub(super) complexity: Option<Box<Complexity>>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) complexity: Option<Complexity>,
     pub(super) field: Field,
 }
 

@@ -294,7 +294,7 @@ pub(super) fn explain(plan: &Plan, evidence: &Evidence) -> Explanation {
         }),
         aim: aim(evidence),
         promise: evidence.settings.promise,
-        cascade: plan.path.as_deref().map(Weighed::line),
+        cascade: plan.made.path.as_deref().map(Weighed::line),
         candidates: plan.candidates().iter().enumerate().map(|(at, candidate)| line(plan, at, candidate)).collect(),
         passed_over: passed_over(plan, evidence),
         refused: refused(evidence),
@@ -343,7 +343,7 @@ fn line(plan: &Plan, at: usize, candidate: &Candidate) -> CandidateLine {
         expected_cost: candidate.expected_cost,
         reserve: candidate.terms.reserve,
         rests_until: Some(candidate.ready_at).filter(|ready_at| *ready_at > plan.at()),
-        queue: Some(plan.evidence.snapshot.queues().of(&endpoint.id)).filter(|queue| !queue.is_empty()),
+        queue: Some(plan.made.evidence.snapshot.queues().of(&endpoint.id)).filter(|queue| !queue.is_empty()),
     }
 }
 

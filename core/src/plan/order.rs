@@ -86,6 +86,10 @@ impl Seat {
 /// Up to `1 + fallbacks_max` places, in order.
 pub(super) fn order(field: &Field, offers: &Offers, settings: &Settings) -> Vec<Pick> {
     let goal = Goal::of(field, settings);
+    if let [only] = &*field.places {
+        let entrant = &field.entrants[only.entrant as usize];
+        return vec![Pick { place: 0, is_good_enough: goal.is_met(entrant, only) }];
+    }
     let count = settings.fallbacks_max.saturating_add(1).min(field.places.len());
     let mut table = Table { field, goal: &goal, waiting: seats(field, settings, &goal), seen: Vec::new() };
     let mut picks: Vec<Pick> = Vec::with_capacity(count);

@@ -321,7 +321,7 @@ proptest! {
 fn an_explanation_names_every_model_once_or_says_where_it_is_refused() {
     let plan = Case::new("regions=us,eu difficulty=0.3").decide().unwrap();
     let explanation = plan.explain();
-    for row in plan.evidence.screening.offers().rows() {
+    for row in plan.made.evidence.screening.offers().rows() {
         let id = &row.card().id;
         let asked = explanation.candidates.iter().any(|line| line.model == *id);
         let passed = explanation.passed_over.iter().any(|line| line.model == *id);

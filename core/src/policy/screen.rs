@@ -14,10 +14,8 @@ use crate::snapshot::{CardRow, Offers, Snapshot};
 pub struct Screening {
     request: Request,
     offers: Arc<Offers>,
-    /// What refuses each endpoint.
-    places: Vec<RuleSet>,
-    /// What refuses each model, where it was looked at.
-    models: Vec<RuleSet>,
+    /// What refuses each endpoint, and behind these what refuses each model, where it was looked at.
+    verdicts: Vec<RuleSet>,
     /// The offers that nothing refuses, by position.
     admitted: Vec<u32>,
 }
@@ -27,18 +25,12 @@ pub struct Screening {
 pub fn screen(request: &Request, policy: &Policy, snapshot: &Snapshot, needs: &Needs) -> Screening {
     let facts = Facts::new(request, policy, snapshot, needs);
     let offers = snapshot.offers();
-    let places: Vec<RuleSet> = offers
-        .endpoints()
-        .iter()
-        .zip(snapshot.usable().iter())
-        .map(|(endpoint, has_key)| {
-            let mut verdict = RuleSet::default();
-            super::check_endpoint(&facts, endpoint, *has_key, &mut verdict);
-            verdict
-        })
-        .collect();
+    let mut verdicts = vec![RuleSet::default(); offers.endpoints().len() + offers.rows().len()];
+    let (places, models) = verdicts.split_at_mut(offers.endpoints().len());
+    for ((endpoint, has_key), verdict) in offers.endpoints().iter().zip(snapshot.usable().iter()).zip(&mut *places) {
+        super::check_endpoint(&facts, endpoint, *has_key, verdict);
+    }
     let gate = Gate::of(&facts);
-    let mut models = vec![RuleSet::default(); offers.rows().len()];
     let mut admitted = Vec::with_capacity(offers.offers().len());
     let mut last = None;
     for (at, offer) in offers.offers().iter().enumerate() {
@@ -57,7 +49,7 @@ pub fn screen(request: &Request, policy: &Policy, snapshot: &Snapshot, needs: &N
             admitted.push(at as u32);
         }
     }
-    Screening { request: request.clone(), offers: offers.clone(), places, models, admitted }
+    Screening { request: request.clone(), offers: offers.clone(), verdicts, admitted }
 }
 
 fn of_model(facts: &Facts<'_>, row: &CardRow) -> RuleSet {
@@ -97,15 +89,17 @@ impl Screening {
     /// The rules that refuse an offer: all of them after `complete`, those of its endpoint at least before.
     pub fn verdict(&self, offer: usize) -> RuleSet {
         let offer = self.offers.offers()[offer];
-        self.models[offer.row as usize].with(self.places[offer.endpoint as usize])
+        let model = self.offers.endpoints().len() + offer.row as usize;
+        self.verdicts[model].with(self.verdicts[offer.endpoint as usize])
     }
 
     /// Asks the rules about the models that were passed over too. `policy`, `snapshot` and `needs` must be those of the
     /// screening.
     pub fn complete(&mut self, policy: &Policy, snapshot: &Snapshot, needs: &Needs) {
         let facts = Facts::new(&self.request, policy, snapshot, needs);
-        for (row, verdict) in self.offers.rows().iter().zip(&mut self.models) {
-            let is_open = |at: usize| self.places[self.offers.offers()[at].endpoint as usize].is_empty();
+        let (places, models) = self.verdicts.split_at_mut(self.offers.endpoints().len());
+        for (row, verdict) in self.offers.rows().iter().zip(models) {
+            let is_open = |at: usize| places[self.offers.offers()[at].endpoint as usize].is_empty();
             if !row.offers().any(is_open) {
                 *verdict = of_model(&facts, row);
             }

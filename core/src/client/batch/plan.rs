@@ -112,7 +112,7 @@ struct Placed {
 fn place(client: &Client, id: &BatchId, number: usize, wanted: Wanted, now: Timestamp) -> Result<Placed, Error> {
     let refused = |error: Error| Error::from(BatchError::Item { number, error: Box::new(error) });
     let (request, needs) = asked(&wanted).map_err(refused)?;
-    let plan = client.inner.decide_with(&request, &needs, &client.inner.direct()).map_err(refused)?;
+    let plan = client.inner.decide_with(&request, &needs, &client.inner.direct).map_err(refused)?;
     let port = |candidate: &Candidate| client.inner.providers.port(&candidate.endpoint().id);
     let found = plan.candidates().iter().find_map(|candidate| port(candidate).map(|port| (candidate, port)));
     let Some((candidate, port)) = found else {

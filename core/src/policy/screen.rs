@@ -42,6 +42,9 @@ pub fn screen(request: &Request, policy: &Policy, snapshot: &Snapshot, needs: &N
             let asked = &offers.rows()[row];
             if !gate.passes(asked.brief()) {
                 models[row] = of_model(&facts, asked);
+            } else {
+                // As with endpoints: what passes by the short way is no rule's to refuse.
+                debug_assert!(of_model(&facts, asked).is_empty(), "{} passes and is refused", asked.card().id);
             }
             last = Some(row);
         }

@@ -31,7 +31,7 @@ use crate::policy::{Needs, Policy};
 use crate::provider::Provider;
 use crate::request::{Request, ServiceTier};
 use crate::score::{Gist, Scorer};
-use crate::snapshot::{HealthBook, Keys, Offers, Snapshot};
+use crate::snapshot::{HealthBook, Keys, Offers, Snapshot, Usable};
 use crate::store::Store;
 use crate::time::Timestamp;
 use crate::wire::Mode;
@@ -97,8 +97,8 @@ struct Inner {
     rules: attempt::Rules,
     scorer: Scorer,
     keys: Arc<Keys>,
-    /// Which of the offers' endpoints have one.
-    usable: Arc<[bool]>,
+    /// What they open of the offers.
+    usable: Arc<Usable>,
     providers: Providers,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,

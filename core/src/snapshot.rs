@@ -3,7 +3,6 @@
 //! A snapshot is a value: the same one gives the same decision, today and in a replay. It is cheap to clone, since all
 //! that is large is shared. Nothing here asks a clock, a store or the environment; the client fills it in.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
@@ -39,8 +38,8 @@ pub struct Snapshot {
     health: Arc<HealthBook>,
     queues: Queues,
     keys: Arc<Keys>,
-    /// Which of the offers' endpoints have one, where that was worked out before.
-    usable: Option<Arc<[bool]>>,
+    /// What they open of the offers, where that was worked out before.
+    usable: Option<Arc<Usable>>,
     headroom: Arc<[Headroom]>,
     tier_cap: Option<TierCap>,
     pin: Option<Pin>,
@@ -87,9 +86,9 @@ impl Snapshot {
         self
     }
 
-    /// The same with these keys, of which it is known which endpoints of the offers they open: what `Keys::of_sorted` says.
+    /// The same with these keys, of which it is known what of the offers they open.
     #[cfg(feature = "client")]
-    pub(crate) fn with_usable(mut self, keys: Arc<Keys>, usable: Arc<[bool]>) -> Snapshot {
+    pub(crate) fn with_usable(mut self, keys: Arc<Keys>, usable: Arc<Usable>) -> Snapshot {
         (self.keys, self.usable) = (keys, Some(usable));
         self
     }
@@ -132,12 +131,9 @@ impl Snapshot {
         &self.keys
     }
 
-    /// Which of the offers' endpoints can be called, in their order.
-    pub(crate) fn usable(&self) -> Cow<'_, [bool]> {
-        match &self.usable {
-            Some(usable) => Cow::Borrowed(usable),
-            None => Cow::Owned(self.keys.of_sorted(self.offers.endpoints())),
-        }
+    /// What the keys open of the offers.
+    pub(crate) fn usable(&self) -> Arc<Usable> {
+        self.usable.clone().unwrap_or_else(|| Arc::new(Usable::of(&self.keys, &self.offers)))
     }
 
     /// What each budget has left.
@@ -184,7 +180,7 @@ impl Keys {
     }
 
     /// The same as `has` of each endpoint, of a list that is sorted by id: one walk over both instead of a search for each.
-    pub(crate) fn of_sorted(&self, endpoints: &[Arc<Endpoint>]) -> Vec<bool> {
+    fn of_sorted(&self, endpoints: &[Arc<Endpoint>]) -> Vec<bool> {
         let Keys::Only(usable) = self else { return vec![true; endpoints.len()] };
         let mut usable = usable.iter().peekable();
         let has = |endpoint: &Arc<Endpoint>| {
@@ -200,6 +196,24 @@ impl Keys {
             Keys::All => true,
             Keys::Only(usable) => usable.contains(endpoint),
         }
+    }
+}
+
+/// What keys open of the offers: worked out once by who decides often, since most of a catalogue has no key.
+#[derive(Debug)]
+pub(crate) struct Usable {
+    /// Whether each endpoint can be called, in the order of the offers' endpoints.
+    pub(crate) endpoints: Vec<bool>,
+    /// The offers at these, by position, in order.
+    pub(crate) offers: Vec<u32>,
+}
+
+impl Usable {
+    pub(crate) fn of(keys: &Keys, offers: &Offers) -> Usable {
+        let endpoints = keys.of_sorted(offers.endpoints());
+        let open = |at: &u32| endpoints[offers.offers()[*at as usize].endpoint as usize];
+        let open = (0..offers.offers().len() as u32).filter(open).collect();
+        Usable { endpoints, offers: open }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::provider::Provider;
 use crate::score::Scorer;
 use crate::secrets::{Keyring, Secret};
-use crate::snapshot::{HealthBook, HealthRules, Keys, Offers};
+use crate::snapshot::{HealthBook, HealthRules, Keys, Offers, Usable};
 use crate::store::Store;
 use crate::transport::Transport;
 
@@ -254,7 +254,7 @@ impl ClientBuilder {
         let (store, rules) = open_store(self.store, &self.config)?;
         let alerts = start_alerts(ears(self.on_alert, &self.config)?, &store, &clock, rules)?;
         let inner = Inner {
-            usable: keys.of_sorted(offers.endpoints()).into(),
+            usable: Arc::new(Usable::of(&keys, &offers)),
             keys: Arc::new(keys),
             policy: Arc::new(self.policy.unwrap_or(self.config.policy.clone())),
             direct: Arc::new(direct(&settings)),

@@ -105,51 +105,54 @@ pub(super) fn order(field: &Field, offers: &Offers, settings: &Settings) -> Vec<
 }
 
 /// Every place, so that the next that may be the best is found without looking at the others.
-fn seats(field: &Field, settings: &Settings, goal: &Goal) -> Queue {
-    let seat = |(at, place): (usize, &Place)| {
+fn seats<'a>(field: &'a Field, settings: &'a Settings, goal: &'a Goal) -> Queue<impl Fn(usize) -> Seat + 'a> {
+    let seat = move |at: usize| {
+        let place = &field.places[at];
         let entrant = &field.entrants[place.entrant as usize];
         let is_good_enough = goal.is_met(entrant, place);
         let merit_most = goal.merit(entrant, place, is_good_enough, 1.0, true);
         Seat::new(class(field, settings, place, is_good_enough), merit_most, at as u32)
     };
-    Queue::new(field.places.iter().enumerate().map(seat).collect())
+    Queue::new(field.places.len(), seat)
 }
 
 /// Most seats that are put in order at once: more than nearly every plan looks at.
 const FRONT_MAX: usize = 12;
 
-/// Seats to be had from the greatest down. Only the first few are in order, since it seldom comes to the others.
-struct Queue {
-    seats: Vec<Seat>,
+/// Seats to be had from the greatest down. Only the first few are kept and in order, since it seldom comes to the others:
+/// then all are made again.
+struct Queue<F> {
+    count: usize,
+    seat: F,
     /// The next ones, the greatest last.
     front: Vec<Seat>,
     /// Whether `front` holds all that are left.
     is_whole: bool,
 }
 
-impl Queue {
-    fn new(seats: Vec<Seat>) -> Queue {
+impl<F: Fn(usize) -> Seat> Queue<F> {
+    fn new(count: usize, seat: F) -> Queue<F> {
         let mut front: Vec<Seat> = Vec::with_capacity(FRONT_MAX + 1);
-        for seat in &seats {
-            if front.len() == FRONT_MAX && *seat < front[0] {
+        for seat in (0..count).map(&seat) {
+            if front.len() == FRONT_MAX && seat < front[0] {
                 continue;
             }
             // Few come this far.
-            let at = front.partition_point(|other| other < seat);
-            front.insert(at, *seat);
+            let at = front.partition_point(|other| *other < seat);
+            front.insert(at, seat);
             if front.len() > FRONT_MAX {
                 front.remove(0);
             }
         }
-        let is_whole = front.len() == seats.len();
-        Queue { seats, front, is_whole }
+        let is_whole = front.len() == count;
+        Queue { count, seat, front, is_whole }
     }
 
     fn peek(&mut self) -> Option<&Seat> {
         if self.front.is_empty() && !self.is_whole {
-            self.seats.sort_unstable();
-            self.seats.truncate(self.seats.len() - FRONT_MAX);
-            self.front = std::mem::take(&mut self.seats);
+            self.front = (0..self.count).map(&self.seat).collect();
+            self.front.sort_unstable();
+            self.front.truncate(self.count - FRONT_MAX);
             self.is_whole = true;
         }
         self.front.last()
@@ -162,16 +165,16 @@ impl Queue {
 }
 
 /// Who is left to be taken.
-struct Table<'a> {
+struct Table<'a, F> {
     field: &'a Field,
     goal: &'a Goal,
     /// Not looked at yet.
-    waiting: Queue,
+    waiting: Queue<F>,
     /// Looked at and not taken so far: few, since a look ends where nobody who waits can be better.
     seen: Vec<Seat>,
 }
 
-impl Table<'_> {
+impl<F: Fn(usize) -> Seat> Table<'_, F> {
     /// Takes the best seat that is left.
     fn take_best(&mut self, comes: &[f64], is_first: bool, may_fall_below: bool) -> Option<Seat> {
         let mut best: Option<(Rank, usize)> = None;
@@ -283,7 +286,8 @@ mod tests {
         for count in [0, 1, FRONT_MAX - 1, FRONT_MAX, FRONT_MAX + 1, 500] {
             let known = |at: usize| ((at * 7 % 5) as u8, merits[at * 13 % merits.len()], at as u32);
             let mut want: Vec<_> = (0..count).map(known).collect();
-            let mut queue = Queue::new(want.iter().map(|(class, merit, at)| Seat::new(*class, *merit, *at)).collect());
+            let seats: Vec<Seat> = want.iter().map(|(class, merit, at)| Seat::new(*class, *merit, *at)).collect();
+            let mut queue = Queue::new(count, |at| seats[at]);
             want.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
             for (class, merit, at) in want {
                 let seat = queue.pop().unwrap();

@@ -27,13 +27,15 @@ pub fn screen(request: &Request, policy: &Policy, snapshot: &Snapshot, needs: &N
     let offers = snapshot.offers();
     let mut verdicts = vec![RuleSet::default(); offers.endpoints().len() + offers.rows().len()];
     let (places, models) = verdicts.split_at_mut(offers.endpoints().len());
-    for ((endpoint, has_key), verdict) in offers.endpoints().iter().zip(snapshot.usable().iter()).zip(&mut *places) {
+    let usable = snapshot.usable();
+    for ((endpoint, has_key), verdict) in offers.endpoints().iter().zip(&usable.endpoints).zip(&mut *places) {
         super::check_endpoint(&facts, endpoint, *has_key, verdict);
     }
     let gate = Gate::of(&facts);
-    let mut admitted = Vec::with_capacity(offers.offers().len());
+    let mut admitted = Vec::with_capacity(usable.offers.len());
     let mut last = None;
-    for (at, offer) in offers.offers().iter().enumerate() {
+    for at in &usable.offers {
+        let offer = offers.offers()[*at as usize];
         if !places[offer.endpoint as usize].is_empty() {
             continue;
         }
@@ -49,7 +51,7 @@ pub fn screen(request: &Request, policy: &Policy, snapshot: &Snapshot, needs: &N
             last = Some(row);
         }
         if models[row].is_empty() {
-            admitted.push(at as u32);
+            admitted.push(*at);
         }
     }
     Screening { request: request.clone(), offers: offers.clone(), verdicts, admitted }

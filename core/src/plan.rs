@@ -124,7 +124,8 @@ pub(crate) fn decide_in(
     make(screening, world, needs, Some(complexity), rated)
 }
 
-/// Decides by ratings of the caller's own: `rate` is asked once for each model that policy admits.
+/// Decides by ratings of the caller's own: `rate` is asked once for each model that policy admits, and for the baseline that
+/// the settings name.
 ///
 /// `needs` are those of this request.
 ///

@@ -89,6 +89,7 @@ impl Snapshot {
     /// The same with these keys, of which it is known what of the offers they open.
     #[cfg(feature = "client")]
     pub(crate) fn with_usable(mut self, keys: Arc<Keys>, usable: Arc<Usable>) -> Snapshot {
+        assert_eq!(usable.endpoints.len(), self.offers.endpoints().len(), "they are of the same offers");
         (self.keys, self.usable) = (keys, Some(usable));
         self
     }

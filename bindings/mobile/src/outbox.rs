@@ -11,9 +11,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use serde_json::value::RawValue;
 use tierway_bindings::Failure;
 
 /// Most requests that are kept: beyond, the app is told, since a user no longer waits for so many.
@@ -45,13 +44,13 @@ pub struct Letter {
     pub outcome: Option<String>,
 }
 
-/// A line of the file.
+/// A line of the file. Requests and outcomes are JSON within its texts, so that they come back as they were given.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
     Put {
         id: u64,
-        request: Box<RawValue>,
+        request: String,
     },
     Begin {
         id: u64,
@@ -62,7 +61,7 @@ enum Line {
     Done {
         id: u64,
         failed: bool,
-        outcome: Box<RawValue>,
+        outcome: String,
     },
     Forget {
         id: u64,
@@ -74,9 +73,9 @@ enum Line {
 }
 
 struct Kept {
-    request: Box<RawValue>,
+    request: String,
     state: LetterState,
-    outcome: Option<Box<RawValue>>,
+    outcome: Option<String>,
 }
 
 struct State {
@@ -119,8 +118,9 @@ impl Outbox {
 
     /// Keeps a request.
     pub(crate) fn put(&self, request: &str) -> Result<u64, Failure> {
-        let request = RawValue::from_string(request.to_owned())
+        serde_json::from_str::<IgnoredAny>(request)
             .map_err(|_| Failure::new("invalid_request", "request: it is not JSON"))?;
+        let request = request.to_owned();
         let mut state = self.lock();
         if state.kept.len() >= LETTERS_MAX || state.bytes >= BYTES_MAX {
             let text = format!("the outbox holds {} requests: deliver them, or forget some", state.kept.len());
@@ -136,7 +136,7 @@ impl Outbox {
     pub(crate) fn begin(&self, after: u64) -> Result<Option<(u64, String)>, Failure> {
         let mut state = self.lock();
         let waits = state.kept.range(after + 1..).find(|(_, kept)| kept.state == LetterState::Waiting);
-        let Some((id, request)) = waits.map(|(id, kept)| (*id, kept.request.get().to_owned())) else { return Ok(None) };
+        let Some((id, request)) = waits.map(|(id, kept)| (*id, kept.request.clone())) else { return Ok(None) };
         self.write(&mut state, Line::Begin { id })?;
         Ok(Some((id, request)))
     }
@@ -153,9 +153,8 @@ impl Outbox {
             Ok(response) => format!("{{\"value\":{response}}}"),
             Err(failure) => format!("{{\"error\":{}}}", failure.to_json()),
         };
-        let outcome_json = RawValue::from_string(text).expect("responses and failures are JSON");
         let mut state = self.lock();
-        self.write(&mut state, Line::Done { id, failed: outcome.is_err(), outcome: outcome_json })
+        self.write(&mut state, Line::Done { id, failed: outcome.is_err(), outcome: text })
     }
 
     /// Sends a request again whose fate is not known, or that failed.
@@ -173,11 +172,7 @@ impl Outbox {
 
     /// All that is kept, oldest first.
     pub(crate) fn letters(&self) -> Vec<Letter> {
-        let letter = |(id, kept): (&u64, &Kept)| Letter {
-            id: *id,
-            state: kept.state,
-            outcome: kept.outcome.as_ref().map(|outcome| outcome.get().to_owned()),
-        };
+        let letter = |(id, kept): (&u64, &Kept)| Letter { id: *id, state: kept.state, outcome: kept.outcome.clone() };
         self.lock().kept.iter().map(letter).collect()
     }
 
@@ -226,7 +221,7 @@ impl Line {
 
     /// Lines about what is not there are of no effect.
     fn apply(self, kept: &mut BTreeMap<u64, Kept>) {
-        let mut set = |id: u64, state: LetterState, outcome: Option<Box<RawValue>>| {
+        let mut set = |id: u64, state: LetterState, outcome: Option<String>| {
             if let Some(kept) = kept.get_mut(&id) {
                 kept.state = state;
                 kept.outcome = outcome;
@@ -250,11 +245,6 @@ impl Line {
 
 fn text_of(line: &Line) -> String {
     let mut text = serde_json::to_string(line).expect("a line has text keys");
-    // JSON of others may be written over several lines.
-    if text.contains('\n') {
-        let value: Value = serde_json::from_str(&text).expect("it was written just now");
-        text = value.to_string();
-    }
     text.push('\n');
     text
 }

@@ -20,8 +20,9 @@ pub struct Screening {
     admitted: Vec<u32>,
 }
 
-/// Asks every rule about every endpoint of the snapshot, and about every model that an endpoint would let through: of a
-/// catalogue, most models have no key. `Screening::complete` asks about the others.
+/// Asks the rules about every endpoint of the snapshot, and about every model that an endpoint would let through, but for what
+/// a few comparisons show that none refuses: of a catalogue, most models have no key, and most others are open to all.
+/// `Screening::complete` asks about the models that were passed over.
 pub fn screen(request: &Request, policy: &Policy, snapshot: &Snapshot, needs: &Needs) -> Screening {
     let facts = Facts::new(request, policy, snapshot, needs);
     let offers = snapshot.offers();

@@ -120,7 +120,6 @@ impl HttpProvider {
 }
 
 /// Signs for AWS; the key is `ACCESS_KEY:SECRET_KEY` or `ACCESS_KEY:SECRET_KEY:SESSION_TOKEN`.
-#[cold]
 pub(super) fn sign_for_aws(
     call: &Call,
     service: &str,

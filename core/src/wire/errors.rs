@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::json::{self, Counts};
+use super::json;
 use super::{Headers, HttpResponse};
 use crate::error::{Kind, ProviderError, Retry};
 use crate::limits::{ERROR_BODY_BYTES_MAX, RETRY_AFTER_MAX};
@@ -52,7 +52,7 @@ impl Complaint {
     }
 
     fn flat(error: &Value, message: String) -> Complaint {
-        let word = |name: &str| error.decimal(&[name]);
+        let word = |name: &str| json::decimal(error, &[name]);
         let code = word("code").or_else(|| word("raw_status_code"));
         let numeric = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<u16>().ok());
         let status = numeric(&code).or_else(|| numeric(&word("status"))).filter(|code| (400..600).contains(code));
@@ -128,7 +128,6 @@ fn stand_in(body: &[u8], status: u16) -> String {
 }
 
 /// The error inside an answer whose status was 200: in a unary body or in a stream.
-#[cold]
 pub fn of_body(body: &Value, status: u16, headers: &Headers) -> Option<ProviderError> {
     let complaint = Complaint::read(body)?;
     let stated = complaint.status.unwrap_or(status);

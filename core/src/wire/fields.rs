@@ -22,7 +22,7 @@ pub(super) fn read<'de, T: Fields<'de>>(body: &'de [u8]) -> Option<T> {
 }
 
 /// A text, borrowed where it can be.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Borrowed<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 struct Sorter<T>(PhantomData<T>);

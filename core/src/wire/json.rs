@@ -4,9 +4,11 @@ use serde_json::{Map, Value};
 
 use crate::error::ProviderError;
 
+mod copy;
 mod counts;
 mod write;
 
+pub(in crate::wire) use copy::Copier;
 pub(in crate::wire) use counts::{Counts, Flat, Leaf};
 pub(crate) use write::{ROOM, bytes, fields, quoted};
 
@@ -105,6 +107,11 @@ pub fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 /// A count at a path: see `Counts::count`.
 pub fn count(value: &Value, path: &[&str]) -> Option<u64> {
     value.count(path)
+}
+
+/// The decimal text at a path: see `Counts::decimal`.
+pub fn decimal(value: &Value, path: &[&str]) -> Option<String> {
+    value.decimal(path)
 }
 
 /// Takes a field out of an object, if it is there.

@@ -1,9 +1,11 @@
-//! What an answer says besides what we have a place for: kept as it came, and read only if somebody asks for it.
+//! What an answer says besides what we have a place for: written down as it is read, and read again only if somebody asks.
 
+use std::ops::Range;
+
+use serde::de::MapAccess;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use super::json::{self, Counts, Flat};
+use super::json::{self, Copier, Counts, Flat};
 use crate::model::Api;
 use crate::vendor_fields::VendorFields;
 
@@ -11,89 +13,65 @@ use crate::vendor_fields::VendorFields;
 #[derive(Debug, Default)]
 pub(super) struct Rest {
     text: Vec<u8>,
-    /// Whether something is among it that reads otherwise than it looks, or not at all.
-    is_doubtful: bool,
+    /// Where the usage stands.
+    usage: Option<Range<usize>>,
 }
 
 /// Room for the fields of most answers.
 const ROOM: usize = 384;
-/// Longer values may be nested deeper, or hold longer numbers, than JSON is read.
-const SHORT: usize = 200;
 
 impl Rest {
-    /// Keeps a field.
-    pub(super) fn keep(&mut self, name: &str, value: &RawValue) {
-        self.is_doubtful |= !is_plain(value.get());
-        self.write(name, value);
-    }
-
-    /// Keeps the usage and reads it.
+    /// Keeps the field `name`, whose value comes next, unless its text is one to leave out. Returns what was kept.
     ///
     /// # Errors
-    /// Where it cannot be read.
-    pub(super) fn keep_usage<'a>(&mut self, name: &str, value: &'a RawValue) -> Result<Counted<'a>, serde_json::Error> {
-        if let Some(flat) = Flat::read(value.get()) {
-            self.write(name, value);
-            return Ok(Counted::Flat(flat));
-        }
-        self.keep(name, value);
-        serde_json::from_str(value.get()).map(Counted::Tree)
-    }
-
-    fn write(&mut self, name: &str, value: &RawValue) {
+    /// Where it cannot be read, or not twice alike: see `Copier`.
+    pub(super) fn keep<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        is_left_out: impl Fn(&[u8]) -> bool,
+    ) -> Result<&[u8], A::Error> {
         if self.text.is_empty() {
             self.text.reserve(ROOM);
         }
-        self.text.push(if self.text.is_empty() { b'{' } else { b',' });
+        let before = self.text.len();
+        self.text.push(if before == 0 { b'{' } else { b',' });
         json::quoted(name, &mut self.text);
         self.text.push(b':');
-        self.text.extend_from_slice(value.get().as_bytes());
+        let from = self.text.len();
+        map.next_value_seed(Copier(&mut self.text))?;
+        if is_left_out(&self.text[from..]) {
+            self.text.truncate(before);
+            return Ok(&[]);
+        }
+        if name == "usage" {
+            self.usage = Some(from..self.text.len());
+        }
+        Ok(&self.text[from..])
     }
 
-    /// All fields; `None` where they cannot be read.
+    /// What `read` makes of the usage; `None` where there is none.
+    pub(super) fn usage<T>(&self, read: impl Fn(&dyn Counts) -> T) -> Option<T> {
+        let text = std::str::from_utf8(self.text.get(self.usage.clone()?)?).ok()?;
+        match Flat::read(text) {
+            Some(flat) => Some(read(&flat)),
+            None => serde_json::from_str(text).ok().map(|tree: Value| read(&tree)),
+        }
+    }
+
+    /// All fields.
     pub(super) fn into_fields(mut self, api: Api) -> Option<VendorFields> {
         if self.text.is_empty() {
             return Some(VendorFields::new());
         }
         self.text.push(b'}');
-        let text = String::from_utf8(self.text).ok()?;
-        match self.is_doubtful {
-            false => Some(VendorFields::unread(api, text)),
-            true => Some(VendorFields::of(api, serde_json::from_str(&text).ok()?)),
-        }
+        String::from_utf8(self.text).ok().map(|text| VendorFields::unread(api, text))
     }
 }
 
-/// Usage as it was read: without a tree where its form is the ordinary one.
-#[derive(Debug)]
-pub(super) enum Counted<'a> {
-    Flat(Flat<'a>),
-    Tree(Value),
-}
-
-impl Counted<'_> {
-    pub(super) fn as_counts(&self) -> &dyn Counts {
-        match self {
-            Counted::Flat(flat) => flat,
-            Counted::Tree(tree) => tree,
-        }
-    }
-}
-
-/// Whether a value says nothing: null, or a text, a list or an object that is empty.
-pub(super) fn is_empty(value: &RawValue) -> bool {
-    let text = value.get();
-    let within = |open, close| text.strip_prefix(open).and_then(|text| text.strip_suffix(close));
-    let is_bare = |open, close| within(open, close).is_some_and(|inside: &str| inside.trim_ascii().is_empty());
-    matches!(text, "null" | "\"\"") || is_bare('[', ']') || is_bare('{', '}')
-}
-
-/// Whether what was only skipped can be read for sure: it holds no escape, which may stand for half a letter, no number
-/// with an exponent, which may be too large, and is short.
-fn is_plain(value: &str) -> bool {
-    let bytes = value.as_bytes();
-    let is_exponent = |pair: &[u8]| matches!(pair, [b'0'..=b'9' | b'.', b'e' | b'E']);
-    bytes.len() < SHORT && !bytes.contains(&b'\\') && !bytes.windows(2).any(is_exponent)
+/// Whether a text is that of nothing: null, or an empty text, list or object.
+pub(super) fn is_empty(text: &[u8]) -> bool {
+    matches!(text, b"null" | b"\"\"" | b"[]" | b"{}")
 }
 
 #[cfg(test)]
@@ -101,34 +79,58 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn raw(text: &str) -> &RawValue {
-        serde_json::from_str(text).expect("it is skipped over")
+    use crate::wire::fields::{self, Fields};
+
+    /// All fields of a body.
+    #[derive(Debug, Default)]
+    struct All(Rest);
+
+    impl<'de> Fields<'de> for All {
+        fn take<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+            self.0.keep(name, map, is_empty).map(drop)
+        }
+    }
+
+    fn kept(body: &str) -> Option<Rest> {
+        fields::read::<All>(body.as_bytes()).map(|all| all.0)
     }
 
     #[test]
     fn what_is_kept_is_what_a_tree_would_hold() {
-        for value in
-            ["1", "\"3e4\"", "{\"a\": [1, {\"b\": null}]}", "\"\\u00e9\\n\"", "1.5e3", "[ ]", "\"d\u{e9}j\u{e0}\""]
-        {
-            let mut rest = Rest::default();
-            rest.keep("na\"me", raw(value));
-            rest.keep("twice", raw("1"));
-            rest.keep("twice", raw(value));
-            let fields = rest.into_fields(Api::Messages).unwrap();
+        for value in [
+            "1",
+            "-7",
+            "18446744073709551615",
+            "true",
+            r#""3e4""#,
+            r#"{"a" : [1, {"b": null}, []], "c": {}, "": "d"}"#,
+            r#""\u00e9\n\ud83d\ude00\u0000""#,
+            "[ [ ], [1 ,2] ]",
+            "\"d\u{e9}j\u{e0}\"",
+            r#"{"$a": "$serde_json::private::RawValue"}"#,
+        ] {
+            let body = format!(r#"{{"na\"me": {value}, "twice": 1, "twice": {value}, "none": null}}"#);
+            let fields = kept(&body).unwrap().into_fields(Api::Messages).unwrap();
             let want: Value = serde_json::from_str(value).unwrap();
-            let want = json!({"na\"me": want, "twice": want});
-            assert_eq!(fields.get(Api::Messages), want.as_object(), "{value}");
+            assert_eq!(fields.get(Api::Messages), json!({"na\"me": want, "twice": want}).as_object(), "{value}");
         }
-        assert!(Rest::default().into_fields(Api::Messages).unwrap().is_empty());
+        assert!(kept("{}").unwrap().into_fields(Api::Messages).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_read_twice_alike_is_left_to_a_tree() {
+        let deep = format!("{}{}", "[".repeat(140), "]".repeat(140));
+        let long = "9".repeat(400);
+        let raw = r#"{"$serde_json::private::RawValue": "[1]"}"#;
+        let number = r#"[{"a": 1, "$serde_json::private::Number": "2"}]"#;
+        for value in ["1e999", "0.1", "1e2", r#""\ud800""#, &deep, &long, raw, number] {
+            assert!(kept(&format!(r#"{{"a": {value}}}"#)).is_none(), "{value}");
+        }
     }
 
     #[test]
     fn fields_that_nobody_read_yet_are_like_others() {
-        let unread = || {
-            let mut rest = Rest::default();
-            rest.keep("a", raw("[1, 2]"));
-            rest.into_fields(Api::Messages).unwrap()
-        };
+        let unread = || kept(r#"{"a": [1, 2]}"#).unwrap().into_fields(Api::Messages).unwrap();
         let read = VendorFields::of(Api::Messages, json!({"a": [1, 2]}).as_object().unwrap().clone());
         assert_eq!(unread(), read);
         assert_eq!(serde_json::to_string(&unread()).unwrap(), r#"{"messages":{"a":[1,2]}}"#);
@@ -141,29 +143,20 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_is_known_as_it_is_written() {
-        for value in ["null", "\"\"", "[ \n]", "{}"] {
-            assert!(is_empty(raw(value)), "{value}");
+    fn what_says_nothing_is_left_out_however_it_is_written() {
+        for value in ["null", "\"\"", "[ \n]", "{ }"] {
+            assert!(kept(&format!(r#"{{"a": {value}}}"#)).unwrap().text.is_empty(), "{value}");
         }
         for value in ["0", "false", "\" \"", "[[]]", "{\"a\": 1}", "\"[]\""] {
-            assert!(!is_empty(raw(value)), "{value}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_refused_at_once() {
-        let deep = format!("{}{}", "[".repeat(140), "]".repeat(140));
-        let long = "9".repeat(400);
-        for value in ["1e999", "\"\\ud800\"", &deep, &long] {
-            let mut rest = Rest::default();
-            rest.keep("a", raw(value));
-            assert!(rest.into_fields(Api::Messages).is_none(), "{value}");
+            assert!(!kept(&format!(r#"{{"a": {value}}}"#)).unwrap().text.is_empty(), "{value}");
         }
     }
 
     #[test]
     fn usage_reads_the_same_without_a_tree_or_is_left_to_one() {
         let paths: [&[&str]; 6] = [&["a"], &["b"], &["a", "b"], &["b", "a"], &["a", "b", "c"], &["", "a"]];
+        let many: Vec<String> = (0..100_000).map(|name| format!(r#""{name}":1"#)).collect();
+        let many = format!("{{{}}}", many.join(","));
         for (usage, is_flat) in [
             (r#"{"a": 3, "b": "4 "}"#, true),
             (r#"{"a": 3.0, "b": -1}"#, true),
@@ -176,6 +169,7 @@ mod tests {
             (r#"{"a": [1]}"#, false),
             (r#"{"\u0061": 1}"#, false),
             (r#"[]"#, false),
+            (many.as_str(), false),
         ] {
             let tree: Value = serde_json::from_str(usage).unwrap();
             let flat = Flat::read(usage);
@@ -188,5 +182,8 @@ mod tests {
             assert_eq!(Counts::text(&flat, "b"), Counts::text(&tree, "b"), "{usage}");
         }
         assert!(Flat::read("{\"a\": 1} x").is_none());
+        let rest = kept(r#"{"usage": {"a": [], "b": 5}, "c": 1}"#).unwrap();
+        assert_eq!(rest.usage(|counts| counts.count(&["b"])), Some(Some(5)));
+        assert_eq!(kept(r#"{"c": 1}"#).unwrap().usage(|_| ()), None);
     }
 }

@@ -7,26 +7,24 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::{Error, IgnoredAny, MapAccess};
-use serde_json::value::RawValue;
 
 use super::{API, decode, usage};
 use crate::message::Part;
 use crate::model::Dialect;
 use crate::reply::Reply;
-use crate::wire::fields::{self, Borrowed, Fields};
-use crate::wire::rest::{self, Counted, Rest};
+use crate::wire::fields::{self, Fields};
+use crate::wire::rest::{self, Rest};
 
 /// Reads a body; `None` where it is not an ordinary one.
 pub(super) fn reply(body: &[u8], dialect: &Dialect) -> Option<Reply> {
-    let Whole { id, model, choice, usage, service_tier, rest } = fields::read(body)?;
+    let Whole { id, model, choice, service_tier, rest } = fields::read(body)?;
     let [choice] = choice?;
     if choice.finish_reason.as_deref() == Some("error") {
         return None;
     }
     let text = choice.message.content.filter(|text| !text.is_empty());
-    let counted = usage.map(|counted| usage::read(counted.as_counts(), dialect));
-    let mut used = counted.unwrap_or_default();
-    used.service_tier = used.service_tier.or_else(|| service_tier.and_then(|lane| super::read_tier(&lane.0)));
+    let mut used = rest.usage(|counts| usage::read(counts, dialect)).unwrap_or_default();
+    used.service_tier = used.service_tier.or_else(|| service_tier.and_then(|lane| super::read_tier(&lane)));
     Some(Reply {
         id: id.filter(|id| !id.is_empty()),
         model: model.filter(|model| !model.is_empty()),
@@ -43,8 +41,7 @@ struct Whole<'a> {
     id: Option<String>,
     model: Option<String>,
     choice: Option<[Choice<'a>; 1]>,
-    usage: Option<Counted<'a>>,
-    service_tier: Option<Borrowed<'a>>,
+    service_tier: Option<String>,
     /// What the vendor says besides, its usage as it stands among it.
     rest: Rest,
 }
@@ -94,14 +91,9 @@ impl<'de> Fields<'de> for Whole<'de> {
             "error" => map.next_value::<()>()?,
             "x_groq" => return Err(A::Error::custom("its usage may stand elsewhere")),
             name => {
-                let value: &'de RawValue = map.next_value()?;
+                let kept = self.rest.keep(name, map, rest::is_empty)?;
                 if name == "service_tier" {
-                    self.service_tier = serde_json::from_str(value.get()).ok();
-                }
-                match name {
-                    _ if rest::is_empty(value) => {}
-                    "usage" => self.usage = Some(self.rest.keep_usage(name, value).map_err(A::Error::custom)?),
-                    _ => self.rest.keep(name, value),
+                    self.service_tier = serde_json::from_slice(kept).ok();
                 }
             }
         }

@@ -91,9 +91,11 @@ enum Held<'a> {
 
 /// Names for which room is made at once.
 const ROOM: usize = 12;
+/// More names than any usage has; each is compared with those before it.
+const NAMES_MAX: usize = 64;
 
 impl<'a> Flat<'a> {
-    /// Reads an object; `None` where it holds anything else (a list, a third level, an escaped name or text, a name twice)
+    /// Reads an object; `None` where it holds anything else (a list, a third level, an escaped name or text, a name twice, more than 64 of them)
     /// or is no object.
     pub(in crate::wire) fn read(object: &'a str) -> Option<Flat<'a>> {
         let mut flat = Flat(Vec::with_capacity(ROOM));
@@ -144,8 +146,8 @@ impl<'de> Visitor<'de> for Level<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<&'de str>()? {
-            if name.is_empty() || self.flat.holds(self.outer, name) {
-                return Err(A::Error::custom("a name that is empty or stands twice"));
+            if name.is_empty() || self.flat.0.len() >= NAMES_MAX || self.flat.holds(self.outer, name) {
+                return Err(A::Error::custom("a name that is empty, stands twice or is one too many"));
             }
             let held = map.next_value_seed(Slot { flat: self.flat, name, is_inner: !self.outer.is_empty() })?;
             self.flat.0.push(Entry { outer: self.outer, name, held });

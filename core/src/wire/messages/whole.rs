@@ -7,25 +7,24 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::{Error, IgnoredAny, MapAccess};
-use serde_json::value::RawValue;
 
 use super::decode;
 use crate::message::Part;
 use crate::model::Api;
 use crate::reply::Reply;
 use crate::wire::fields::{self, Borrowed, Fields};
-use crate::wire::rest::{Counted, Rest};
+use crate::wire::rest::Rest;
 
 /// Reads a body; `None` where it is not an ordinary one.
 pub(super) fn reply(body: &[u8]) -> Option<Reply> {
-    let Whole { id, model, content, stop_reason, usage, rest } = fields::read(body)?;
+    let Whole { id, model, content, stop_reason, rest } = fields::read(body)?;
     let said = content?.into_iter().map(|block| Part::text(block.text));
     Some(Reply {
         id,
         model,
         parts: said.collect(),
         stop: stop_reason.map(|word| decode::stop_reason(&word)),
-        usage: usage.map(|counted| decode::usage(counted.as_counts())).unwrap_or_default(),
+        usage: rest.usage(decode::usage).unwrap_or_default(),
         vendor: rest.into_fields(Api::Messages)?,
         ..Reply::default()
     })
@@ -37,7 +36,6 @@ struct Whole<'a> {
     model: Option<String>,
     content: Option<Vec<Block>>,
     stop_reason: Option<Cow<'a, str>>,
-    usage: Option<Counted<'a>>,
     /// What the vendor says besides, its usage as it stands among it.
     rest: Rest,
 }
@@ -69,14 +67,7 @@ impl<'de> Fields<'de> for Whole<'de> {
             "type" if map.next_value::<Borrowed<'de>>()?.0 == "message" => {}
             "type" => return Err(A::Error::custom("it is no message")),
             "error" | "Error" | "object" => map.next_value::<()>()?,
-            name => {
-                let value: &'de RawValue = map.next_value()?;
-                match name {
-                    _ if value.get() == "null" => {}
-                    "usage" => self.usage = Some(self.rest.keep_usage(name, value).map_err(A::Error::custom)?),
-                    _ => self.rest.keep(name, value),
-                }
-            }
+            name => drop(self.rest.keep(name, map, |text| text == b"null")?),
         }
         Ok(())
     }

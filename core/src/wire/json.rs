@@ -147,6 +147,13 @@ mod tests {
     }
 
     #[test]
+    fn no_name_of_a_vendor_is_read_as_json_of_its_own() {
+        // With the feature `raw_value` of serde_json, which nothing here may turn on, this would be a list.
+        let body = body(br#"{"a": {"$serde_json::private::RawValue": "[1]"}}"#).unwrap();
+        assert_eq!(body["a"]["$serde_json::private::RawValue"], "[1]");
+    }
+
+    #[test]
     fn what_is_no_json_is_named_and_not_repeated() {
         for (bytes, want) in [("", "empty"), ("<html>secret</html>", "HTML"), ("{\"secret", "line 1")] {
             let error = body(bytes.as_bytes()).unwrap_err();

@@ -93,15 +93,14 @@ impl Ask {
     }
 
     fn words(&self) -> Result<String, Failure> {
+        let none = || Failure::Input("there is no question: write it after the command, or pipe it in".to_owned());
         let words = self.prompt.join(" ");
-        if !words.is_empty() && words != "-" {
-            return Ok(words);
-        }
-        if words.is_empty() && std::io::stdin().is_terminal() {
-            let text = "there is no question: write it after the command, or pipe it in";
-            return Err(Failure::Input(text.to_owned()));
-        }
-        read_text(std::path::Path::new("-"))
+        let text = match words.as_str() {
+            "" if std::io::stdin().is_terminal() => return Err(none()),
+            "" | "-" => read_text(std::path::Path::new("-"))?,
+            _ => words,
+        };
+        if text.trim().is_empty() { Err(none()) } else { Ok(text) }
     }
 
     /// The settings that are found, with what the flags say.

@@ -84,3 +84,13 @@ fn own_hardware_has_a_price_as_json() {
     let told: Value = serde_json::from_str(&said).expect("it is JSON");
     assert!(told["per_million"].as_str().is_some_and(|rate| rate.starts_with("0.69")), "{said}");
 }
+
+#[test]
+fn a_question_of_no_words_is_refused() {
+    for words in [["explain", ""], ["explain", "  "], ["chat", "\n"], ["explain", "-"]] {
+        let output = tierway(&words, &[("OPENAI_API_KEY", "sk-test")]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+        assert!(said.contains("there is no question"), "{words:?}: {said}");
+    }
+}

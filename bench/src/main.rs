@@ -216,7 +216,7 @@ fn decisions(all: &Tierway, scale: usize) -> Vec<Decision> {
 }
 
 fn print(figures: &Figures) {
-    println!("decision over the built-in catalogue");
+    println!("decision over the built-in catalogue: p50 of the least of {TURNS} turns, p99 of the median one");
     for decision in &figures.decisions {
         let bar = decision.bar_us.map_or(String::new(), |bar| format!("   bar {bar:.0} µs"));
         let Decision { chars, p50_us, p99_us, .. } = decision;
@@ -238,5 +238,7 @@ fn print(figures: &Figures) {
     println!(
         "'over bare' is CPU time of a call, in a stream of a chunk, above that of reqwest + serde_json: the least of"
     );
-    println!("{UNARY_TURNS} turns of each unary call and {TURNS} of the others, and the median of the differences within each turn.");
+    println!(
+        "{UNARY_TURNS} turns of each unary call and {TURNS} of the others, and the median of the differences within each turn."
+    );
 }

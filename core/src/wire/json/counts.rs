@@ -95,8 +95,8 @@ const ROOM: usize = 12;
 const NAMES_MAX: usize = 64;
 
 impl<'a> Flat<'a> {
-    /// Reads an object; `None` where it holds anything else (a list, a third level, an escaped name or text, a name twice, more than 64 of them)
-    /// or is no object.
+    /// Reads an object; `None` where it holds anything else (a list, a third level, an escaped name or text, a name twice,
+    /// more than 64 of them) or is no object.
     pub(in crate::wire) fn read(object: &'a str) -> Option<Flat<'a>> {
         let mut flat = Flat(Vec::with_capacity(ROOM));
         let mut deserializer = serde_json::Deserializer::from_str(object);

@@ -91,8 +91,12 @@ pub(super) enum Change<'a> {
     Release,
 }
 
-/// A balance that changed.
+/// A balance that changed: a store that keeps none elsewhere has no use for it.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres")),
+    expect(dead_code, reason = "only what is kept elsewhere is told of it")
+)]
 pub(super) struct Delta<'a> {
     /// The budget's position in the rules.
     pub(super) budget: usize,
@@ -178,46 +182,6 @@ impl Tally {
         for states in &mut self.rates {
             states.retain(|_, state| state.requests_full_ns.max(state.tokens_full_ns) > now_ns);
         }
-    }
-
-    /// Which balances an attempt draws on: the budget's position, the scope, its own bucket, and the first that counts.
-    pub(super) fn needs(&mut self, reserve: &Reserve) -> Vec<(usize, String, Timestamp, Timestamp)> {
-        let mut needs = Vec::new();
-        for (at, budget) in self.rules.budgets().iter().enumerate() {
-            if budget.draw(&reserve.facts).is_some() {
-                let bucket = self.budgets[at].bucket(budget, reserve.at);
-                let first = if budget.window.is_rolling() { budget.window.counted(reserve.at).0 } else { bucket };
-                needs.push((at, budget.scope(&reserve.facts), bucket, first.min(bucket)));
-            }
-        }
-        needs
-    }
-
-    /// Which rates' buckets an attempt draws on: the rate's position and the scope.
-    pub(super) fn rate_needs(&self, reserve: &Reserve) -> Vec<(usize, String)> {
-        let rates = self.rules.rates().iter().enumerate().filter(|(_, rate)| rate.takes(&reserve.facts));
-        rates.map(|(at, rate)| (at, rate.scope(&reserve.facts))).collect()
-    }
-
-    /// Puts a balance in from elsewhere, unless it is here already.
-    pub(super) fn load(&mut self, budget: usize, scope: &str, bucket: Timestamp, balance: Balance) {
-        self.budgets[budget].buckets(scope).entry(bucket).or_insert(balance);
-    }
-
-    /// A balance as it stands.
-    pub(super) fn balance(&self, budget: usize, scope: &str, bucket: Timestamp) -> Balance {
-        let buckets = self.budgets[budget].of(scope);
-        buckets.and_then(|buckets| buckets.get(&bucket)).copied().unwrap_or_default()
-    }
-
-    /// A rate's state as it stands.
-    pub(super) fn rate(&self, rate: usize, scope: &str) -> Option<RateState> {
-        self.rates[rate].get(scope).copied()
-    }
-
-    /// Puts a rate's state in from elsewhere, unless it is here already.
-    pub(super) fn load_rate(&mut self, rate: usize, scope: &str, state: RateState) {
-        self.rates[rate].entry(scope.to_owned()).or_insert(state);
     }
 
     pub(super) fn rules(&self) -> &Rules {
@@ -356,6 +320,50 @@ impl Tally {
                 *state = rate.give_back(*state, requests, tokens);
             }
         }
+    }
+}
+
+/// What a store needs of it that keeps balances elsewhere.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+impl Tally {
+    /// Which balances an attempt draws on: the budget's position, the scope, its own bucket, and the first that counts.
+    pub(super) fn needs(&mut self, reserve: &Reserve) -> Vec<(usize, String, Timestamp, Timestamp)> {
+        let mut needs = Vec::new();
+        for (at, budget) in self.rules.budgets().iter().enumerate() {
+            if budget.draw(&reserve.facts).is_some() {
+                let bucket = self.budgets[at].bucket(budget, reserve.at);
+                let first = if budget.window.is_rolling() { budget.window.counted(reserve.at).0 } else { bucket };
+                needs.push((at, budget.scope(&reserve.facts), bucket, first.min(bucket)));
+            }
+        }
+        needs
+    }
+
+    /// Which rates' buckets an attempt draws on: the rate's position and the scope.
+    pub(super) fn rate_needs(&self, reserve: &Reserve) -> Vec<(usize, String)> {
+        let rates = self.rules.rates().iter().enumerate().filter(|(_, rate)| rate.takes(&reserve.facts));
+        rates.map(|(at, rate)| (at, rate.scope(&reserve.facts))).collect()
+    }
+
+    /// Puts a balance in from elsewhere, unless it is here already.
+    pub(super) fn load(&mut self, budget: usize, scope: &str, bucket: Timestamp, balance: Balance) {
+        self.budgets[budget].buckets(scope).entry(bucket).or_insert(balance);
+    }
+
+    /// A balance as it stands.
+    pub(super) fn balance(&self, budget: usize, scope: &str, bucket: Timestamp) -> Balance {
+        let buckets = self.budgets[budget].of(scope);
+        buckets.and_then(|buckets| buckets.get(&bucket)).copied().unwrap_or_default()
+    }
+
+    /// A rate's state as it stands.
+    pub(super) fn rate(&self, rate: usize, scope: &str) -> Option<RateState> {
+        self.rates[rate].get(scope).copied()
+    }
+
+    /// Puts a rate's state in from elsewhere, unless it is here already.
+    pub(super) fn load_rate(&mut self, rate: usize, scope: &str, state: RateState) {
+        self.rates[rate].entry(scope.to_owned()).or_insert(state);
     }
 }
 

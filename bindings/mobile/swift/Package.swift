@@ -9,6 +9,9 @@ let native: Target = hasFramework
     ? .binaryTarget(name: "TierwayFFI", path: "TierwayFFI.xcframework")
     : .systemLibrary(name: "TierwayFFI")
 
+// Every data race that the compiler can find is a warning, and the tests take none.
+let strict: [SwiftSetting] = [.enableExperimentalFeature("StrictConcurrency")]
+
 let package = Package(
     name: "Tierway",
     platforms: [.macOS(.v12), .iOS(.v15), .tvOS(.v15), .watchOS(.v8)],
@@ -16,7 +19,7 @@ let package = Package(
     targets: [
         native,
         .target(name: "TierwayCore", dependencies: ["TierwayFFI"], exclude: ["README.md"]),
-        .target(name: "Tierway", dependencies: ["TierwayCore"]),
-        .testTarget(name: "TierwayTests", dependencies: ["Tierway"]),
+        .target(name: "Tierway", dependencies: ["TierwayCore"], swiftSettings: strict),
+        .testTarget(name: "TierwayTests", dependencies: ["Tierway"], swiftSettings: strict),
     ]
 )

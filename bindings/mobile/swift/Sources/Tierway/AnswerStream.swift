@@ -55,6 +55,7 @@ public final class AnswerStream<Piece: Sendable, Whole: Sendable>: AsyncSequence
         core.end()
     }
 
+    /// Reads the stream once: a second loop goes on where the first stands, or finds it ended.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(reader: Reader(self))
     }
@@ -72,7 +73,8 @@ public final class AnswerStream<Piece: Sendable, Whole: Sendable>: AsyncSequence
         }
     }
 
-    public struct AsyncIterator: AsyncIteratorProtocol {
+    /// Reads the stream for a loop; the stream ends with it.
+    public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
         fileprivate let reader: Reader
 
         public mutating func next() async throws -> Piece? {

@@ -3,21 +3,20 @@ import Foundation
 import TierwayCore
 
 /// Things by the library's numbers, which are not used twice.
-private final class Numbered<T>: @unchecked Sendable {
-    private let lock = NSLock()
-    private var held: [UInt64: T] = [:]
+private final class Numbered<T>: Sendable {
+    private let held = Locked<[UInt64: T]>([:])
 
     /// Keeps a thing until it is removed. The library calls `end` after it gave up a `begin` and cancelled its task: what is
     /// there only then is ended here, by whoever of the two finds it.
     func keep(_ number: UInt64, _ value: T, ended: (T) -> Void) {
-        lock.withLock { held[number] = value }
+        held.with { $0[number] = value }
         if Task.isCancelled, let left = remove(number) { ended(left) }
     }
 
-    subscript(number: UInt64) -> T? { lock.withLock { held[number] } }
+    subscript(number: UInt64) -> T? { held.with { $0[number] } }
 
     @discardableResult
-    func remove(_ number: UInt64) -> T? { lock.withLock { held.removeValue(forKey: number) } }
+    func remove(_ number: UInt64) -> T? { held.with { $0.removeValue(forKey: number) } }
 }
 
 /// A stream that begins with its first piece. Its pieces are asked for one after the other.
@@ -94,14 +93,14 @@ final class TransportBridge: HostTransport {
             let asked = TransportRequest(
                 method: request.method,
                 url: request.url,
-                headers: request.headers.map { ($0.name, $0.value) },
+                headers: request.headers.map { (name: $0.name, value: $0.value) },
                 body: request.body,
                 connectMs: Int(clamping: request.connectMs),
                 firstByteMs: Int(clamping: request.firstByteMs),
                 idleMs: Int(clamping: request.idleMs)
             )
             let answer = try await transport.send(asked)
-            let headers = answer.headers.map { HostHeader(name: $0.0, value: $0.1) }
+            let headers = answer.headers.map { HostHeader(name: $0.name, value: $0.value) }
             bodies.keep(body, answer.body, ended: { $0.close() })
             return HostResponse(status: UInt16(clamping: answer.status), headers: headers)
         }

@@ -6,7 +6,13 @@ import TierwayCore
 ///
 /// Every function throws a `TierwayError` where it brings nothing, and `CancellationError` where its task was cancelled.
 public final class Client: Sendable {
-    private let core: Core
+    private let handle: Core
+    private let state = Locked(State())
+
+    private struct State {
+        var isOnline = true
+        var isClosed = false
+    }
 
     /// A client of these settings.
     ///
@@ -35,7 +41,7 @@ public final class Client: Sendable {
         offline: Offline = .attempt
     ) throws {
         let carrier: (any Transport)? = transport ?? (hasHttp() ? nil : URLSessionTransport())
-        core = try typing {
+        handle = try typing {
             try Core(
                 settings: try written(settings),
                 providers: providers.mapValues(ProviderBridge.init),
@@ -62,7 +68,7 @@ public final class Client: Sendable {
     }
 
     private func send(text: String) async throws -> Response {
-        try read(Response.self, try await stopping { [core] in try await core.send(request: text, stop: $0) })
+        try read(Response.self, try await stopping { try await core.send(request: text, stop: $0) })
     }
 
     /// Asks for an answer piece by piece.
@@ -70,25 +76,26 @@ public final class Client: Sendable {
         try await stream(text: written(request))
     }
 
+    /// The same for a request as JSON.
     public func stream(json request: JSON) async throws -> AnswerStream<Delta, Response> {
         try await stream(text: written(request))
     }
 
     private func stream(text: String) async throws -> AnswerStream<Delta, Response> {
-        let opened = try await opened(core.stream(request: text))
+        let opened = try await opened(try core.stream(request: text))
         return try AnswerStream(opened, piece: { try read(Delta.self, $0) }, whole: { try read(Response.self, $0) })
     }
 
     /// Asks for a whole answer to a body of OpenAI's chat completions.
     public func chat(_ body: JSON) async throws -> ChatCompletion {
         let text = try written(body)
-        return ChatCompletion(json: try JSON(text: try await stopping { [core] in try await core.chat(body: text, stop: $0) }))
+        return ChatCompletion(json: try JSON(text: try await stopping { try await core.chat(body: text, stop: $0) }))
     }
 
     /// The same piece by piece.
     public func chatStream(_ body: JSON) async throws -> AnswerStream<ChatChunk, ChatCompletion> {
         let text = try written(body)
-        let opened = try await opened(core.chatStream(body: text))
+        let opened = try await opened(try core.chatStream(body: text))
         return try AnswerStream(
             opened,
             piece: { ChatChunk(json: try JSON(text: $0)) },
@@ -101,6 +108,7 @@ public final class Client: Sendable {
         try read(Explanation.self, typing { try core.route(request: written(request)) })
     }
 
+    /// The same for a request as JSON.
     public func route(json request: JSON) throws -> Explanation {
         try read(Explanation.self, typing { try core.route(request: written(request)) })
     }
@@ -112,7 +120,7 @@ public final class Client: Sendable {
 
     /// The models on sale.
     public func models() throws -> [ModelLine] {
-        try read([ModelLine].self, core.models())
+        try read([ModelLine].self, try core.models())
     }
 
     private struct ReportQuery: Encodable {
@@ -124,13 +132,13 @@ public final class Client: Sendable {
     /// What was spent, by `model`, `vendor`, `endpoint`, `tier`, `purpose`, `ending`, `day` or `tag:NAME`.
     public func report(by: [String] = [], sinceMs: Timestamp? = nil, untilMs: Timestamp? = nil) async throws -> Report {
         let query = try written(ReportQuery(by: by, since_ms: sinceMs, until_ms: untilMs))
-        return try read(Report.self, try await stopping { [core] _ in try await core.report(query: query) })
+        return try read(Report.self, try await stopping { _ in try await core.report(query: query) })
     }
 
     /// The account's attempts, oldest first.
     public func attempts(after: Int = 0, limit: Int = 1000) async throws -> [Attempt] {
         let query = try written(["after": after, "limit": limit])
-        return try read([Attempt].self, try await stopping { [core] _ in try await core.attempts(query: query) })
+        return try read([Attempt].self, try await stopping { _ in try await core.attempts(query: query) })
     }
 
     /// Marks an answer, once, from 0, useless, to 1, right: later decisions go by what was learnt. `id` is the answer's own:
@@ -139,37 +147,45 @@ public final class Client: Sendable {
         // JSON has no words for what is no number: the library refuses the text as it refuses a mark out of range.
         let told: JSON = mark.isFinite ? .double(mark) : .string("\(mark)")
         let marked = try written(["id": .string(id), "mark": told] as JSON)
-        try await stopping { [core] _ in try await core.feedback(marked: marked) }
+        try await stopping { _ in try await core.feedback(marked: marked) }
     }
 
+    /// Marks a response, as `feedback(_:mark:)` of its id.
     public func feedback(_ response: Response, mark: Double) async throws {
         try await feedback(response.id, mark: mark)
     }
 
+    /// Marks a completion, as `feedback(_:mark:)` of its id.
     public func feedback(_ completion: ChatCompletion, mark: Double) async throws {
         try await feedback(try completion.account().id, mark: mark)
     }
 
     /// What was learnt from marks: counts by kind of work and model, and no text.
     public func experience() async throws -> JSON {
-        try JSON(text: try await stopping { [core] _ in try await core.experience() })
+        try JSON(text: try await stopping { _ in try await core.experience() })
     }
 
     /// Puts another experience in place of what was learnt, for all who share the ledger; nothing forgets.
     public func setExperience(_ experience: JSON?) async throws {
         let text = try written(experience ?? .null)
-        try await stopping { [core] _ in try await core.setExperience(experience: text) }
+        try await stopping { _ in try await core.setExperience(experience: text) }
     }
 
-    /// Tells whether there is a network: the app knows.
-    public func setOnline(_ isOnline: Bool) {
-        core.setOnline(isOnline: isOnline)
+    /// Whether there is a network: the app knows. What becomes of requests without one is in `Offline`.
+    public var isOnline: Bool {
+        get { state.with { $0.isOnline } }
+        set {
+            state.with {
+                $0.isOnline = newValue
+                handle.setOnline(isOnline: newValue)
+            }
+        }
     }
 
     /// Asks for a whole answer, or keeps the request where there is no network and the mode is `Offline.queue`.
     public func submit(_ request: RequestDraft) async throws -> Submitted {
         let text = try written(request)
-        switch try await stopping({ [core] in try await core.submit(request: text, stop: $0) }) {
+        switch try await stopping({ try await core.submit(request: text, stop: $0) }) {
         case .answered(let response): return .answered(try read(Response.self, response))
         case .queued(let id): return .queued(id: id)
         }
@@ -177,7 +193,7 @@ public final class Client: Sendable {
 
     /// Sends what waits in the outbox, in order. Brings what was answered or failed just now; it is kept until forgotten.
     public func deliver() async throws -> [Letter] {
-        try await stopping { [core] in try await core.deliver(stop: $0) }.map { try Letter($0) }
+        try await stopping { try await core.deliver(stop: $0) }.map { try Letter($0) }
     }
 
     /// What the outbox holds, oldest first.
@@ -195,8 +211,24 @@ public final class Client: Sendable {
         try typing { try core.retry(id: id) }
     }
 
-    /// Writes what is queued to the ledger and closes it. Letting go of a client without it writes the rest in its own time.
+    /// Writes what is queued to the ledger and closes it, once. Nothing may be asked afterwards. Letting go of a client
+    /// without it writes the rest in its own time.
     public func close() async throws {
-        try await stopping { [core] _ in try await core.shut() }
+        let wasClosed = state.with { state in
+            defer { state.isClosed = true }
+            return state.isClosed
+        }
+        if wasClosed { return }
+        try await stopping { _ in try await handle.shut() }
+    }
+
+    /// The library's client, until it is closed.
+    private var core: Core {
+        get throws {
+            if state.with({ $0.isClosed }) {
+                throw TierwayError(code: "closed", message: "the client was closed: make a new one")
+            }
+            return handle
+        }
     }
 }

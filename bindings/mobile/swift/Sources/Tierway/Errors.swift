@@ -3,12 +3,31 @@ import Foundation
 import TierwayCore
 
 /// A request that brought no answer. `code` is stable; the message says what to do. It holds no prompt and no key.
-public struct TierwayError: Error, Codable, Sendable, LocalizedError, CustomStringConvertible, CustomReflectable {
+public struct TierwayError: Error, Codable, Hashable, Sendable, LocalizedError, CustomStringConvertible, CustomReflectable {
     /// What kind of failure it is, for a `switch`.
     public enum Kind: Sendable {
-        case invalidRequest, config, refused, overBudget, ledger, cancelled, offline, outbox
-        /// No provider answered, and why.
-        case authentication, rateLimit, timeout, connection, incomplete, provider
+        /// The request is not valid: `field` says where.
+        case invalidRequest
+        /// The settings are not valid: `field` says where.
+        case config
+        /// Policy lets no model see the request: `refused` has every reason.
+        case refused
+        /// A budget or a rate forbids the call.
+        case overBudget
+        /// The account cannot be read or written.
+        case ledger
+        /// The call was given up by other means than its task's cancellation, which throws `CancellationError`.
+        case cancelled
+        /// There is no network, and the offline mode sends nothing.
+        case offline
+        /// The outbox cannot be used, or is full.
+        case outbox
+        /// No provider answered: the key was refused, the vendor asks to wait, time ran out, no connection came about.
+        case authentication, rateLimit, timeout, connection
+        /// The answer broke off: `partial` has what had come.
+        case incomplete
+        /// No provider answered, for another reason.
+        case provider
         /// The library itself: a broken call, a client that was closed.
         case library
     }
@@ -49,6 +68,10 @@ public struct TierwayError: Error, Codable, Sendable, LocalizedError, CustomStri
         case requestId = "request_id"
     }
 
+    /// How long the last vendor asked to wait, in seconds.
+    public var retryAfter: TimeInterval? { retryAfterMs.map { Double($0) / 1000 } }
+
+    /// What kind of failure `code` is.
     public var kind: Kind {
         switch code {
         case "invalid_request", "unknown_answer": return .invalidRequest
@@ -64,13 +87,15 @@ public struct TierwayError: Error, Codable, Sendable, LocalizedError, CustomStri
         case "timeout": return .timeout
         case "connect", "network", "tls": return .connection
         case "incomplete": return .incomplete
-        case "forked", "runtime", "internal": return .library
+        case "forked", "runtime", "internal", "closed": return .library
         default: return .provider
         }
     }
 
+    /// The message, as `localizedDescription`.
     public var errorDescription: String? { message }
 
+    /// The code and the message, without what had come of an answer.
     public var description: String { "TierwayError(\(code): \(message))" }
 
     /// Without what had come of an answer.

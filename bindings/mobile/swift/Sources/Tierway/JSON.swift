@@ -35,19 +35,55 @@ public enum JSON: Hashable, Sendable {
         if case .string(let text) = self { return text }
         return nil
     }
+
+    /// Whether it is true, where it is true or false.
+    public var bool: Bool? {
+        if case .bool(let value) = self { return value }
+        return nil
+    }
+
+    /// The whole number, where it is one.
+    public var int: Int? {
+        if case .int(let number) = self { return number }
+        return nil
+    }
+
+    /// The number, whole or not, where it is one.
+    public var double: Double? {
+        switch self {
+        case .int(let number): return Double(number)
+        case .double(let number): return number
+        default: return nil
+        }
+    }
+
+    /// The items, where it is a list.
+    public var array: [JSON]? {
+        if case .array(let items) = self { return items }
+        return nil
+    }
+
+    /// The fields, where it is an object.
+    public var object: JSONObject? {
+        if case .object(let fields) = self { return fields }
+        return nil
+    }
 }
 
 /// The fields of a JSON object, in their order; two with the same fields are equal whatever their order.
 public struct JSONObject: Hashable, Sendable, Sequence, ExpressibleByDictionaryLiteral {
+    /// The names of the fields, in their order.
     public private(set) var keys: [String] = []
     private var values: [String: JSON] = [:]
 
+    /// No fields.
     public init() {}
 
     public init(dictionaryLiteral elements: (String, JSON)...) {
         for (key, value) in elements { self[key] = value }
     }
 
+    /// A field: set to nothing it goes, set anew it keeps its place.
     public subscript(key: String) -> JSON? {
         get { values[key] }
         set {
@@ -59,6 +95,7 @@ public struct JSONObject: Hashable, Sendable, Sequence, ExpressibleByDictionaryL
         }
     }
 
+    /// How many fields there are.
     public var count: Int { keys.count }
 
     public func makeIterator() -> AnyIterator<(key: String, value: JSON)> {

@@ -1,7 +1,7 @@
 // What a client does without a network.
 import TierwayCore
 
-/// What to do while there is no network; the app says when, by `Client.setOnline`.
+/// What to do while there is no network; the app says when, by `Client.isOnline`.
 public enum Offline: Hashable, Sendable {
     /// Try all the same.
     case attempt
@@ -21,24 +21,30 @@ public enum Offline: Hashable, Sendable {
 }
 
 /// What became of a request that may be kept.
-public enum Submitted: Sendable {
+public enum Submitted: Hashable, Sendable {
+    /// It was answered.
     case answered(Response)
     /// It is in the outbox, under this number.
     case queued(id: UInt64)
 }
 
 /// A kept request.
-public struct Letter: Sendable, Identifiable {
+public struct Letter: Hashable, Identifiable, Sendable {
     /// How far a kept request is.
     public enum State: Sendable {
+        /// Not sent yet.
         case waiting
         /// On its way; after a restart, it may have been sent and paid, and nobody knows: retry or forget it.
         case unknown
+        /// `response` has the answer.
         case answered
+        /// `failure` says why: `retry` sends it again.
         case failed
     }
 
+    /// Its number, which is given once.
     public let id: UInt64
+    /// How far it is.
     public let state: State
     /// Its answer, where it is `answered`.
     public let response: Response?

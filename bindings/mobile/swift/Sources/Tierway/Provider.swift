@@ -2,18 +2,39 @@
 import Foundation
 
 /// What a provider is asked.
-public struct ProviderCall: Decodable, Sendable {
+public struct ProviderCall: Decodable, Hashable, Sendable {
     /// The model's name at its endpoint.
     public var model: String
     /// The catalogue's id.
     public var id: ModelId
+    /// The endpoint that the provider answers for.
     public var endpoint: EndpointId
     /// The ledger's key of this attempt: pass it on as an idempotency key.
     public var attempt: String
-    /// The bound that was reserved.
+    /// The most tokens of output, which were reserved.
     public var maxTokens: Int
+    /// How long the answer may take, in milliseconds.
     public var timeoutMs: Int
+    /// What is asked.
     public var request: RequestDraft
+
+    public init(
+        model: String,
+        id: ModelId,
+        endpoint: EndpointId,
+        attempt: String,
+        maxTokens: Int,
+        timeoutMs: Int,
+        request: RequestDraft
+    ) {
+        self.model = model
+        self.id = id
+        self.endpoint = endpoint
+        self.attempt = attempt
+        self.maxTokens = maxTokens
+        self.timeoutMs = timeoutMs
+        self.request = request
+    }
 
     private enum CodingKeys: String, CodingKey {
         case model, id, endpoint, attempt, request
@@ -50,11 +71,12 @@ extension Provider {
 
 /// Judges answers: brings why one falls short of its request, in a line without its text, or nothing where it is good.
 public protocol Check: Sendable {
+    /// Why the reply falls short of the request, or nothing. Throwing says that the check itself failed.
     func judge(request: RequestDraft, reply: Reply) async throws -> String?
 }
 
 /// What a provider or a transport throws to say how it failed. Any other error is told by its type alone.
-public struct Fault: Error, Encodable, Sendable {
+public struct Fault: Error, Encodable, Hashable, Sendable, LocalizedError {
     /// A transport has `connect`, `tls`, `timeout` and `network`.
     public enum Kind: String, Encodable, Sendable {
         case auth, permission, invalid, quota, overloaded, server, timeout, connect, tls, network, `protocol`, cancelled
@@ -70,11 +92,17 @@ public struct Fault: Error, Encodable, Sendable {
         case here, elsewhere, never
     }
 
+    /// How it failed.
     public var kind: Kind
+    /// One line, without prompt, answer or key: it becomes part of the error that the caller sees.
     public var message: String
+    /// The HTTP status.
     public var status: Int?
+    /// The vendor's own error code.
     public var code: String?
+    /// Where to try again; left out, as is usual for the kind.
     public var retry: Retry?
+    /// How long the vendor asked to wait, in milliseconds.
     public var retryAfterMs: Int?
     /// Whether any of the request may have left the device.
     public var sent: Bool
@@ -96,6 +124,9 @@ public struct Fault: Error, Encodable, Sendable {
         self.retryAfterMs = retryAfterMs
         self.sent = sent
     }
+
+    /// The message, as `localizedDescription`.
+    public var errorDescription: String? { message }
 
     private enum CodingKeys: String, CodingKey {
         case kind, message, status, code, retry, sent

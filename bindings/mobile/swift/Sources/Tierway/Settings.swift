@@ -6,14 +6,34 @@ public struct RouterSettings: Encodable, Sendable {
     public var quality: Double?
     /// The model against which savings are counted.
     public var baseline: ModelId?
-    public var models: [String]?
+    /// The only models that `auto` chooses from; left out, every model with a key.
+    public var models: [ModelId]?
     /// What a good answer is worth.
     public var worth: Usd?
+    /// What an answer may be expected to cost: in place of `quality`.
     public var spendMax: Usd?
+    /// Endpoints that are known to take longer are asked after the others. In milliseconds.
     public var latencyMaxMs: Int?
+    /// Endpoints without a key that may be called, such as `ollama`: a server or a provider of one's own.
     public var endpoints: [EndpointId]?
 
-    public init() {}
+    public init(
+        quality: Double? = nil,
+        baseline: ModelId? = nil,
+        models: [ModelId]? = nil,
+        worth: Usd? = nil,
+        spendMax: Usd? = nil,
+        latencyMaxMs: Int? = nil,
+        endpoints: [EndpointId]? = nil
+    ) {
+        self.quality = quality
+        self.baseline = baseline
+        self.models = models
+        self.worth = worth
+        self.spendMax = spendMax
+        self.latencyMaxMs = latencyMaxMs
+        self.endpoints = endpoints
+    }
 
     private enum CodingKeys: String, CodingKey {
         case quality, baseline, models, worth, endpoints
@@ -24,6 +44,7 @@ public struct RouterSettings: Encodable, Sendable {
 
 /// Where the account is kept: in memory where no path is said.
 public struct LedgerSettings: Encodable, Sendable {
+    /// A SQLite file, where the library was built with it.
     public var path: String?
 
     public init(path: String? = nil) {
@@ -33,12 +54,21 @@ public struct LedgerSettings: Encodable, Sendable {
 
 /// Time limits, in milliseconds.
 public struct TimeoutSettings: Encodable, Sendable {
+    /// To a connection, TLS included.
     public var connectMs: Int?
+    /// From there to the first byte of an answer.
     public var firstByteMs: Int?
+    /// Between two pieces of an answer.
     public var idleMs: Int?
+    /// For one attempt.
     public var totalMs: Int?
 
-    public init() {}
+    public init(connectMs: Int? = nil, firstByteMs: Int? = nil, idleMs: Int? = nil, totalMs: Int? = nil) {
+        self.connectMs = connectMs
+        self.firstByteMs = firstByteMs
+        self.idleMs = idleMs
+        self.totalMs = totalMs
+    }
 
     private enum CodingKeys: String, CodingKey {
         case connectMs = "connect_ms"
@@ -50,10 +80,15 @@ public struct TimeoutSettings: Encodable, Sendable {
 
 /// How often to try.
 public struct RetrySettings: Encodable, Sendable {
+    /// Most attempts at one endpoint, the first included.
     public var attemptsMax: Int?
+    /// For the whole request, fallbacks and waits included, in milliseconds.
     public var deadlineMs: Int?
 
-    public init() {}
+    public init(attemptsMax: Int? = nil, deadlineMs: Int? = nil) {
+        self.attemptsMax = attemptsMax
+        self.deadlineMs = deadlineMs
+    }
 
     private enum CodingKeys: String, CodingKey {
         case attemptsMax = "attempts_max"
@@ -70,9 +105,13 @@ public struct Settings: Encodable, Sendable, CustomStringConvertible, CustomRefl
     public var environment: Bool
     /// A `tierway.toml` to start from; an empty text looks for one in the working folder.
     public var file: String?
+    /// How models are chosen.
     public var router: RouterSettings?
+    /// Where the account is kept.
     public var ledger: LedgerSettings?
+    /// Time limits of an attempt.
     public var timeouts: TimeoutSettings?
+    /// How often to try.
     public var retry: RetrySettings?
     /// What may go where.
     public var policy: JSON?
@@ -84,6 +123,7 @@ public struct Settings: Encodable, Sendable, CustomStringConvertible, CustomRefl
     public var rates: [JSON]?
     /// Rows of a catalogue of one's own.
     public var rows: [JSON]?
+    /// Which rows of models there are.
     public var catalog: JSON?
     /// Other addresses, by endpoint.
     public var baseUrls: [EndpointId: String]?

@@ -5,8 +5,10 @@ import Foundation
 public struct TransportRequest: Sendable, CustomStringConvertible, CustomReflectable {
     /// `POST` or `GET`.
     public var method: String
+    /// The whole address.
     public var url: String
-    public var headers: [(String, String)]
+    /// The headers, the key among them.
+    public var headers: [(name: String, value: String)]
     /// Empty for `GET`.
     public var body: Data
     /// To a connection, TLS included.
@@ -15,6 +17,24 @@ public struct TransportRequest: Sendable, CustomStringConvertible, CustomReflect
     public var firstByteMs: Int
     /// Between two pieces of an answer.
     public var idleMs: Int
+
+    public init(
+        method: String,
+        url: String,
+        headers: [(name: String, value: String)],
+        body: Data,
+        connectMs: Int,
+        firstByteMs: Int,
+        idleMs: Int
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.connectMs = connectMs
+        self.firstByteMs = firstByteMs
+        self.idleMs = idleMs
+    }
 
     /// Shows neither the key nor the prompt.
     public var description: String { "TransportRequest(\(method), \(body.count) bytes)" }
@@ -32,11 +52,14 @@ public protocol TransportBody: Sendable {
 
 /// An answer whose head has come.
 public struct TransportResponse: Sendable {
+    /// The HTTP status.
     public var status: Int
-    public var headers: [(String, String)]
+    /// The headers.
+    public var headers: [(name: String, value: String)]
+    /// What reads the rest.
     public var body: any TransportBody
 
-    public init(status: Int, headers: [(String, String)], body: any TransportBody) {
+    public init(status: Int, headers: [(name: String, value: String)], body: any TransportBody) {
         self.status = status
         self.headers = headers
         self.body = body

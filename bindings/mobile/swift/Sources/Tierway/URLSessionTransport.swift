@@ -37,8 +37,8 @@ public final class URLSessionTransport: Transport {
         let call = calls.begin(task)
         return try await withTaskCancellationHandler {
             let head = try await call.head()
-            let headers = head.allHeaderFields.compactMap { name, value -> (String, String)? in
-                (name as? String).map { ($0, "\(value)") }
+            let headers = head.allHeaderFields.compactMap { name, value -> (name: String, value: String)? in
+                (name as? String).map { (name: $0, value: "\(value)") }
             }
             return TransportResponse(status: head.statusCode, headers: headers, body: Body(call: call, task: task))
         } onCancel: {

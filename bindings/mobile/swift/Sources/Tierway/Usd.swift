@@ -1,10 +1,13 @@
 // Exact money.
 import Foundation
 
-/// An exact amount of US dollars, to the pico-dollar, as the decimal text that JSON carries.
+/// An exact amount of US dollars, to the pico-dollar, as the decimal text that JSON carries. Equal amounts are equal however
+/// they are written.
 public struct Usd: Codable, Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// The amount as it was written, as in `0.00014`.
     public let text: String
 
+    /// An amount by its decimal text, as in `0.00014`.
     public init(_ text: String) {
         self.text = text
     }
@@ -15,6 +18,10 @@ public struct Usd: Codable, Hashable, Sendable, Comparable, CustomStringConverti
     }
 
     public var description: String { "$\(text)" }
+
+    public static func == (one: Usd, other: Usd) -> Bool { one.decimal == other.decimal }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(decimal) }
 
     public static func < (one: Usd, other: Usd) -> Bool { one.decimal < other.decimal }
 

@@ -19,6 +19,7 @@ final class ClientTests: XCTestCase {
         XCTAssertEqual(try client.models().map(\.callable), [true, true])
         let completion = try await client.chat(body)
         XCTAssertEqual(completion.text, text)
+        XCTAssertEqual(completion.finishReason, "stop")
         XCTAssertEqual(try completion.account().cost, cost)
         try await client.close()
     }
@@ -32,9 +33,15 @@ final class ClientTests: XCTestCase {
         XCTAssertEqual(words, text)
         XCTAssertEqual(try stream.response()?.cost, cost)
         words = ""
-        for try await chunk in try await client.chatStream(body) { words += chunk.text }
+        let chunks = try await client.chatStream(body)
+        for try await chunk in chunks { words += chunk.text }
         XCTAssertEqual(words, text)
-        try await balanced(client, 2)
+        XCTAssertEqual(try chunks.response()?.account().cost, cost)
+        words = ""
+        let pulled = try await client.stream(question)
+        while let piece = try await pulled.next() { words += piece.words }
+        XCTAssertEqual(words, text)
+        try await balanced(client, 3)
     }
 
     func testLeavingALoopEndsTheCall() async throws {
@@ -43,6 +50,9 @@ final class ClientTests: XCTestCase {
         for try await piece in stream where !piece.words.isEmpty { break }
         let after = try await stream.next()
         XCTAssertNil(after)
+        XCTAssertNil(try stream.response())
+        for try await _ in stream { XCTFail("a stream is read once") }
+        stream.close()
         try await balanced(client, 1)
     }
 
@@ -126,6 +136,100 @@ final class ClientTests: XCTestCase {
         XCTAssertNotNil(again["overall"]?["house/small"])
     }
 
+    func testAClosedClientSaysThatItIsClosedAndClosesTwice() async throws {
+        let client = try Client(json: settings())
+        _ = try await client.send(question)
+        try await client.close()
+        try await client.close()
+        let calls: [@Sendable () async throws -> Void] = [
+            { _ = try await client.send(question) }, { _ = try await client.stream(question) },
+            { _ = try await client.chat(body) }, { _ = try await client.chatStream(body) },
+            { _ = try client.route(question) }, { _ = try client.routeChat(body) }, { _ = try client.models() },
+            { _ = try await client.report() }, { _ = try await client.attempts() }, { _ = try await client.experience() },
+            { _ = try await client.submit(question) }, { _ = try await client.deliver() }, { _ = try client.letters() },
+        ]
+        for call in calls {
+            let error = try await failure(call)
+            XCTAssertEqual(error.code, "closed")
+            XCTAssertEqual(error.kind, .library)
+        }
+        client.isOnline = false
+        XCTAssertFalse(client.isOnline)
+    }
+
+    func testAnOpenStreamOutlivesItsClient() async throws {
+        let pieces: @Sendable (ProviderCall) -> AsyncThrowingStream<Delta, Error> = { _ in
+            AsyncThrowingStream { stream in
+                Task {
+                    for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+                        stream.yield(.text(part: 0, text: "\(word) "))
+                        try await pause(5)
+                    }
+                    stream.yield(.usage(usage: Usage(input: 100, output: 10)))
+                    stream.finish()
+                }
+            }
+        }
+        weak var gone: Client?
+        let stream: AnswerStream<Delta, Response>
+        do {
+            let client = try own(Made(pieces: pieces))
+            gone = client
+            stream = try await client.stream(question)
+        }
+        XCTAssertNil(gone)
+        var words = ""
+        for try await piece in stream { words += piece.words }
+        XCTAssertEqual(words, text + " ")
+        XCTAssertEqual(try stream.response()?.cost, cost)
+    }
+
+    func testRequestsThatAreWrongAreRefusedByKind() async throws {
+        let client = try Client(json: settings())
+        XCTAssertThrowsError(try client.routeChat(["messages": []])) { XCTAssertEqual(($0 as? TierwayError)?.kind, .invalidRequest) }
+        let other: JSON = ["model": "house/other", "messages": [["role": "user", "content": "x"]]]
+        XCTAssertThrowsError(try client.routeChat(other)) { XCTAssertEqual(($0 as? TierwayError)?.kind, .refused) }
+        let empty = try await failure { _ = try await client.send(RequestDraft()) }
+        XCTAssertEqual(empty.kind, .invalidRequest)
+        let number = try await failure { _ = try await client.chat(["temperature": .double(.nan)]) }
+        XCTAssertEqual(number.kind, .invalidRequest)
+        try await balanced(client, 0)
+    }
+
+    func testAStreamIsReadByManyTasksOnce() async throws {
+        let client = try Client(json: settings(slow))
+        let stream = try await client.stream(question)
+        let pieces = try await withThrowingTaskGroup(of: [String].self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    var words: [String] = []
+                    while let piece = try await stream.next() { words.append(piece.words) }
+                    return words
+                }
+            }
+            return try await group.reduce(into: [String]()) { $0 += $1 }
+        }
+        XCTAssertEqual(pieces.joined().sorted(), text.sorted())
+        try await balanced(client, 1)
+    }
+
+    func testThreadsOutsideOfTasksMayUseAClient() async throws {
+        let client = try Client(json: settings())
+        let done = DispatchGroup()
+        let seen = Locked<[Int]>([])
+        for at in 0..<16 {
+            done.enter()
+            Thread.detachNewThread {
+                client.isOnline = at % 2 == 0
+                let candidates = (try? client.route(question).candidates.count) ?? 0
+                seen.with { $0.append(candidates) }
+                done.leave()
+            }
+        }
+        await withCheckedContinuation { all in done.notify(queue: .global()) { all.resume() } }
+        XCTAssertEqual(seen.with { $0 }, Array(repeating: 1, count: 16))
+    }
+
     func testRouteDecidesWithoutACall() async throws {
         let client = try Client(json: settings())
         let explanation = try client.route(question)
@@ -139,11 +243,11 @@ final class ClientTests: XCTestCase {
     func testManyCallsAtOnce() async throws {
         let client = try Client(json: settings())
         let costs = try await withThrowingTaskGroup(of: Usd.self) { group in
-            for _ in 0..<50 { group.addTask { try await client.send(question).cost } }
+            for _ in 0..<100 { group.addTask { try await client.send(question).cost } }
             return try await group.reduce(into: [Usd]()) { $0.append($1) }
         }
-        XCTAssertEqual(costs, Array(repeating: cost, count: 50))
-        try await balanced(client, 50)
+        XCTAssertEqual(costs, Array(repeating: cost, count: 100))
+        try await balanced(client, 100)
     }
 
     func testJSONKeepsTheOrderOfKeysAndRefusesWhatIsNone() throws {
@@ -157,6 +261,14 @@ final class ClientTests: XCTestCase {
             }
         }
         XCTAssertThrowsError(try JSON.double(.nan).text())
+    }
+
+    func testAmountsAreEqualHoweverTheyAreWritten() {
+        XCTAssertTrue(Usd("0.1") < Usd("0.25"))
+        XCTAssertEqual(Usd("0.10"), Usd("0.1"))
+        XCTAssertEqual(Set([Usd("1"), Usd("1.00"), Usd("2")]).count, 2)
+        XCTAssertEqual(Usd("0.000000000001").decimal, Decimal(string: "0.000000000001"))
+        XCTAssertEqual("\(Usd("0.10"))", "$0.10")
     }
 
     func testWordsAndChoicesKeepTheirMeaning() throws {

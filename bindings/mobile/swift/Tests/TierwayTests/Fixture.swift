@@ -37,11 +37,11 @@ func settings(_ answered: String? = answer, _ more: JSONObject = JSONObject()) t
     return .object(fields.merging(more))
 }
 
-/// Waits for something, two seconds at most.
-func eventually(_ what: String, _ holds: () async throws -> Bool) async throws {
-    let until = Date().addingTimeInterval(2)
+/// Waits for something, two seconds at most where nothing else is said.
+func eventually(_ what: String, within seconds: Double = 2, _ holds: () async throws -> Bool) async throws {
+    let until = Date().addingTimeInterval(seconds)
     while try await !holds() {
-        if Date() > until { return XCTFail("not within two seconds: \(what)") }
+        if Date() > until { throw Unexpected("not in time: \(what)") }
         try await Task.sleep(nanoseconds: 5_000_000)
     }
 }
@@ -57,4 +57,76 @@ func balanced(_ client: Client, _ attempts: Int) async throws {
 /// A call is under way.
 func underWay(_ client: Client) async throws {
     try await eventually("a call is under way") { try await client.report().total.held > 0 }
+}
+
+/// What a test did not expect.
+struct Unexpected: Error {
+    let what: String
+
+    init(_ what: String) {
+        self.what = what
+    }
+}
+
+/// Why a call failed; that it did not is a failure of the test.
+func failure(_ call: () async throws -> Void) async throws -> TierwayError {
+    do {
+        try await call()
+    } catch let error as TierwayError {
+        return error
+    }
+    throw Unexpected("it was answered")
+}
+
+/// What some work brings. After two seconds it hangs, and nobody waits for it any more.
+func quickly<T: Sendable>(_ work: @escaping @Sendable () async throws -> T) async throws -> T {
+    let (ends, said) = AsyncThrowingStream.makeStream(of: T.self)
+    let limit = Task {
+        try await Task.sleep(nanoseconds: 2_000_000_000)
+        said.finish(throwing: Unexpected("it hangs"))
+    }
+    Task {
+        do {
+            said.yield(try await work())
+            said.finish()
+        } catch {
+            said.finish(throwing: error)
+        }
+    }
+    defer { limit.cancel() }
+    for try await made in ends { return made }
+    throw Unexpected("it brought nothing")
+}
+
+/// Numbers drawn from a seed (splitmix64).
+struct Draws: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(_ seed: Int) {
+        state = UInt64(seed)
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+
+    /// From 0 to below `limit`.
+    mutating func draw(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &self) }
+}
+
+/// Waits for some milliseconds.
+func pause(_ ms: Int) async throws {
+    try await Task.sleep(nanoseconds: UInt64(ms) * 1_000_000)
+}
+
+/// A folder that is removed with the test.
+func folder(_ test: XCTestCase) throws -> URL {
+    let made = FileManager.default.temporaryDirectory.appendingPathComponent("tierway-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: made, withIntermediateDirectories: true)
+    test.addTeardownBlock { try? FileManager.default.removeItem(at: made) }
+    return made
 }

@@ -1,53 +1,20 @@
-// What an app brings in Swift: providers, checks, transports; and what it does without a network.
+// Providers and checks written in Swift.
 import Foundation
 import XCTest
 
 @testable import Tierway
 
-#if canImport(FoundationNetworking)
-    import FoundationNetworking
-#endif
-
-/// A provider made of functions.
-private struct Made: Provider {
-    var answer: @Sendable (ProviderCall) async throws -> Reply = { _ in Reply(text: text, inputTokens: 100, outputTokens: 10) }
-    var pieces: (@Sendable (ProviderCall) -> AsyncThrowingStream<Delta, Error>)?
-
-    func chat(_ call: ProviderCall) async throws -> Reply { try await answer(call) }
-
-    func stream(_ call: ProviderCall) -> AsyncThrowingStream<Delta, Error> {
-        if let pieces { return pieces(call) }
-        return WholeOnly(provider: self).stream(call)
-    }
-}
-
-/// Has the stream that comes with the protocol.
-private struct WholeOnly: Provider {
-    let provider: Made
-
-    func chat(_ call: ProviderCall) async throws -> Reply { try await provider.answer(call) }
-}
-
-private struct Sky: Error {
-    let says = "the sky is a canary"
-}
-
-private final class Flag: @unchecked Sendable {
-    private let lock = NSLock()
-    private var count = 0
-
-    func raise() { lock.withLock { count += 1 } }
-    var times: Int { lock.withLock { count } }
-}
-
 private struct Judge: Check {
+    let judged = Locked<[String]>([])
+
     func judge(request: RequestDraft, reply: Reply) async throws -> String? {
-        reply.text == "right" ? nil : "it is wrong"
+        judged.with { $0.append(reply.text) }
+        return reply.text == "right" ? nil : "it is wrong"
     }
 }
 
-private func own(_ provider: any Provider, _ more: JSONObject = JSONObject(), checks: [any Check] = []) throws -> Client {
-    try Client(json: settings(nil, more), providers: ["house": provider], checks: checks)
+private struct Broken: Check {
+    func judge(request: RequestDraft, reply: Reply) async throws -> String? { throw Sky() }
 }
 
 final class HostTests: XCTestCase {
@@ -77,19 +44,15 @@ final class HostTests: XCTestCase {
     }
 
     func testWhatAProviderThrowsBecomesATypedErrorThatQuotesNothing() async throws {
-        func thrown(_ error: Error & Sendable) async throws -> TierwayError {
+        func thrown(_ error: any Error) async throws -> TierwayError {
             let client = try own(Made(answer: { _ in throw error }), ["retry": ["attempts_max": 1]])
-            do {
-                _ = try await client.send(question)
-            } catch let error as TierwayError {
-                return error
-            }
-            throw XCTSkip("it was answered")
+            return try await failure { _ = try await client.send(question) }
         }
         let limited = try await thrown(Fault(.rateLimited, "slow", status: 429, retryAfterMs: 7))
         XCTAssertEqual(limited.kind, .rateLimit)
         XCTAssertEqual(limited.status, 429)
         XCTAssertEqual(limited.retryAfterMs, 7)
+        XCTAssertEqual(limited.retryAfter, 0.007)
         let unknown = try await thrown(Sky())
         XCTAssertTrue(unknown.message.contains("Sky"), unknown.message)
         XCTAssertFalse(unknown.message.contains("canary"), unknown.message)
@@ -133,81 +96,137 @@ final class HostTests: XCTestCase {
     func testACheckSendsTheRequestToABetterModel() async throws {
         let provider = Made(answer: { Reply(text: $0.model == "strong" ? "right" : "wrong", inputTokens: 10, outputTokens: 1) })
         let router: JSON = ["quality": 0.01, "models": ["house/small", "house/strong"]]
-        let client = try own(provider, ["router": router], checks: [Judge()])
+        let judge = Judge()
+        let client = try own(provider, ["router": router], checks: [judge])
         let response = try await client.send(question)
         XCTAssertEqual(response.text, "right")
         XCTAssertEqual(response.route.attempts.map(\.outcome), ["fell_short", "answered"])
+        // The last candidate's answer is delivered whatever a check says, so it is not asked.
+        XCTAssertEqual(judge.judged.with { $0 }, ["wrong"])
+        let careful = try own(provider, ["router": router], checks: [Broken()])
+        let checked = try await careful.send(question)
+        XCTAssertEqual(checked.route.attempts.map(\.outcome), ["fell_short", "answered"], "a check that throws is no praise")
     }
 
-    func testURLSessionCarriesCallsWholeAndInPieces() async throws {
-        let client = try Client(json: settings(), transport: URLSessionTransport())
-        let whole = try await client.send(question)
-        XCTAssertEqual(whole.text, text)
-        var words = ""
-        for try await piece in try await client.stream(question) { words += piece.words }
-        XCTAssertEqual(words, text)
+    func testAProviderIsToldWhatIsAsked() async throws {
+        let calls = Locked<[ProviderCall]>([])
+        let client = try own(Made(answer: { call in
+            calls.with { $0.append(call) }
+            return Reply(text: text, inputTokens: 100, outputTokens: 10)
+        }))
+        _ = try await client.send(question)
+        let call = try XCTUnwrap(calls.with { $0.first })
+        XCTAssertEqual([call.model, call.id, call.endpoint], ["small", "house/small", "house"])
+        XCTAssertEqual(call.request.messages, question.messages)
+        XCTAssertTrue(call.maxTokens > 0 && call.timeoutMs > 0 && !call.attempt.isEmpty)
+    }
+
+    func testAStreamThatBreaksBringsWhatHadCome() async throws {
+        let client = try own(Made(pieces: { _ in
+            AsyncThrowingStream { stream in
+                stream.yield(.text(part: 0, text: "Rayleigh "))
+                stream.finish(throwing: Fault(.network, "the cable"))
+            }
+        }))
+        let stream = try await client.stream(question)
+        let error = try await failure { for try await _ in stream {} }
+        XCTAssertEqual(error.kind, .incomplete)
+        XCTAssertEqual(error.partial?.text, "Rayleigh ")
+        XCTAssertFalse("\(error)".contains("Rayleigh"))
+        let after = try await stream.next()
+        XCTAssertNil(after)
+        XCTAssertNil(try stream.response())
+        try await balanced(client, 1)
+    }
+
+    func testClosingAStreamFromOutsideEndsAWaitAtOnce() async throws {
+        let client = try own(Made(pieces: { _ in
+            AsyncThrowingStream { stream in stream.yield(.text(part: 0, text: "first")) }
+        }))
+        let stream = try await client.stream(question)
+        let first = try await stream.next()
+        XCTAssertEqual(first?.words, "first")
+        let waits = Task { try await stream.next() }
+        try await pause(50)
+        stream.close()
+        let after = try await quickly { try await waits.value }
+        XCTAssertNil(after)
+        try await balanced(client, 1)
+    }
+
+    func testAProviderThatNeverAnswersMeetsItsLimit() async throws {
+        let stopped = Flag()
+        let waits: @Sendable (ProviderCall) async throws -> Reply = { _ in
+            try await withTaskCancellationHandler { () async throws -> Reply in
+                try await Task.sleep(nanoseconds: 60_000_000_000)
+                return Reply(text: "late")
+            } onCancel: {
+                stopped.raise()
+            }
+        }
+        let silent: @Sendable (ProviderCall) -> AsyncThrowingStream<Delta, Error> = { _ in AsyncThrowingStream { _ in } }
+        let limits: JSONObject = ["timeouts": ["total_ms": 60, "first_byte_ms": 60, "idle_ms": 60], "retry": ["attempts_max": 1]]
+        let client = try own(Made(answer: waits, pieces: silent), limits)
+        let whole = try await quickly { try await failure { _ = try await client.send(question) } }
+        XCTAssertEqual(whole.kind, .timeout)
+        try await eventually("the provider is told") { stopped.times == 1 }
+        let streamed = try await quickly { try await failure { for try await _ in try await client.stream(question) {} } }
+        XCTAssertEqual(streamed.kind, .timeout)
         try await balanced(client, 2)
-
-        let paced = try Client(json: settings(slow), transport: URLSessionTransport())
-        for try await piece in try await paced.stream(question) where !piece.words.isEmpty { break }
-        try await balanced(paced, 1)
-
-        let refused = try Client(json: settings(#"{"fault": {"kind": "status", "status": 401}}"#), transport: URLSessionTransport())
-        do {
-            _ = try await refused.send(question)
-            XCTFail("it was answered")
-        } catch let error as TierwayError {
-            XCTAssertEqual(error.kind, .authentication)
-        }
     }
 
-    func testNoConnectionIsSaidToBeUnsent() async throws {
-        let more: JSONObject = ["base_urls": ["house": "http://127.0.0.1:9/v1"], "retry": ["attempts_max": 1]]
-        let client = try Client(json: settings(nil, more), transport: URLSessionTransport())
-        do {
-            _ = try await client.send(question)
-            XCTFail("it was answered")
-        } catch let error as TierwayError {
-            XCTAssertEqual(error.kind, .connection)
-        }
+    func testAStreamThatIsLetGoUnreadIsEnded() async throws {
+        let closed = Flag()
+        let client = try own(Made(pieces: { _ in
+            AsyncThrowingStream { stream in
+                stream.yield(.text(part: 0, text: "first"))
+                stream.onTermination = { _ in closed.raise() }
+            }
+        }))
+        _ = try await client.stream(question)
+        try await eventually("the provider's stream is let go") { closed.times == 1 }
+        try await balanced(client, 1)
     }
 
-    func testRequestsWaitForANetwork() async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tierway-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let plan = Offline.queue(outbox: folder.appendingPathComponent("outbox.jsonl").path)
-        let client = try Client(json: settings(), offline: plan)
-        client.setOnline(false)
+    func testAStreamThatOpensTooLateIsEnded() async throws {
+        let (begun, closed) = (Flag(), Flag())
+        let client = try own(Made(pieces: { _ in
+            AsyncThrowingStream { stream in
+                begun.raise()
+                stream.onTermination = { _ in closed.raise() }
+                // Comes when nobody waits any more.
+                Task {
+                    try await pause(60)
+                    stream.yield(.text(part: 0, text: "late"))
+                }
+            }
+        }))
+        let opens = Task { try await client.stream(question) }
+        try await eventually("the stream begins") { begun.times == 1 }
+        opens.cancel()
         do {
-            _ = try await client.send(question)
-            XCTFail("it was sent")
-        } catch let error as TierwayError {
-            XCTAssertEqual(error.kind, .offline)
-        }
-        guard case .queued(let id) = try await client.submit(question) else { return XCTFail("it was not kept") }
-        XCTAssertEqual(try client.letters().map(\.state), [.waiting])
-        client.setOnline(true)
-        let answered = try await client.deliver()
-        XCTAssertEqual(answered.map(\.id), [id])
-        XCTAssertEqual(answered.first?.response?.text, text)
-        try client.forget(id)
-        XCTAssertEqual(try client.letters().count, 0)
-        XCTAssertThrowsError(try client.retry(id)) { XCTAssertEqual(($0 as? TierwayError)?.kind, .outbox) }
-    }
+            _ = try await quickly { try await opens.value }
+            XCTFail("it was opened")
+        } catch is CancellationError {}
+        try await eventually("the provider's stream is let go") { closed.times == 1 }
+        try await balanced(client, 1)
 
-    func testWithoutANetworkOnlyTheDeviceSeesARequest() async throws {
-        let provider = Made()
-        let client = try Client(json: settings(nil), providers: ["house": provider], offline: .local)
-        client.setOnline(false)
-        do {
-            _ = try await client.send(question)
-            XCTFail("it was sent")
-        } catch let error as TierwayError {
-            XCTAssertEqual(error.kind, .refused)
+        let idle = try own(Made())
+        let never = Task {
+            try await pause(1000)
+            return try await idle.stream(question)
         }
-        client.setOnline(true)
-        let response = try await client.send(question)
-        XCTAssertEqual(response.text, text)
+        never.cancel()
+        _ = try? await never.value
+        let cancelled = Task {
+            while !Task.isCancelled { await Task.yield() }
+            return try await idle.stream(question)
+        }
+        cancelled.cancel()
+        do {
+            _ = try await quickly { try await cancelled.value }
+            XCTFail("a task that was cancelled before it asked was answered")
+        } catch is CancellationError {}
+        try await eventually("nothing is held") { try await idle.report().total.held == 0 }
     }
 }

@@ -1,5 +1,5 @@
 # The library for phones: what is generated from it runs the shared cases in Python, Kotlin and Swift; as it is shipped it is
-# held to its sizes, and the Maven artefact is used from a bare project.
+# held to its sizes, and the Maven artefact and the Swift package are used from bare projects.
 mobile_suites() {
     local mobile=$root/bindings/mobile made=$root/target/mobile
     if python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
@@ -21,6 +21,7 @@ mobile_suites() {
     fi
     if command -v swift >/dev/null; then
         suite mobile-swift "$mobile/swift/test.sh"
+        suite mobile-swift-packed "$mobile/swift/packed.sh" "$made-swift/packed" "$made-swift"
     else
         missing mobile-swift "Swift is not here (210 cases and the package's tests)"
     fi

@@ -8,10 +8,7 @@ if ! command -v swift >/dev/null; then
     echo "skipped: Swift is not installed here (210 cases)"
     exit 0
 fi
-# MADE=1 says that they are there: a machine with Swift may have no Rust.
-[ -n "${MADE:-}" ] || "$here/../generate" swift "$made"
-cp "$made/generated/TierwayCore.swift" "$here/Sources/TierwayCore/"
-cp "$made/generated/TierwayFFI.h" "$here/Sources/TierwayFFI/"
+"$here/native.sh" "$made"
 export LD_LIBRARY_PATH=$made/native${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} DYLD_LIBRARY_PATH=$made/native
 status=0
 swift test --package-path "$here" --scratch-path "$made/build" -Xlinker "-L$made/native" 2>&1 | tee "$made/log" || status=$?

@@ -188,6 +188,21 @@ final class HostTests: XCTestCase {
         try await balanced(client, 1)
     }
 
+    func testLettingGoOfAClientLetsGoOfWhatWasBroughtToIt() async throws {
+        final class Kept: Provider, Sendable {
+            func chat(_ call: ProviderCall) async throws -> Reply { Reply(text: text, inputTokens: 100, outputTokens: 10) }
+        }
+        weak var kept: Kept?
+        do {
+            let provider = Kept()
+            kept = provider
+            let client = try own(provider)
+            _ = try await client.send(question)
+            for try await _ in try await client.stream(question) {}
+        }
+        try await eventually("the provider is let go") { kept == nil }
+    }
+
     func testAStreamThatOpensTooLateIsEnded() async throws {
         let (begun, closed) = (Flag(), Flag())
         let client = try own(Made(pieces: { _ in

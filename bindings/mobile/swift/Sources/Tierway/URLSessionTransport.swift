@@ -5,6 +5,10 @@ import Foundation
     import FoundationNetworking
 #endif
 
+/// Most bytes of an answer that have come and are not read, 16 MiB. A session does not wait for its reader: beyond them the call
+/// ends, since an answer that nobody reads must not fill the device.
+private let unreadMax = 16 << 20
+
 /// The platform's HTTP, with its proxies, certificates and radio. Redirects are not followed and nothing is cached.
 public final class URLSessionTransport: Transport {
     private let session: URLSession
@@ -48,10 +52,12 @@ public final class URLSessionTransport: Transport {
 }
 
 private final class Body: TransportBody, @unchecked Sendable {
+    private let call: Call
     private let task: URLSessionDataTask
     private var pieces: AsyncThrowingStream<Data, Error>.Iterator
 
     init(call: Call, task: URLSessionDataTask) {
+        self.call = call
         self.task = task
         pieces = call.body.makeAsyncIterator()
     }
@@ -60,7 +66,9 @@ private final class Body: TransportBody, @unchecked Sendable {
     func read() async throws -> Data? {
         var reader = pieces
         defer { pieces = reader }
-        return try await reader.next()
+        let piece = try await reader.next()
+        if let piece { call.wasRead(piece) }
+        return piece
     }
 
     func close() {
@@ -70,6 +78,7 @@ private final class Body: TransportBody, @unchecked Sendable {
 
 /// One call's head and bytes as the session tells of them.
 private final class Call: @unchecked Sendable {
+    private let unread = Locked(0)
     let body: AsyncThrowingStream<Data, Error>
     private let bytes: AsyncThrowingStream<Data, Error>.Continuation
     private let heads: AsyncThrowingStream<HTTPURLResponse, Error>
@@ -90,8 +99,22 @@ private final class Call: @unchecked Sendable {
         begun.finish()
     }
 
-    func brings(_ data: Data) {
+    /// Keeps bytes until they are read; false where they are too many, and the answer has ended for its reader.
+    func brings(_ data: Data) -> Bool {
+        let held = unread.with { unread in
+            unread += data.count
+            return unread
+        }
+        if held > unreadMax {
+            bytes.finish(throwing: Fault(.network, "more than 16 MiB of the answer came and were not read"))
+            return false
+        }
         bytes.yield(data)
+        return true
+    }
+
+    func wasRead(_ data: Data) {
+        unread.with { $0 -= data.count }
     }
 
     func ends(_ error: Error?) {
@@ -128,7 +151,7 @@ private final class Calls: NSObject, URLSessionDataDelegate, @unchecked Sendable
     }
 
     func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
-        call(of: dataTask)?.brings(data)
+        if call(of: dataTask)?.brings(data) == false { dataTask.cancel() }
     }
 
     func urlSession(_ session: URLSession, task: URLSessionTask, didCompleteWithError error: Error?) {

@@ -4,6 +4,29 @@ import XCTest
 
 @testable import Tierway
 
+#if canImport(FoundationNetworking)
+    import FoundationNetworking
+#endif
+
+/// An answer of 64 MiB that comes at once.
+private final class Flood: URLProtocol, @unchecked Sendable {
+    static let isStopped = Locked(false)
+
+    override class func canInit(with request: URLRequest) -> Bool { true }
+    override class func canonicalRequest(for request: URLRequest) -> URLRequest { request }
+
+    override func startLoading() {
+        let head = HTTPURLResponse(url: request.url!, statusCode: 200, httpVersion: "HTTP/1.1", headerFields: [:])!
+        client?.urlProtocol(self, didReceive: head, cacheStoragePolicy: .notAllowed)
+        let piece = Data(count: 1 << 20)
+        for _ in 0..<64 { client?.urlProtocol(self, didLoad: piece) }
+    }
+
+    override func stopLoading() {
+        Flood.isStopped.with { $0 = true }
+    }
+}
+
 final class TransportTests: XCTestCase {
     private func byPlatform(_ answered: String?, _ more: JSONObject = ["retry": ["attempts_max": 1]]) throws -> Client {
         try Client(json: settings(answered, more), transport: URLSessionTransport())
@@ -65,6 +88,23 @@ final class TransportTests: XCTestCase {
             let error = try await quickly { try await failure { _ = try await client.send(question) } }
             XCTAssertEqual(error.kind, .timeout, answered)
             try await balanced(client, 1)
+        }
+    }
+
+    func testAnAnswerThatNobodyReadsIsBounded() async throws {
+        let configuration = URLSessionConfiguration.ephemeral
+        configuration.protocolClasses = [Flood.self]
+        let request = TransportRequest(
+            method: "POST", url: "http://flood.invalid/", headers: [], body: Data(), connectMs: 1000, firstByteMs: 1000, idleMs: 1000)
+        let body = try await URLSessionTransport(configuration: configuration).send(request).body
+        try await quickly { while !Flood.isStopped.with({ $0 }) { try await Task.sleep(nanoseconds: 1_000_000) } }
+        var read = 0
+        do {
+            while let piece = try await body.read() { read += piece.count }
+            XCTFail("all \(read) bytes were kept")
+        } catch let fault as Fault {
+            XCTAssertEqual(fault.kind, .network)
+            XCTAssertEqual(read, 16 << 20)
         }
     }
 

@@ -10,6 +10,9 @@ let cost = Usd("0.00014")
 let answer = #"{"reply": {"parts": [{"type": "text", "text": "\#(text)"}], "usage": {"input": 100, "output": 10}}}"#
 let slow = #"{"reply": {"parts": [{"type": "text", "text": "\#(text)"}], "usage": {"input": 100, "output": 10}},"#
     + #" "pace": {"between_ms": 50, "piece_chars": 4}}"#
+/// The same, but its pieces take far longer than a test.
+let lasting = #"{"reply": {"parts": [{"type": "text", "text": "\#(text)"}], "usage": {"input": 100, "output": 10}},"#
+    + #" "pace": {"between_ms": 5000, "piece_chars": 4}}"#
 let question = RequestDraft.ask("Why is the sky blue?")
 let body: JSON = ["messages": [["role": "user", "content": "Why is the sky blue?"]]]
 
@@ -37,13 +40,17 @@ func settings(_ answered: String? = answer, _ more: JSONObject = JSONObject()) t
     return .object(fields.merging(more))
 }
 
-/// Waits for something, two seconds at most where nothing else is said.
-func eventually(_ what: String, within seconds: Double = 2, _ holds: () async throws -> Bool) async throws {
-    let until = Date().addingTimeInterval(seconds)
-    while try await !holds() {
-        if Date() > until { throw Unexpected("not in time: \(what)") }
-        try await Task.sleep(nanoseconds: 5_000_000)
+/// How often to look whether something has come to pass: for ten seconds, which are longer on a machine that is busy or stood
+/// still, since looks are counted and not the time. What hangs here does so for a minute.
+private let looks = 2000
+
+/// Waits for something.
+func eventually(_ what: String, _ holds: () async throws -> Bool) async throws {
+    for _ in 0..<looks {
+        if try await holds() { return }
+        try await pause(5)
     }
+    throw Unexpected("not in time: \(what)")
 }
 
 /// Every attempt has ended.
@@ -78,11 +85,11 @@ func failure(_ call: () async throws -> Void) async throws -> TierwayError {
     throw Unexpected("it was answered")
 }
 
-/// What some work brings. After two seconds it hangs, and nobody waits for it any more.
+/// What some work brings. It hangs where it takes as long as `eventually` waits, and nobody waits for it any more.
 func quickly<T: Sendable>(_ work: @escaping @Sendable () async throws -> T) async throws -> T {
     let (ends, said) = AsyncThrowingStream.makeStream(of: T.self)
     let limit = Task {
-        try await Task.sleep(nanoseconds: 2_000_000_000)
+        for _ in 0..<looks { try await pause(5) }
         said.finish(throwing: Unexpected("it hangs"))
     }
     Task {

@@ -59,9 +59,10 @@ final class HostTests: XCTestCase {
     }
 
     func testAProviderIsToldWhenNobodyWaits() async throws {
-        let (stopped, closed) = (Flag(), Flag())
+        let (begun, stopped, closed) = (Flag(), Flag(), Flag())
         let waits: @Sendable (ProviderCall) async throws -> Reply = { _ in
-            try await withTaskCancellationHandler {
+            begun.raise()
+            return try await withTaskCancellationHandler {
                 try await Task.sleep(nanoseconds: 60_000_000_000)
                 return Reply(text: "late")
             } onCancel: {
@@ -84,7 +85,7 @@ final class HostTests: XCTestCase {
         }
         let client = try own(Made(answer: waits, pieces: endless))
         let asked = Task { try await client.send(question) }
-        try await underWay(client)
+        try await eventually("the provider is asked") { begun.times == 1 }
         asked.cancel()
         _ = try? await asked.value
         try await eventually("the provider's task is cancelled") { stopped.times == 1 }
@@ -204,14 +205,15 @@ final class HostTests: XCTestCase {
     }
 
     func testAStreamThatOpensTooLateIsEnded() async throws {
-        let (begun, closed) = (Flag(), Flag())
+        let (begun, left, closed) = (Flag(), Flag(), Flag())
         let client = try own(Made(pieces: { _ in
             AsyncThrowingStream { stream in
                 begun.raise()
                 stream.onTermination = { _ in closed.raise() }
                 // Comes when nobody waits any more.
                 Task {
-                    try await pause(60)
+                    try await eventually("nobody waits") { left.times == 1 }
+                    try await pause(20)
                     stream.yield(.text(part: 0, text: "late"))
                 }
             }
@@ -219,6 +221,7 @@ final class HostTests: XCTestCase {
         let opens = Task { try await client.stream(question) }
         try await eventually("the stream begins") { begun.times == 1 }
         opens.cancel()
+        left.raise()
         do {
             _ = try await quickly { try await opens.value }
             XCTFail("it was opened")

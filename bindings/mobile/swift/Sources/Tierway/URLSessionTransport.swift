@@ -33,7 +33,7 @@ public final class URLSessionTransport: Transport {
         var asked = URLRequest(url: url)
         asked.httpMethod = request.method
         // The library itself keeps the limits; this one is for the connection that nobody waits for any more.
-        asked.timeoutInterval = Double(max(request.connectMs + request.firstByteMs, request.idleMs)) / 1000
+        asked.timeoutInterval = max(Double(request.connectMs) + Double(request.firstByteMs), Double(request.idleMs)) / 1000
         asked.setValue("identity", forHTTPHeaderField: "accept-encoding")
         for (name, value) in request.headers { asked.setValue(value, forHTTPHeaderField: name) }
         if request.method == "POST" { asked.httpBody = request.body }
@@ -60,6 +60,11 @@ private final class Body: TransportBody, @unchecked Sendable {
         self.call = call
         self.task = task
         pieces = call.body.makeAsyncIterator()
+    }
+
+    /// Let go of unread and not closed, it ends its call all the same.
+    deinit {
+        task.cancel()
     }
 
     // Asked for one piece after the other.
@@ -91,6 +96,7 @@ private final class Call: @unchecked Sendable {
 
     func head() async throws -> HTTPURLResponse {
         for try await head in heads { return head }
+        try Task.checkCancellation()
         throw Fault(.network, "no answer began")
     }
 

@@ -28,7 +28,7 @@ public final class Client: Sendable {
         transport: (any Transport)? = nil,
         offline: Offline = .attempt
     ) throws {
-        let text = try written(settings)
+        let text = try written(settings, wrong: "invalid_config")
         try self.init(json: JSON(text: text), providers: providers, checks: checks, transport: transport, offline: offline)
     }
 

@@ -60,10 +60,26 @@ extension JSON: Codable {
 
 /// Writes a value as JSON text. Keys are in order, so that equal requests are equal bytes: a vendor's cache of prompts goes by
 /// them.
-func written<T: Encodable>(_ value: T) throws -> String {
+///
+/// - Throws: `code` where a number is not finite, by the name of its field.
+func written<T: Encodable>(_ value: T, wrong code: String = "invalid_request") throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
+    do {
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    } catch EncodingError.invalidValue(_, let context) {
+        let field = named(context.codingPath)
+        var error = TierwayError(code: code, message: "\(field): a number is not finite: JSON has no word for it")
+        error.field = field
+        throw error
+    }
+}
+
+/// A field's name, as in `messages[0].role`.
+private func named(_ path: [CodingKey]) -> String {
+    path.reduce(into: "") { name, key in
+        if let at = key.intValue { name += "[\(at)]" } else { name += (name.isEmpty ? "" : ".") + key.stringValue }
+    }
 }
 
 /// JSON is written as it stands.
@@ -73,7 +89,12 @@ func written(_ value: JSON) throws -> String {
 
 /// Reads a value from JSON text.
 func read<T: Decodable>(_ type: T.Type = T.self, _ text: String) throws -> T {
-    try JSONDecoder().decode(T.self, from: Data(text.utf8))
+    do {
+        return try JSONDecoder().decode(T.self, from: Data(text.utf8))
+    } catch is DecodingError {
+        // What it says may quote the text.
+        throw TierwayError(code: "internal", message: "\(T.self) is not in what was read, or is of another version: please report it")
+    }
 }
 
 /// A word that no arm of a type has.

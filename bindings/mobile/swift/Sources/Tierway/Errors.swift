@@ -108,7 +108,7 @@ func typed(_ error: Error) -> Error {
     case CoreError.Failed(let facts):
         guard let found = try? read(TierwayError.self, facts) else { break }
         return found.kind == .cancelled && Task.isCancelled ? CancellationError() : found
-    case is TierwayError, is CancellationError, is DecodingError, is EncodingError:
+    case is TierwayError, is CancellationError:
         return error
     default:
         break

@@ -193,7 +193,19 @@ final class ClientTests: XCTestCase {
         XCTAssertEqual(empty.kind, .invalidRequest)
         let number = try await failure { _ = try await client.chat(["temperature": .double(.nan)]) }
         XCTAssertEqual(number.kind, .invalidRequest)
+        var draft = question
+        draft.sampling = Sampling(temperature: .nan)
+        let heat = try await failure { [draft] in _ = try await client.send(draft) }
+        XCTAssertEqual(heat.kind, .invalidRequest)
+        XCTAssertEqual(heat.field, "sampling.temperature")
         try await balanced(client, 0)
+        var settings = Settings(keys: [:])
+        settings.router = RouterSettings(quality: .infinity)
+        XCTAssertThrowsError(try Client(settings)) { error in
+            XCTAssertEqual((error as? TierwayError)?.kind, .config)
+            XCTAssertEqual((error as? TierwayError)?.field, "router.quality")
+        }
+        XCTAssertThrowsError(try ChatCompletion(json: [:]).account()) { XCTAssertEqual(($0 as? TierwayError)?.kind, .library) }
     }
 
     func testAStreamIsReadByManyTasksOnce() async throws {

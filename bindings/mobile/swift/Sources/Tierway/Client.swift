@@ -211,8 +211,8 @@ public final class Client: Sendable {
         try typing { try core.retry(id: id) }
     }
 
-    /// Writes what is queued to the ledger and closes it, once. Nothing may be asked afterwards. Letting go of a client
-    /// without it writes the rest in its own time.
+    /// Writes what is queued to the ledger and closes it, once: a second call returns at once, whatever became of the first.
+    /// Nothing may be asked afterwards. Letting go of a client without it writes the rest in its own time.
     public func close() async throws {
         let wasClosed = state.with { state in
             defer { state.isClosed = true }

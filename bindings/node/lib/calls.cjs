@@ -26,17 +26,29 @@ class Calls {
   start(begin, owner, signal) {
     if (signal?.aborted) return Promise.reject(reasonOf(signal));
     return new Promise((resolve, reject) => {
-      const number = this.#next;
-      this.#next = (number % 0xffffffff) + 1;
       const call = { resolve, reject, owner, signal, aborted: undefined };
-      this.#open.set(number, call);
-      hold();
+      const number = this.#keep(call);
       try {
         const handle = begin(number);
         if (signal) {
           call.aborted = () => handle.cancel();
           signal.addEventListener("abort", call.aborted, { once: true });
         }
+      } catch (error) {
+        this.#take(number);
+        reject(error);
+      }
+    });
+  }
+
+  // Waits where `begin(number)` says that there is something to wait for, until that number's end is told.
+  wait(begin, owner) {
+    return new Promise((resolve, reject) => {
+      const number = this.#keep({ resolve, reject, owner });
+      try {
+        if (begin(number)) return;
+        this.#take(number);
+        resolve();
       } catch (error) {
         this.#take(number);
         reject(error);
@@ -51,6 +63,14 @@ class Calls {
     if (error == null) call.resolve(value ?? undefined);
     else if (call.signal?.aborted) call.reject(reasonOf(call.signal));
     else call.reject(make(error));
+  }
+
+  #keep(call) {
+    const number = this.#next;
+    this.#next = (number % 0xffffffff) + 1;
+    this.#open.set(number, call);
+    hold();
+    return number;
   }
 
   #take(number) {

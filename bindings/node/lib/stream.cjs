@@ -12,6 +12,7 @@ class Stream {
   #signal;
   #aborted;
   #atOnce = 0;
+  #asked;
 
   constructor(client, calls, stream, signal) {
     this.#client = client;
@@ -26,10 +27,12 @@ class Stream {
     }
   }
 
-  // The next piece; `done` after the last one and after `close`.
+  // The next piece; `done` after the last one and after `close`. Those who ask at once are answered one after the other.
   async next() {
+    while (this.#asked) await this.#asked;
     let text;
     try {
+      this.#signal?.throwIfAborted();
       text = this.#look();
       if (text === false) text = await this.#wait();
     } catch (error) {
@@ -47,13 +50,28 @@ class Stream {
   // The next piece where it is there already, else false.
   #look() {
     this.#atOnce += 1;
-    if (this.#signal?.aborted || this.#atOnce % AT_ONCE_MAX === 0) return false;
-    return native(() => this.#stream.look());
+    return this.#atOnce % AT_ONCE_MAX === 0 ? false : native(() => this.#stream.look());
   }
 
-  #wait() {
-    const start = (number) => native(() => this.#client.next(this.#stream, number));
-    return this.#calls.start(start, [this.#client, this.#stream], this.#signal);
+  // Waits until there is a next piece. Whoever comes meanwhile waits for the end of this.
+  async #wait() {
+    let answered;
+    this.#asked = new Promise((resolve) => (answered = resolve));
+    try {
+      // Timers and sockets have their turn, whether or not the piece is there.
+      if (this.#atOnce % AT_ONCE_MAX === 0) await new Promise(setImmediate);
+      for (;;) {
+        let text;
+        await this.#calls.wait((number) => {
+          text = native(() => this.#client.next(this.#stream, number));
+          return text === false;
+        }, this);
+        if (text !== false) return text;
+      }
+    } finally {
+      this.#asked = undefined;
+      answered();
+    }
   }
 
   // Leaving a loop early ends the stream.

@@ -9,8 +9,9 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Wake, Waker};
 
 use napi::bindgen_prelude::{Either, FnArgs, Function, Status};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -130,14 +131,19 @@ impl NativeClient {
         self.spawn(number, async move { work.await.map(Some) })
     }
 
-    /// Starts to wait for a stream's next piece; it is told as the end of a call, without a value after the last one.
+    /// A stream's next piece, nothing after the last one. `false` where it is not there: then `("end", number)` is told,
+    /// once, when it is time to look again, or the stream was closed.
     ///
     /// # Errors
-    /// Where there is no runtime.
+    /// The failure as JSON.
     #[napi]
-    pub fn next(&self, stream: &NativeStream, number: u32) -> napi::Result<NativeCancel> {
-        let stream = stream.inner.clone();
-        self.spawn(number, async move { Ok(stream.next().await?.map(Either::A)) })
+    pub fn next(&self, stream: &NativeStream, number: u32) -> napi::Result<Option<Either<String, bool>>> {
+        let waiter = Arc::new(Waiter { events: self.events.clone(), number, is_told: AtomicBool::new(false) });
+        let piece = piece(stream.inner.poll(&Waker::from(waiter.clone())));
+        if matches!(piece, Ok(Some(Either::B(false)))) {
+            *lock(&stream.waiter) = Some(waiter);
+        }
+        piece
     }
 
     /// Decides without a call.
@@ -212,15 +218,49 @@ impl NativeCancel {
     }
 }
 
+/// Tells JavaScript once that it is time to look for a stream's next piece. It is woken from whatever thread brings the
+/// piece, with no task of the library's between.
+struct Waiter {
+    events: Events,
+    number: u32,
+    is_told: AtomicBool,
+}
+
+impl Wake for Waiter {
+    fn wake(self: Arc<Waiter>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Waiter>) {
+        if !self.is_told.swap(true, Ordering::AcqRel) {
+            self.events.tell("end", self.number, None, None);
+        }
+    }
+}
+
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn piece(looked: Poll<Result<Option<String>, Failure>>) -> napi::Result<Option<Either<String, bool>>> {
+    match looked {
+        Poll::Ready(Ok(piece)) => Ok(piece.map(Either::A)),
+        Poll::Ready(Err(failure)) => Err(raise(&failure)),
+        Poll::Pending => Ok(Some(Either::B(false))),
+    }
+}
+
 /// An answer piece by piece. Collected half-way, it is closed.
 #[napi]
 pub struct NativeStream {
-    inner: Arc<StreamHandle>,
+    inner: StreamHandle,
+    /// Who waits for the next piece: a stream that is closed wakes nobody by itself.
+    waiter: Mutex<Option<Arc<Waiter>>>,
 }
 
 impl NativeStream {
     fn new(stream: StreamHandle) -> NativeStream {
-        NativeStream { inner: Arc::new(stream) }
+        NativeStream { inner: stream, waiter: Mutex::new(None) }
     }
 }
 
@@ -232,11 +272,7 @@ impl NativeStream {
     /// The failure as JSON.
     #[napi]
     pub fn look(&self) -> napi::Result<Option<Either<String, bool>>> {
-        match self.inner.look() {
-            Poll::Ready(Ok(piece)) => Ok(piece.map(Either::A)),
-            Poll::Ready(Err(failure)) => Err(raise(&failure)),
-            Poll::Pending => Ok(Some(Either::B(false))),
-        }
+        piece(self.inner.look())
     }
 
     /// The whole response, after the last piece.
@@ -255,6 +291,9 @@ impl NativeStream {
     #[napi]
     pub fn close(&self) {
         self.inner.close();
+        if let Some(waiter) = lock(&self.waiter).take() {
+            waiter.wake();
+        }
     }
 }
 

@@ -43,6 +43,38 @@ test("chunks add up, as an iterable and as a web stream", async () => {
   await balanced(client, 2);
 });
 
+test("readers that ask at once have a piece each, and the rest are told that it is done", async () => {
+  const client = new Client(settings(answer({ pace: { before_ms: 2, between_ms: 2, piece_chars: 3 } })));
+  const stream = await client.chat.completions.create({ messages: ASK, stream: true });
+  const asked = await Promise.all(Array.from({ length: 40 }, () => stream.next()));
+  const pieces = asked.filter(({ done }) => !done);
+  assert.ok(pieces.length > 5 && pieces.length < 40);
+  assert.deepEqual(asked.slice(pieces.length).map(({ done }) => done), Array(40 - pieces.length).fill(true));
+  assert.equal(pieces.map(({ value }) => value.choices[0].delta.content ?? "").join(""), TEXT);
+  await balanced(client, 1);
+});
+
+test("a stream that is waited for is closed, and given up with the signal's reason", async () => {
+  const quiet = answer({ pace: { before_ms: 0, between_ms: 60_000, piece_chars: 3 } });
+  for (const giveUp of ["close", "abort"]) {
+    const client = new Client(settings(quiet));
+    const stop = new AbortController();
+    const stream = await client.chat.completions.create({ messages: ASK, stream: true }, { signal: stop.signal });
+    await stream.next();
+    await stream.next();
+    const waiting = [stream.next(), stream.next()];
+    await sleep(20);
+    if (giveUp === "close") {
+      stream.close();
+      for (const next of waiting) assert.equal((await next).done, true);
+    } else {
+      stop.abort(new RangeError("enough"));
+      for (const next of waiting) await assert.rejects(next, new RangeError("enough"));
+    }
+    await balanced(client, 1);
+  }
+});
+
 test("marks are taken once and are learnt", async () => {
   const client = new Client(settings());
   const reply = await client.chat.completions.create({ messages: ASK });

@@ -79,6 +79,15 @@ impl StreamHandle {
     /// # Errors
     /// As `next`.
     pub fn look(&self) -> Poll<Result<Option<String>, Failure>> {
+        self.poll(Waker::noop())
+    }
+
+    /// As `look`; where the piece is not there, `waker` is woken when it is time to look again, unless somebody looks
+    /// before, or the stream is closed. While another reader waits for `next`, nobody is woken: a host takes one way.
+    ///
+    /// # Errors
+    /// As `next`.
+    pub fn poll(&self, waker: &Waker) -> Poll<Result<Option<String>, Failure>> {
         if self.closed.is_cancelled() {
             return Poll::Ready(Ok(None));
         }
@@ -87,7 +96,7 @@ impl StreamHandle {
         let runtime = runtime::handle()?;
         let _entered = runtime.enter();
         while state.is_to_be_read() {
-            let stepped = match pin!(state.step()).poll(&mut Context::from_waker(Waker::noop())) {
+            let stepped = match pin!(state.step()).poll(&mut Context::from_waker(waker)) {
                 Poll::Ready(stepped) => stepped,
                 Poll::Pending => return Poll::Pending,
             };

@@ -60,6 +60,7 @@ impl Core {
             providers: providers.into_iter().map(provider).collect::<BTreeMap<_, _>>(),
             checks: checks.into_iter().map(check).collect(),
             transport: transport.map(|transport| carrier(transport) as _),
+            reads_ahead: false,
         };
         let settings = if offline.mode == OfflineMode::Local { with_rule(settings) } else { settings };
         let outbox = match (&offline.outbox, offline.mode) {

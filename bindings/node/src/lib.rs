@@ -91,6 +91,7 @@ impl NativeClient {
             providers: providers.into_iter().map(provider).collect::<BTreeMap<_, _>>(),
             checks: (0..checks).map(check).collect(),
             transport: None,
+            reads_ahead: true,
         };
         let handle = Handle::new(&settings, host).map_err(|failure| raise(&failure))?;
         Ok(NativeClient { handle, events, questions, gone: Cancel::new() })

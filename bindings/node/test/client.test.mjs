@@ -55,11 +55,12 @@ test("readers that ask at once have a piece each, and the rest are told that it 
 });
 
 test("a stream that is waited for is closed, and given up with the signal's reason", async () => {
-  const quiet = answer({ pace: { before_ms: 0, between_ms: 60_000, piece_chars: 3 } });
+  const quiet = answer({ pace: { before_ms: 0, between_ms: 500, piece_chars: 3 } });
   for (const giveUp of ["close", "abort"]) {
     const client = new Client(settings(quiet));
     const stop = new AbortController();
     const stream = await client.chat.completions.create({ messages: ASK, stream: true }, { signal: stop.signal });
+    // Who answers, and its first words.
     await stream.next();
     await stream.next();
     const waiting = [stream.next(), stream.next()];

@@ -140,6 +140,7 @@ impl Handle {
             providers: providers.into_iter().map(provider).collect(),
             checks: checks.into_iter().map(check).collect(),
             transport: None,
+            reads_ahead: false,
         };
         let made = tierway_bindings::Handle::new(settings, host);
         Ok(Handle { inner: Own::new(made.map_err(|failure| raise(&failure))?) })

@@ -16,6 +16,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "http")]
+mod ahead;
 mod cancel;
 mod failure;
 mod foreign;

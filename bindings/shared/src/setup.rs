@@ -15,6 +15,8 @@ use tierway::config::{
 use tierway::id::{DataLabel, EndpointId, ProviderId};
 use tierway::policy::{LabelRule, Policy};
 use tierway::secrets::Secret;
+#[cfg(feature = "http")]
+use tierway::transport::HttpTransport;
 use tierway::transport::Transport;
 
 use crate::foreign::{Answerer, Judge};
@@ -85,6 +87,8 @@ pub struct Host {
     pub checks: Vec<Arc<dyn ForeignCheck>>,
     /// How bytes are moved, in place of the library's own HTTP.
     pub transport: Option<Arc<dyn Transport>>,
+    /// Whether answers over the library's own HTTP are read ahead on its thread: for a host that reads streams from another.
+    pub reads_ahead: bool,
 }
 
 impl std::fmt::Debug for Host {
@@ -125,6 +129,11 @@ pub(crate) fn make(text: &str, host: Host) -> Result<Made, Failure> {
     }
     if setup.check_wellformed {
         builder = builder.check_wellformed();
+    }
+    #[cfg(feature = "http")]
+    if host.transport.is_none() && host.reads_ahead {
+        let options = config.transport_options()?;
+        builder = builder.transport(Arc::new(crate::ahead::Ahead(HttpTransport::new(options))));
     }
     builder = bring(builder, host, &catalog)?;
     #[cfg(feature = "testing")]

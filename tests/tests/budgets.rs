@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -11,11 +11,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tierway::client::{Client, ClientBuilder};
+use tierway::clock::{Clock, SystemClock};
 use tierway::config::Config;
 use tierway::ledger::{Alert, AlertKind};
 use tierway::model::Tier;
 use tierway::plan::Settings;
 use tierway::store::Page;
+use tierway::time::Timestamp;
 use tierway::{Error, Message, Request};
 
 #[path = "support/acme.rs"]
@@ -275,7 +277,7 @@ async fn an_alert_is_posted_until_it_is_taken() {
     let ids: Vec<&str> = posts.iter().map(|post| post.body["id"].as_str().unwrap()).collect();
     // Two marks, each refused once: the same ids come again.
     assert_eq!(ids.len(), 4, "{posts:?}");
-    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 2, "{ids:?}");
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 2, "{ids:?}");
     let body = &posts[0].body;
     assert_eq!(
         (&body["type"], &body["budget"], &body["limit"]["usd"]),
@@ -284,6 +286,38 @@ async fn an_alert_is_posted_until_it_is_taken() {
     assert_eq!(body["kind"]["reached"], 20);
     assert!(posts[0].head.contains("authorization: bearer ") && posts[0].head.contains("tierway-alert-id: "));
     assert!(!format!("{posts:?}").contains("four colour"), "no prompt is posted");
+}
+
+/// A clock at which the thread that tells of alerts stops when it first looks, until it is let go.
+#[derive(Debug)]
+struct LateThread(Mutex<Option<Receiver<()>>>);
+
+impl Clock for LateThread {
+    fn now(&self) -> Timestamp {
+        if std::thread::current().name() == Some("tierway-alerts")
+            && let Some(gate) = self.0.lock().unwrap().take()
+        {
+            gate.recv().unwrap();
+        }
+        SystemClock.now()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mark_reached_while_the_thread_of_alerts_starts_is_posted_once() {
+    let (folder, hook) = (Folder::new("late"), Hook::start(0, false));
+    let (go, gate) = channel();
+    let clock = Arc::new(LateThread(Mutex::new(Some(gate))));
+    let client = builder(&with_hook(&hook, &folder), 20).clock(clock).build().unwrap();
+    for _ in 0..3 {
+        client.send(&ask(&[])).await.unwrap();
+    }
+    // Now it finds both marks in the account, and hears of both.
+    go.send(()).unwrap();
+    client.close().await.unwrap();
+    let posts = hook.taken(0);
+    let ids: BTreeSet<&str> = posts.iter().map(|post| post.body["id"].as_str().unwrap()).collect();
+    assert_eq!((posts.len(), ids.len()), (2, 2), "{posts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -313,15 +347,14 @@ async fn what_nobody_took_is_posted_at_the_next_start_and_what_was_taken_is_not(
         client.send(&ask(&[])).await.unwrap();
     }
     client.close().await.unwrap();
-    let refused: std::collections::BTreeSet<String> =
+    let refused: BTreeSet<String> =
         away.taken(0).iter().map(|post| post.body["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(refused.len(), 2, "20 and 50 percent");
     drop(client);
     let back = Hook::start(0, false);
     let client = builder(&with_hook(&back, &folder), 20).build().unwrap();
     let posts = tokio::task::block_in_place(|| back.wait_for(2));
-    let taken: std::collections::BTreeSet<String> =
-        posts.iter().map(|post| post.body["id"].as_str().unwrap().to_owned()).collect();
+    let taken: BTreeSet<String> = posts.iter().map(|post| post.body["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(taken, refused, "the same ids");
     client.close().await.unwrap();
     drop(client);

@@ -104,7 +104,8 @@ impl Alerts {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (queue, words) = sync_channel(ALERTS_WAITING_MAX);
-        let teller = Teller { ears, store: store.clone(), clock, runtime, waiting: VecDeque::new() };
+        let teller =
+            Teller { ears, store: store.clone(), clock, runtime, waiting: VecDeque::new(), posted: HashSet::new() };
         std::thread::Builder::new()
             .name("tierway-alerts".to_owned())
             .spawn(move || teller.run(&words, rules.as_ref()))?;
@@ -164,6 +165,8 @@ struct Teller {
     clock: Arc<dyn Clock>,
     runtime: tokio::runtime::Runtime,
     waiting: VecDeque<Waiting>,
+    /// Ids of all that wait or waited: a mark reached while this thread started is found in the account, and heard too.
+    posted: HashSet<String>,
 }
 
 impl Teller {
@@ -203,10 +206,17 @@ impl Teller {
     }
 
     fn wait_to_post(&mut self, alert: Alert) {
-        match self.ears.posts() && self.waiting.len() < ALERTS_WAITING_MAX {
-            true => self.waiting.push_back(Waiting { alert, tries: 0, due: Instant::now() }),
-            false if self.ears.posts() => tracing::warn!(budget = alert.budget, "too many alerts wait to be posted"),
-            false => {}
+        if !self.ears.posts() {
+            return;
+        }
+        if self.waiting.len() >= ALERTS_WAITING_MAX {
+            return tracing::warn!(budget = alert.budget, "too many alerts wait to be posted");
+        }
+        if self.posted.len() >= ALERTS_TOLD_MAX {
+            self.posted.clear();
+        }
+        if self.posted.insert(alert.id()) {
+            self.waiting.push_back(Waiting { alert, tries: 0, due: Instant::now() });
         }
     }
 

@@ -247,6 +247,8 @@ impl Client {
     /// `Error::Ledger` where the last entries could not be written.
     pub async fn close(&self) -> Result<(), Error> {
         let _ = tokio::time::timeout(CLOSING_MAX, self.inner.shadows.wait()).await;
+        // What streams left to the store may reach marks. Whether it could be written is said by `close`.
+        let _ = self.inner.store.flush().await;
         self.inner.alerts.flush().await;
         self.inner.store.close().await.map_err(Error::Ledger)
     }

@@ -11,11 +11,11 @@ use async_trait::async_trait;
 
 use crate::id::AttemptId;
 use crate::ledger::{
-    Alert, Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing,
-    Void,
+    Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing, Void,
 };
 use crate::time::Timestamp;
 
+mod listener;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -24,6 +24,7 @@ mod shelf;
 mod sqlite;
 mod tally;
 
+pub use listener::{Listener, Listeners};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::{LeaseOptions, PostgresOptions, PostgresStore};
@@ -114,9 +115,18 @@ pub trait Store: Debug + Send + Sync {
         None
     }
 
-    /// Whom to tell of budgets that an ending brought to a mark whose answer nobody waits for: one from a destructor, or
-    /// one that was kept while the store was out of reach. The answers of other entries carry theirs. The first stays.
+    /// Whom to tell of budgets that an entry brought to a mark whose answer nobody hears: an ending from a destructor, one
+    /// that was kept while the store was out of reach, and an entry whose future was dropped. The answers of others carry
+    /// theirs. Of several the first that is still there is told.
     fn listen(&self, listener: Listener);
+
+    /// Waits until what was left to it before was written, or could not be; the listener was told of it by then.
+    ///
+    /// # Errors
+    /// That the store failed; `close` says of what.
+    async fn flush(&self) -> Result<(), LedgerError> {
+        Ok(())
+    }
 
     /// Writes what is queued and lets go. Reservations that are open stay open.
     ///
@@ -170,30 +180,6 @@ pub fn open(path: Option<&Path>, rules: Rules) -> Result<Arc<dyn Store>, LedgerE
             doing: "opening the ledger",
             reason: "this build has no file format: turn on the feature `sqlite`".to_owned(),
         }),
-    }
-}
-
-/// Who is told of alerts. It must not wait: it is called between entries.
-#[derive(Clone)]
-pub struct Listener(Arc<dyn Fn(Vec<Alert>) + Send + Sync>);
-
-impl Listener {
-    /// Calls this function.
-    pub fn new(tell: impl Fn(Vec<Alert>) + Send + Sync + 'static) -> Listener {
-        Listener(Arc::new(tell))
-    }
-
-    /// Tells, where there is something to tell.
-    pub fn tell(&self, alerts: Vec<Alert>) {
-        if !alerts.is_empty() {
-            (self.0)(alerts);
-        }
-    }
-}
-
-impl Debug for Listener {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Listener")
     }
 }
 

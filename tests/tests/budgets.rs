@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -171,6 +172,27 @@ async fn a_dropped_stream_tells_too_and_a_function_that_panics_harms_nobody() {
     assert!(kinds.contains(&AlertKind::Reached(1)), "{kinds:?}");
 }
 
+#[tokio::test]
+async fn a_client_that_closes_tells_of_streams_that_were_just_dropped() {
+    let folder = Folder::new("dropped");
+    let path = folder.0.join("ledger.db");
+    let settings = format!(
+        "[ledger]\npath = \"{}\"\n[[budgets]]\nname = \"tiny\"\nusd = \"0.001\"\nenforce = \"alert\"\nalert_at = [1]\n",
+        path.display()
+    );
+    for _ in 0..20 {
+        let _ = std::fs::remove_file(&path);
+        let (told, tell) = listener();
+        let client = builder(&settings, 5).on_alert(tell).build().unwrap();
+        let mut stream = client.stream(&ask(&[])).await.unwrap();
+        stream.next().await.unwrap().unwrap();
+        drop(stream);
+        client.close().await.unwrap();
+        let kinds: Vec<AlertKind> = told.lock().unwrap().iter().map(|alert| alert.kind).collect();
+        assert!(kinds.contains(&AlertKind::Reached(1)), "{kinds:?}");
+    }
+}
+
 /// A post that came: its head and its body.
 #[derive(Clone, Debug)]
 struct Post {
@@ -183,6 +205,7 @@ struct Hook {
     url: String,
     posts: Arc<Mutex<Vec<Post>>>,
     held: Receiver<TcpStream>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Hook {
@@ -192,8 +215,11 @@ impl Hook {
         let posts = Arc::new(Mutex::new(Vec::new()));
         let heard = posts.clone();
         let (keep, held) = channel();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = connections.clone();
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
+                count.fetch_add(1, Ordering::SeqCst);
                 if hangs {
                     // The test may be over.
                     let _ = keep.send(stream);
@@ -202,7 +228,7 @@ impl Hook {
                 take(stream, if number < refusals { "503 Busy" } else { "204 Taken" }, &heard);
             }
         });
-        Hook { url, posts, held }
+        Hook { url, posts, held, connections }
     }
 
     /// The first connection that it never answers.
@@ -336,6 +362,28 @@ async fn an_address_that_hangs_delays_no_call() {
         state = held.read(&mut piece);
     }
     assert!(state.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "the post still waits");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_hangs_holds_up_no_function() {
+    let hook = Hook::start(0, true);
+    let (told, tell) = listener();
+    let connections = hook.connections.clone();
+    let before = Arc::new(Mutex::new(Vec::new()));
+    let seen = before.clone();
+    let tell = move |alert: &Alert| {
+        seen.lock().unwrap().push(connections.load(Ordering::SeqCst));
+        tell(alert);
+    };
+    let client = builder(&settings(&hook), 20).on_alert(tell).build().unwrap();
+    client.send(&ask(&[])).await.unwrap();
+    let _held = tokio::task::block_in_place(|| hook.held());
+    for _ in 0..5 {
+        client.send(&ask(&[])).await.unwrap();
+    }
+    client.close().await.unwrap();
+    // While the first is given up, three more marks are reached: they are told before the next is posted.
+    assert_eq!((told.lock().unwrap().len(), before.lock().unwrap().iter().max()), (4, Some(&1)), "{before:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,7 +65,7 @@ impl Writer {
     /// Puts a piece to the others. Whether there is room for more.
     fn put(&self, piece: Piece) -> bool {
         let mut waiting = self.0.lock();
-        waiting.bytes += piece.as_ref().map_or(0, Bytes::len);
+        waiting.bytes += size_of::<Piece>() + piece.as_ref().map_or(0, Bytes::len);
         waiting.pieces.push_back(piece);
         let (has_room, reader) = (waiting.bytes < WAITING_BYTES_MAX, waiting.reader.take());
         drop(waiting);

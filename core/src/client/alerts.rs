@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// Attempts to post an alert: about an hour. After that the next start posts it.
 const TRIES_MAX: u32 = 18;
+/// How often it is tried to note that an alert was taken, while other processes note theirs.
+const NOTE_TRIES_MAX: usize = 16;
 /// How long a client that closes waits for what is to be posted.
 const CLOSING_MAX: Duration = Duration::from_secs(6);
 
@@ -102,20 +104,22 @@ impl Alerts {
         if ears.is_empty() {
             return Ok(Arc::new(Alerts::default()));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (queue, words) = sync_channel(ALERTS_WAITING_MAX);
-        let teller =
-            Teller { ears, store: store.clone(), clock, runtime, waiting: VecDeque::new(), posted: HashSet::new() };
-        std::thread::Builder::new()
-            .name("tierway-alerts".to_owned())
-            .spawn(move || teller.run(&words, rules.as_ref()))?;
-        let alerts = Arc::new(Alerts { queue: Some(queue), told: Mutex::default() });
-        let ear = Arc::downgrade(&alerts);
-        store.listen(Listener::new(move |told| {
-            if let Some(alerts) = ear.upgrade() {
-                alerts.tell(told);
+        let account = store.clone();
+        // The runtime is made and dropped on that thread: where a client is built may be inside another.
+        let (is_ready, ready) = sync_channel(1);
+        std::thread::Builder::new().name("tierway-alerts".to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let (runtime, made) = runtime.map_or_else(|error| (None, Err(error)), |runtime| (Some(runtime), Ok(())));
+            // Who builds waits for this word.
+            let _ = is_ready.send(made);
+            if let Some(runtime) = runtime {
+                Teller::new(ears, account, clock, runtime).run(&words, rules.as_ref());
             }
-        }));
+        })?;
+        ready.recv().map_err(std::io::Error::other)??;
+        let alerts = Arc::new(Alerts { queue: Some(queue), told: Mutex::default() });
+        store.listen(Listener::new(&alerts, |alerts: &Alerts, told| alerts.tell(told)));
         Ok(alerts)
     }
 
@@ -123,7 +127,7 @@ impl Alerts {
     pub(super) fn tell(&self, alerts: Vec<Alert>) {
         let Some(queue) = &self.queue else { return };
         for alert in alerts {
-            let id = alert.id();
+            let id = alert.id.clone();
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.len() >= ALERTS_TOLD_MAX {
                 told.clear();
@@ -155,7 +159,21 @@ impl Alerts {
 struct Waiting {
     alert: Alert,
     tries: u32,
+    /// When it was tried last.
+    tried: Option<Instant>,
     due: Instant,
+}
+
+/// Who waits until all was told, from when and until when.
+struct Flush {
+    asked: Vec<oneshot::Sender<()>>,
+    since: Instant,
+}
+
+impl Flush {
+    fn until(&self) -> Instant {
+        self.since + CLOSING_MAX
+    }
 }
 
 /// The thread that tells.
@@ -167,32 +185,76 @@ struct Teller {
     waiting: VecDeque<Waiting>,
     /// Ids of all that wait or waited: a mark reached while this thread started is found in the account, and heard too.
     posted: HashSet<String>,
+    flush: Option<Flush>,
 }
 
 impl Teller {
+    fn new(ears: Ears, store: Arc<dyn Store>, clock: Arc<dyn Clock>, runtime: tokio::runtime::Runtime) -> Teller {
+        let (waiting, posted) = (VecDeque::new(), HashSet::new());
+        Teller { ears, store, clock, runtime, waiting, posted, flush: None }
+    }
+
+    /// Hears all that was left here before each post: an address that hangs holds up no function, and no queue.
     fn run(mut self, words: &Receiver<Word>, rules: Option<&Rules>) {
         if let Some(rules) = rules.filter(|_| self.ears.posts()) {
             self.resume(rules);
         }
         loop {
+            let is_last = self.listen(words);
+            if let Some(at) = self.next_to_post(Instant::now()) {
+                self.post(at);
+                continue;
+            }
+            for done in self.flush.take().into_iter().flat_map(|flush| flush.asked) {
+                // Who asked may have gone away.
+                let _ = done.send(());
+            }
+            if is_last {
+                return;
+            }
             let due = self.waiting.iter().map(|waiting| waiting.due).min();
             let word = match due {
                 None => words.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(due) => words.recv_timeout(due.saturating_duration_since(Instant::now())),
             };
-            match word {
-                Ok(Word::Alert(alert)) => self.hear(*alert),
-                Ok(Word::Flush(done)) => {
-                    self.post_all(Instant::now() + CLOSING_MAX, |_| true);
-                    // Who asked may have gone away.
-                    let _ = done.send(());
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.post_all(Instant::now() + CLOSING_MAX, |_| true),
-            }
-            let now = Instant::now();
-            self.post_all(now + CLOSING_MAX, |waiting| waiting.due <= now);
+            word.into_iter().for_each(|word| self.take(word));
         }
+    }
+
+    /// Takes what waits in the queue. Whether its last was taken: the client is gone.
+    fn listen(&mut self, words: &Receiver<Word>) -> bool {
+        loop {
+            match words.try_recv() {
+                Ok(word) => self.take(word),
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => {
+                    self.flush.get_or_insert_with(|| Flush { asked: Vec::new(), since: Instant::now() });
+                    return true;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, word: Word) {
+        match word {
+            Word::Alert(alert) => self.hear(*alert),
+            Word::Flush(done) => {
+                let since = Instant::now();
+                let flush = self.flush.get_or_insert_with(|| Flush { asked: Vec::new(), since });
+                flush.since = since;
+                flush.asked.push(done);
+            }
+        }
+    }
+
+    /// The place of the one that is to be posted now: it is due, or somebody waits for all to be tried once more.
+    fn next_to_post(&self, now: Instant) -> Option<usize> {
+        let since = self.flush.as_ref().filter(|flush| now < flush.until()).map(|flush| flush.since);
+        let is_wanted = |waiting: &Waiting| {
+            let is_flushed = since.is_some_and(|since| waiting.tried.is_none_or(|tried| tried < since));
+            is_flushed || (waiting.due <= now && self.flush.is_none())
+        };
+        self.waiting.iter().position(is_wanted)
     }
 
     fn hear(&mut self, alert: Alert) {
@@ -215,49 +277,37 @@ impl Teller {
         if self.posted.len() >= ALERTS_TOLD_MAX {
             self.posted.clear();
         }
-        if self.posted.insert(alert.id()) {
-            self.waiting.push_back(Waiting { alert, tries: 0, due: Instant::now() });
+        if self.posted.insert(alert.id.clone()) {
+            self.waiting.push_back(Waiting { alert, tries: 0, tried: None, due: Instant::now() });
         }
     }
 
-    /// Tries to post those that are wanted, once each, until a time.
-    fn post_all(&mut self, until: Instant, is_wanted: impl Fn(&Waiting) -> bool) {
-        let mut taken = Vec::new();
-        for _ in 0..self.waiting.len() {
-            let Some(mut waiting) = self.waiting.pop_front() else { break };
-            if !is_wanted(&waiting) || Instant::now() > until {
-                self.waiting.push_back(waiting);
-                continue;
-            }
-            let id = waiting.alert.id();
-            let body = payload(&id, &waiting.alert, self.clock.now());
-            match self.runtime.block_on(self.ears.post(&id, body)) {
-                Ok(()) => taken.push((id, waiting.alert.resets_at)),
-                Err(reason) => {
-                    waiting.tries += 1;
-                    tracing::warn!(alert = id, tries = waiting.tries, reason, "an alert was not taken");
-                    let pause = PAUSE.saturating_mul(1 << waiting.tries.saturating_sub(1).min(12)).min(PAUSE_MAX);
-                    waiting.due = Instant::now() + pause;
-                    if waiting.tries < TRIES_MAX {
-                        self.waiting.push_back(waiting);
-                    }
+    /// Tries to post one that waits.
+    fn post(&mut self, at: usize) {
+        let Some(mut waiting) = self.waiting.remove(at) else { return };
+        waiting.tried = Some(Instant::now());
+        let body = payload(&waiting.alert, self.clock.now());
+        match self.runtime.block_on(self.ears.post(&waiting.alert.id, body)) {
+            Ok(()) => self.note(&waiting.alert),
+            Err(reason) => {
+                waiting.tries += 1;
+                tracing::warn!(alert = waiting.alert.id, tries = waiting.tries, reason, "an alert was not taken");
+                let pause = PAUSE.saturating_mul(1 << waiting.tries.saturating_sub(1).min(12)).min(PAUSE_MAX);
+                waiting.due = Instant::now() + pause;
+                if waiting.tries < TRIES_MAX {
+                    self.waiting.push_back(waiting);
                 }
             }
         }
-        if !taken.is_empty() {
-            self.note(&taken);
-        }
     }
 
-    /// Posts marks that were reached and of which nobody took the alert: their process died, or the address was away.
+    /// Posts marks that were reached and of which nobody took the alert: their process died, or the address was away. What
+    /// was taken is not posted again.
     fn resume(&mut self, rules: &Rules) {
-        let marked: Vec<_> = rules.budgets().iter().filter(|budget| !budget.alert_at.is_empty()).collect();
-        if marked.is_empty() {
-            return;
-        }
         let now = self.clock.now();
+        let marked: Vec<_> = rules.budgets().iter().filter(|budget| !budget.alert_at.is_empty()).collect();
         let read = async {
-            let balances = self.store.balances().await?;
+            let balances = if marked.is_empty() { BTreeMap::new() } else { self.store.balances().await? };
             let taken = match self.store.shelf() {
                 Some(shelf) => shelf.get(NOTE).await?.map(|note| note.text),
                 None => None,
@@ -266,50 +316,64 @@ impl Teller {
         };
         match self.runtime.block_on(read) {
             Ok((balances, taken)) => {
-                let taken = read_note(taken.as_deref());
+                self.posted.extend(read_note(taken.as_deref()).into_keys());
                 let reached = marked.iter().flat_map(|budget| budget.reached(&balances, now));
-                let missed: Vec<Alert> = reached.filter(|alert| !taken.contains_key(&alert.id())).collect();
-                missed.into_iter().for_each(|alert| self.wait_to_post(alert));
+                reached.for_each(|alert| self.wait_to_post(alert));
             }
             Err(error) => tracing::warn!(%error, "alerts of before could not be looked up"),
         }
     }
 
-    /// Notes which alerts were taken, and forgets those of windows that are past.
-    fn note(&self, taken: &[(String, Option<Timestamp>)]) {
+    /// Notes that an alert was taken, and forgets those of windows that are past.
+    fn note(&self, alert: &Alert) {
         let Some(shelf) = self.store.shelf() else { return };
         let now = self.clock.now();
         let write = async {
             // Several processes may write at once: the slower reads again.
-            for _ in 0..16 {
+            for _ in 0..NOTE_TRIES_MAX {
                 let before = shelf.get(NOTE).await?;
                 let mut known = read_note(before.as_ref().map(|note| note.text.as_str()));
-                known.retain(|_, until| until.is_none_or(|until| until > now));
-                known.extend(taken.iter().cloned());
-                while known.len() > ALERTS_TOLD_MAX {
-                    known.pop_first();
-                }
+                known.insert(alert.id.clone(), alert.told_until);
+                forget(&mut known, now);
                 let text = serde_json::to_string(&known).expect("ids and times are plain data");
                 if shelf.put(NOTE, before.map_or(0, |note| note.revision), text).await? {
-                    return Ok(());
+                    return Ok(true);
                 }
             }
-            Ok::<(), crate::ledger::LedgerError>(())
+            Ok::<bool, crate::ledger::LedgerError>(false)
         };
-        if let Err(error) = self.runtime.block_on(write) {
-            tracing::warn!(%error, "that alerts were taken could not be noted: they may arrive again");
+        match self.runtime.block_on(write) {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!("that an alert was taken could not be noted beside others: it may arrive again")
+            }
+            Err(error) => tracing::warn!(%error, "that an alert was taken could not be noted: it may arrive again"),
         }
     }
 }
 
-fn read_note(text: Option<&str>) -> BTreeMap<String, Option<Timestamp>> {
+/// What was taken: ids, and until when they count.
+type Taken = BTreeMap<String, Option<Timestamp>>;
+
+/// Forgets ids that count no more; of too many, those that would soonest.
+fn forget(taken: &mut Taken, now: Timestamp) {
+    taken.retain(|_, until| until.is_none_or(|until| until > now));
+    let mut ends: Vec<_> =
+        taken.iter().map(|(id, until)| (until.map_or(i64::MAX, Timestamp::ms), id.clone())).collect();
+    ends.sort_unstable();
+    let too_many = ends.len().saturating_sub(ALERTS_TOLD_MAX);
+    for (_, id) in ends.iter().take(too_many) {
+        taken.remove(id);
+    }
+}
+
+fn read_note(text: Option<&str>) -> Taken {
     text.and_then(|text| tree::read_text(text).ok()).unwrap_or_default()
 }
 
-/// What is posted: the alert, its id, and when it was posted.
-fn payload(id: &str, alert: &Alert, now: Timestamp) -> String {
+/// What is posted: the alert, and when it was posted.
+fn payload(alert: &Alert, now: Timestamp) -> String {
     let mut body = serde_json::to_value(alert).expect("an alert is plain data");
-    body["id"] = id.into();
     body["type"] = "budget_alert".into();
     body["sent_at"] = now.ms().into();
     body.to_string()

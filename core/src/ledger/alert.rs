@@ -9,6 +9,8 @@ use crate::time::Timestamp;
 /// A budget reached a mark. It goes to the caller's callback or webhook; writing it again is harmless.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
+    /// What it is known by: the same budget, balance, limit, mark and window give the same id, in every process.
+    pub id: String,
     /// The budget's name.
     pub budget: String,
     /// Which of its balances, where it keeps one for each user or team: `user=ann`.
@@ -20,23 +22,24 @@ pub struct Alert {
     pub used: Amount,
     /// The limit.
     pub limit: Amount,
-    /// When the window ends, if it does.
+    /// When the window ends, if it does; of a rolling one, when the oldest part that counts leaves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<Timestamp>,
+    /// Until when the same mark has the same id: as long as the window; of a rolling one, as long as a stretch of its
+    /// length. `None` for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_until: Option<Timestamp>,
 }
 
-impl Alert {
-    /// What it is known by: the same budget, balance, limit, mark and window give the same id, in every process.
-    pub fn id(&self) -> String {
-        let scope = self.scope.as_deref().unwrap_or("");
-        let kind = match self.kind {
-            AlertKind::Reached(mark) => format!("reached {mark}"),
-            AlertKind::Beyond => "beyond".to_owned(),
-        };
-        let resets_at = self.resets_at.map_or(0, Timestamp::ms);
-        let text = format!("{}\0{scope}\0{kind}\0{}\0{resets_at}", self.budget, self.limit);
-        Sha256::digest(text).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
-    }
+/// The id of an alert. `limit` is as it was set: a share allows more with every attempt.
+pub(super) fn id(budget: &str, scope: &str, kind: AlertKind, limit: &str, told_until: Option<Timestamp>) -> String {
+    let kind = match kind {
+        AlertKind::Reached(mark) => format!("reached {mark}"),
+        AlertKind::Beyond => "beyond".to_owned(),
+    };
+    let until = told_until.map_or(0, Timestamp::ms);
+    let text = format!("{budget}\0{scope}\0{kind}\0{limit}\0{until}");
+    Sha256::digest(text).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What happened to a budget.

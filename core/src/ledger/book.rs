@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::id::AttemptId;
 use crate::ledger::budget::Draw;
 use crate::ledger::{
-    Alert, AlertKind, Amount, Balance, BalanceKey, Budget, End, Enforce, Entry, Fate, LedgerError, Limit, Posted,
-    RateState, Reserve, Row, Rules, Scope, Settle, Standing, Void,
+    Alert, Balance, BalanceKey, Budget, End, Enforce, Entry, Fate, LedgerError, Limit, Posted, RateState, Reserve, Row,
+    Rules, Scope, Settle, Standing, Void,
 };
 use crate::time::Timestamp;
 
@@ -76,14 +76,7 @@ impl Book {
             let Some(refusal) = budget.judge(&used, &scope, entry, oldest) else { continue };
             match budget.enforce {
                 Enforce::Refuse => over.push(refusal),
-                _ => alerts.push(Alert {
-                    budget: refusal.budget,
-                    scope: refusal.scope,
-                    kind: AlertKind::Beyond,
-                    used: Amount::of(&budget.limit, used.used() + budget.limit.held_by(entry)),
-                    limit: refusal.limit,
-                    resets_at: refusal.resets_at,
-                }),
+                _ => alerts.push(budget.beyond(&used, entry, &refusal, oldest)),
             }
         }
         if !over.is_empty() {
@@ -240,8 +233,11 @@ impl Book {
             let scope = budget.scope(&reserve.facts);
             let (used, oldest) = self.used(budget, &scope, reserve.at);
             let after = used.posted + budget.limit.posted_by(reserve, entry);
-            alerts
-                .extend(budget.marks_between(used.posted, after).map(|mark| budget.alert(mark, &scope, after, oldest)));
+            alerts.extend(
+                budget
+                    .marks_between(used.posted, after)
+                    .map(|mark| budget.mark(mark, &scope, after, (reserve.at, oldest))),
+            );
         }
         alerts
     }

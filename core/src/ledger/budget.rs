@@ -354,20 +354,45 @@ impl Budget {
             *oldest = key.bucket.min(*oldest);
         }
         let alerts = scopes.into_iter().flat_map(|(scope, (posted, oldest))| {
-            self.marks_between(0, posted).map(move |mark| self.alert(mark, scope, posted, oldest))
+            self.marks_between(0, posted).map(move |mark| self.mark(mark, scope, posted, (at, oldest)))
         });
         alerts.collect()
     }
 
-    /// That what is posted reached a mark.
-    pub(crate) fn alert(&self, mark: u8, scope: &str, posted: i128, oldest: Timestamp) -> Alert {
+    /// That what is posted reached a mark, at a time and with an oldest part that counts then.
+    pub(crate) fn mark(&self, mark: u8, scope: &str, posted: i128, when: (Timestamp, Timestamp)) -> Alert {
+        self.alert(AlertKind::Reached(mark), scope, (posted, self.full()), when)
+    }
+
+    /// That an entry went beyond the limit, which does not refuse it.
+    pub(crate) fn beyond(&self, used: &Balance, entry: &Reserve, refusal: &OverBudget, oldest: Timestamp) -> Alert {
+        let used = used.used() + self.limit.held_by(entry);
+        let scope = refusal.scope.as_deref().unwrap_or("");
+        self.alert(AlertKind::Beyond, scope, (used, refusal.limit), (entry.at, oldest))
+    }
+
+    fn alert(
+        &self,
+        kind: AlertKind,
+        scope: &str,
+        (used, limit): (i128, Amount),
+        (at, oldest): (Timestamp, Timestamp),
+    ) -> Alert {
+        let resets_at = self.window.leaves(oldest);
+        let told_until = self.window.stretch_end(at).or(resets_at);
+        let set = match self.limit {
+            Limit::Share(Thousandths(share)) => format!("{share} of 1000"),
+            _ => self.full().to_string(),
+        };
         Alert {
+            id: super::alert::id(&self.name, scope, kind, &set, told_until),
             budget: self.name.clone(),
             scope: Some(scope.to_owned()).filter(|scope| !scope.is_empty()),
-            kind: AlertKind::Reached(mark),
-            used: Amount::of(&self.limit, posted),
-            limit: self.full(),
-            resets_at: self.window.leaves(oldest),
+            kind,
+            used: Amount::of(&self.limit, used),
+            limit,
+            resets_at,
+            told_until,
         }
     }
 

@@ -219,6 +219,14 @@ impl Window {
         }
     }
 
+    /// When the stretch ends that a time lies in, of those as long as a rolling window, one after the other from 1970.
+    /// `None` for another window, which is such a stretch itself.
+    pub(super) fn stretch_end(&self, at: Timestamp) -> Option<Timestamp> {
+        let Frame::Rolling(span) = self.frame else { return None };
+        let length = i64::try_from(span.ms()).unwrap_or(i64::MAX / 4).max(1);
+        Some(Timestamp::from_ms((at.ms().div_euclid(length) + 1).saturating_mul(length)))
+    }
+
     /// The local hour, cut where the zone's offset changes inside it.
     fn hour(&self, at: Timestamp) -> Period {
         let instant = instant(at);

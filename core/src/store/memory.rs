@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque, hash_map};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::tally::{Change, Tally};
-use super::{Listener, Note, Page, Shelf, Store, Stretch};
+use super::{Listener, Listeners, Note, Page, Shelf, Store, Stretch};
 use crate::id::AttemptId;
 use crate::ledger::{
     Balance, BalanceKey, End, Entry, Fate, LedgerError, Posted, Reserve, Rollup, Row, Rules, Running, Scope, Seed,
@@ -26,7 +26,7 @@ const OLDER: &str = "(older)";
 #[derive(Debug)]
 pub struct MemoryStore {
     inner: Mutex<Inner>,
-    listener: OnceLock<Listener>,
+    listeners: Listeners,
     opened_by: u32,
 }
 
@@ -110,7 +110,7 @@ impl MemoryStore {
             failed: None,
             is_closed: false,
         };
-        MemoryStore { inner: Mutex::new(inner), listener: OnceLock::new(), opened_by: std::process::id() }
+        MemoryStore { inner: Mutex::new(inner), listeners: Listeners::default(), opened_by: std::process::id() }
     }
 
     /// Sets aside the most that an attempt can cost, without a future.
@@ -355,7 +355,7 @@ impl Store for MemoryStore {
             End::Void(entry) => inner.void(entry),
         });
         match ended {
-            Ok(posted) => self.listener.get().into_iter().for_each(|listener| listener.tell(posted.alerts.clone())),
+            Ok(posted) => self.listeners.tell(posted.alerts),
             Err(error) => drop(self.lock().failed.get_or_insert(error)),
         }
     }
@@ -409,8 +409,7 @@ impl Store for MemoryStore {
     }
 
     fn listen(&self, listener: Listener) {
-        // The first stays: clients that share a store share its budgets, and each tells of its own entries.
-        let _ = self.listener.set(listener);
+        self.listeners.add(listener);
     }
 
     async fn close(&self) -> Result<(), LedgerError> {

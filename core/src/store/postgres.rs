@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,8 +24,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tokio_postgres::types::Type;
 
+use super::listener::answer;
 use super::tally::Tally;
-use super::{Listener, Only, Page, Shelf, Store, Stretch, same_process};
+use super::{Listener, Listeners, Only, Page, Shelf, Store, Stretch, same_process};
 use crate::id::AttemptId;
 use crate::ledger::{
     Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing, Void,
@@ -121,7 +122,7 @@ pub struct PostgresStore {
     queue: Queue,
     handle: Handle,
     standing: Arc<Mutex<Tally>>,
-    listener: Arc<OnceLock<Listener>>,
+    listeners: Arc<Listeners>,
     opened_by: u32,
 }
 
@@ -154,11 +155,11 @@ impl PostgresStore {
         let shared = start::Shared {
             standing: Arc::new(Mutex::new(Tally::new(rules.clone()))),
             shipped: Arc::new(AtomicU64::new(0)),
-            listener: Arc::new(OnceLock::new()),
+            listeners: Arc::new(Listeners::default()),
         };
         let start::Started { server, handle, queue } = start::start(server, rules, options, shared.clone())?;
-        let start::Shared { standing, listener, .. } = shared;
-        Ok(PostgresStore { server, queue, handle, standing, listener, opened_by: std::process::id() })
+        let start::Shared { standing, listeners, .. } = shared;
+        Ok(PostgresStore { server, queue, handle, standing, listeners, opened_by: std::process::id() })
     }
 
     /// The server, the database and the schema; without user and password.
@@ -174,7 +175,10 @@ impl PostgresStore {
     }
 
     async fn write(&self, work: Work) -> Result<Posted, LedgerError> {
-        self.ask(|answer| Command::Write(Item { work, answer: Some(answer) })).await
+        same_process(self.opened_by)?;
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Command::Write(Item { work, answer: Some(answer) }))?;
+        answer::wait(answered, &self.listeners).await
     }
 
     /// Reads on a connection of its own, so that a long report holds up nobody. What was answered under a lease is
@@ -263,8 +267,11 @@ impl Store for PostgresStore {
     }
 
     fn listen(&self, listener: Listener) {
-        // The first stays: clients that share a store share its budgets, and each tells of its own entries.
-        let _ = self.listener.set(listener);
+        self.listeners.add(listener);
+    }
+
+    async fn flush(&self) -> Result<(), LedgerError> {
+        self.ask(Command::Flush).await
     }
 
     async fn close(&self) -> Result<(), LedgerError> {

@@ -11,15 +11,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::oneshot;
 
+use super::listener::answer;
 use super::tally::Tally;
-use super::{Listener, Only, Page, Shelf, Store, Stretch, same_process};
+use super::{Listener, Listeners, Only, Page, Shelf, Store, Stretch, same_process};
 use crate::id::AttemptId;
 use crate::ledger::{
     Balance, BalanceKey, End, Entry, LedgerError, Posted, Reserve, Rollup, Row, Rules, Scope, Settle, Standing, Void,
@@ -52,7 +53,7 @@ pub struct SqliteStore {
     path: PathBuf,
     commands: Sender<Command>,
     tally: Arc<Mutex<Tally>>,
-    listener: Arc<OnceLock<Listener>>,
+    listeners: Arc<Listeners>,
     opened_by: u32,
 }
 
@@ -83,14 +84,14 @@ impl SqliteStore {
     ) -> Result<SqliteStore, LedgerError> {
         let path = path.into();
         let tally = Arc::new(Mutex::new(Tally::new(rules.clone())));
-        let listener = Arc::new(OnceLock::new());
-        let writer = writer::Writer::open(&path, rules, durability, tally.clone(), listener.clone())?;
+        let listeners = Arc::new(Listeners::default());
+        let writer = writer::Writer::open(&path, rules, durability, tally.clone(), listeners.clone())?;
         let (commands, waiting) = mpsc::channel();
         std::thread::Builder::new()
             .name("tierway-ledger".to_owned())
             .spawn(move || writer.run(&waiting))
             .map_err(|error| failure::system(&path, "starting the thread that writes", &error))?;
-        Ok(SqliteStore { path, commands, tally, listener, opened_by: std::process::id() })
+        Ok(SqliteStore { path, commands, tally, listeners, opened_by: std::process::id() })
     }
 
     /// The file.
@@ -106,6 +107,16 @@ impl SqliteStore {
         let (answer, answered) = oneshot::channel();
         self.commands.send(command(answer)).map_err(|_| LedgerError::Closed)?;
         answered.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    async fn write(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<Posted, LedgerError>>) -> Command,
+    ) -> Result<Posted, LedgerError> {
+        same_process(self.opened_by)?;
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(command(answer)).map_err(|_| LedgerError::Closed)?;
+        answer::wait(answered, &self.listeners).await
     }
 
     /// Reads on a thread and a connection of its own, so that a long report holds up nobody.
@@ -141,15 +152,15 @@ fn reader(path: &Path) -> rusqlite::Result<Connection> {
 #[async_trait]
 impl Store for SqliteStore {
     async fn reserve(&self, entry: Reserve) -> Result<Posted, LedgerError> {
-        self.ask(|answer| Command::Reserve(entry, answer)).await
+        self.write(|answer| Command::Reserve(entry, answer)).await
     }
 
     async fn settle(&self, entry: Settle) -> Result<Posted, LedgerError> {
-        self.ask(|answer| Command::End(End::Settle(Box::new(entry)), answer)).await
+        self.write(|answer| Command::End(End::Settle(Box::new(entry)), answer)).await
     }
 
     async fn void(&self, entry: Void) -> Result<Posted, LedgerError> {
-        self.ask(|answer| Command::End(End::Void(entry), answer)).await
+        self.write(|answer| Command::End(End::Void(entry), answer)).await
     }
 
     fn end_detached(&self, end: End) {
@@ -202,8 +213,11 @@ impl Store for SqliteStore {
     }
 
     fn listen(&self, listener: Listener) {
-        // The first stays: clients that share a store share its budgets, and each tells of its own entries.
-        let _ = self.listener.set(listener);
+        self.listeners.add(listener);
+    }
+
+    async fn flush(&self) -> Result<(), LedgerError> {
+        self.ask(Command::Flush).await
     }
 
     async fn close(&self) -> Result<(), LedgerError> {

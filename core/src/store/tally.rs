@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::ledger::{
-    Alert, AlertKind, Amount, Balance, BalanceKey, Budget, Draw, Enforce, Fate, LedgerError, Limit, OverBudget, Period,
-    RateState, Reserve, Row, Rules, Scope, Settle, Standing,
+    Alert, Balance, BalanceKey, Budget, Draw, Enforce, Fate, LedgerError, Limit, Period, RateState, Reserve, Row,
+    Rules, Scope, Settle, Standing,
 };
 use crate::time::Timestamp;
 
@@ -205,7 +205,7 @@ impl Tally {
             let Some(refusal) = budget.judge(&used, &scope, entry, oldest) else { continue };
             match budget.enforce {
                 Enforce::Refuse => over.push(refusal),
-                _ => alerts.push(beyond(budget, &used, refusal, entry)),
+                _ => alerts.push(budget.beyond(&used, entry, &refusal, oldest)),
             }
         }
         if !over.is_empty() {
@@ -245,6 +245,16 @@ impl Tally {
 
     /// The marks that a settlement reaches; to be asked before the balances change.
     pub(super) fn alerts_of(&mut self, reserve: &Reserve, entry: &Settle) -> Vec<Alert> {
+        self.marks(reserve, |budget, posted| (posted, posted + budget.limit.posted_by(reserve, entry)))
+    }
+
+    /// The marks that are reached in the budgets an attempt draws on, whoever reached them.
+    #[cfg(feature = "postgres")]
+    pub(super) fn reached(&mut self, reserve: &Reserve) -> Vec<Alert> {
+        self.marks(reserve, |_, posted| (0, posted))
+    }
+
+    fn marks(&mut self, reserve: &Reserve, grows: impl Fn(&Budget, i128) -> (i128, i128)) -> Vec<Alert> {
         let mut alerts = Vec::new();
         for (budget, kept) in self.rules.budgets().iter().zip(&mut self.budgets) {
             if budget.alert_at.is_empty() || budget.draw(&reserve.facts) != Some(Draw::Uses) {
@@ -252,9 +262,9 @@ impl Tally {
             }
             let scope = budget.scope(&reserve.facts);
             let (used, oldest) = kept.used(budget, &scope, reserve.at);
-            let after = used.posted + budget.limit.posted_by(reserve, entry);
-            alerts
-                .extend(budget.marks_between(used.posted, after).map(|mark| budget.alert(mark, &scope, after, oldest)));
+            let (before, after) = grows(budget, used.posted);
+            let marks = budget.marks_between(before, after);
+            alerts.extend(marks.map(|mark| budget.mark(mark, &scope, after, (reserve.at, oldest))));
         }
         alerts
     }
@@ -364,17 +374,6 @@ impl Tally {
     /// Puts a rate's state in from elsewhere, unless it is here already.
     pub(super) fn load_rate(&mut self, rate: usize, scope: &str, state: RateState) {
         self.rates[rate].entry(scope.to_owned()).or_insert(state);
-    }
-}
-
-fn beyond(budget: &Budget, used: &Balance, refusal: OverBudget, entry: &Reserve) -> Alert {
-    Alert {
-        budget: refusal.budget,
-        scope: refusal.scope,
-        kind: AlertKind::Beyond,
-        used: Amount::of(&budget.limit, used.used() + budget.limit.held_by(entry)),
-        limit: refusal.limit,
-        resets_at: refusal.resets_at,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::store::Store;
 mod cases;
 mod history;
 mod hostile;
+mod marks;
 mod races;
 mod shared;
 

@@ -85,8 +85,8 @@ async fn every_failure_is_an_answer_or_a_typed_error() {
         async move {
             let key = format!("canary{number:04}X7f3kQ");
             let base = format!("{url}/trial-{number}{}", trial.format.base);
-            let outcome = rig.ask(&trial.format, &base, &key, trial.is_stream).await;
             let want = if trial.is_stream { &trial.case.stream } else { &trial.case.whole };
+            let outcome = rig.ask_for(want, &trial.format, &base, &key, trial.is_stream).await;
             let mut faults = outcome.breaches(want);
             faults.extend(outcome.leaks(&key));
             faults.into_iter().map(|fault| format!("{}: {fault}", trial.name())).collect::<Vec<_>>()

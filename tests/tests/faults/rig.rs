@@ -22,15 +22,22 @@ pub(crate) const TEXT: &str = "Größe: 12 µm; 漢字とかな. The quick brown
 pub(crate) const PROMPT: &str = "promptcanary: where does the fox rest?";
 /// The most tokens of an answer.
 pub(crate) const MAX_TOKENS: u64 = 321;
-/// The time limits of every case.
+/// The time limits, where a case may run into them.
 pub(crate) const LIMITS: Timeouts = Timeouts {
     connect: Span::from_ms(3_000),
     first_byte: Span::from_ms(2_500),
     idle: Span::from_ms(2_500),
     total: Span::from_ms(6_000),
 };
+/// The limits of cases that never may: a busy machine is no failure.
+const ROOMY: Timeouts = Timeouts {
+    connect: Span::from_secs(60),
+    first_byte: Span::from_secs(60),
+    idle: Span::from_secs(60),
+    total: Span::from_secs(120),
+};
 /// How long past its limit a case may take on a busy machine.
-const GRACE: Duration = Duration::from_secs(3);
+const GRACE: Duration = Duration::from_secs(20);
 
 /// The right answer.
 pub(crate) fn answer() -> Answer {
@@ -101,7 +108,22 @@ impl Rig {
 
     /// Asks in a format at an address with a key.
     pub(crate) async fn ask(&self, format: &Format, base: &str, key: &str, is_stream: bool) -> Outcome {
-        let call = call(format, base);
+        self.send(format, call(format, base), key, is_stream).await
+    }
+
+    /// The same under the limits that suit what is wanted.
+    pub(crate) async fn ask_for(
+        &self,
+        want: &Want,
+        format: &Format,
+        base: &str,
+        key: &str,
+        is_stream: bool,
+    ) -> Outcome {
+        self.send(format, call(format, base).with_timeouts(want.limits()), key, is_stream).await
+    }
+
+    async fn send(&self, format: &Format, call: Call, key: &str, is_stream: bool) -> Outcome {
         let wire = tierway::wire::for_api(format.api).unwrap_or_else(|| panic!("no wire speaks {}", format.api));
         let id = ProviderId::new("acme").expect("a plain word is an id");
         let key = Secret::new(key).expect("it is plain text");
@@ -158,6 +180,16 @@ pub(crate) enum Want {
     Mended(&'static [Kind]),
 }
 
+impl Want {
+    fn limits(&self) -> Timeouts {
+        let kinds = match self {
+            Want::Answer | Want::Uncounted => &[],
+            Want::Error(kinds, _) | Want::Either(kinds) | Want::Nothing(kinds) | Want::Mended(kinds) => *kinds,
+        };
+        if kinds.contains(&Kind::Timeout) { LIMITS } else { ROOMY }
+    }
+}
+
 /// Whether trying again is advised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Again {
@@ -192,7 +224,7 @@ impl Outcome {
     /// What is wrong with it, each in a line.
     pub(crate) fn breaches(&self, want: &Want) -> Vec<String> {
         let mut found = Vec::new();
-        let limit = LIMITS.total.to_duration() + GRACE;
+        let limit = want.limits().total.to_duration() + GRACE;
         if self.took > limit {
             found.push(format!("took {:?}, limit {limit:?}", self.took));
         }

@@ -166,7 +166,9 @@ impl Batch {
         match &seen.fate {
             Fate::Settled(before) if **before == *entry => {
                 let again = self.answer_again(&entry.attempt, true);
-                return Ok(Posted { overrun: overrun && !again.duplicate, ..again });
+                // Who reached a mark with it can't be told any more: the answer to its transaction was lost.
+                let alerts = if again.duplicate { Vec::new() } else { self.tally.reached(&seen.reserve) };
+                return Ok(Posted { overrun: overrun && !again.duplicate, alerts, ..again });
             }
             Fate::Settled(_) => return Err(conflict(&entry.attempt, "settlement")),
             Fate::Voided(_) => return Err(ended(&entry.attempt, "voided")),

@@ -1,7 +1,7 @@
 //! Starts a store: a thread with a runtime of its own for the connection, and another for leases where there are any.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -16,7 +16,7 @@ use super::writer::{Command, Writer};
 use super::{PostgresOptions, Queue, open, tend};
 use crate::error::one_line;
 use crate::ledger::{LedgerError, Rules};
-use crate::store::Listener;
+use crate::store::Listeners;
 use crate::store::tally::Tally;
 
 /// What the store and its threads share.
@@ -25,7 +25,7 @@ pub(super) struct Shared {
     pub(super) standing: Arc<Mutex<Tally>>,
     /// How many of the entries that nobody waits for are on the server.
     pub(super) shipped: Arc<AtomicU64>,
-    pub(super) listener: Arc<OnceLock<Listener>>,
+    pub(super) listeners: Arc<Listeners>,
 }
 
 /// A store that runs.

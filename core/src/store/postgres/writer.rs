@@ -17,6 +17,7 @@ use super::start::Shared;
 use super::transact::{Known, transact};
 use super::{notes, open, tend};
 use crate::ledger::{LedgerError, Posted, Rules};
+use crate::store::listener::answer;
 use crate::store::tally::Tally;
 use crate::time::Timestamp;
 
@@ -200,14 +201,11 @@ impl Writer {
 
     fn answer(&mut self, answer: Option<Answer<Posted>>, result: Result<Posted, LedgerError>) {
         match (answer, result) {
-            // Who asked may have gone away: the entry stands all the same.
-            (Some(answer), result) => drop(answer.send(result)),
+            (Some(answer), result) => answer::give(answer, result, &self.shared.listeners),
             (None, result) => {
                 self.shared.shipped.fetch_add(1, Ordering::Release);
                 match result {
-                    Ok(posted) => {
-                        self.shared.listener.get().into_iter().for_each(|told| told.tell(posted.alerts.clone()))
-                    }
+                    Ok(posted) => self.shared.listeners.tell(posted.alerts),
                     Err(error) => drop(self.failed.get_or_insert(error)),
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -14,7 +14,8 @@ use super::owner::{Owner, Turn, Turns};
 use super::{Durability, failure, open};
 use crate::clock::{Clock, SystemClock};
 use crate::ledger::{End, LedgerError, Posted, Reserve, Rules};
-use crate::store::Listener;
+use crate::store::Listeners;
+use crate::store::listener::answer;
 use crate::store::tally::Tally;
 use crate::time::Timestamp;
 
@@ -40,6 +41,7 @@ pub(super) enum Command {
     Detached(End),
     Rules(Rules, Answer<()>),
     Note(Writing, Answer<bool>),
+    Flush(Answer<()>),
     Close(Answer<()>),
 }
 
@@ -59,7 +61,7 @@ pub(super) struct Writer {
     version: Option<i64>,
     /// Whether a transaction failed, so that what is open must be read again.
     is_torn: bool,
-    listener: Arc<OnceLock<Listener>>,
+    listeners: Arc<Listeners>,
     /// The turn under way, where it is kept for what may follow at once.
     turn: Option<Turn>,
     /// Whether another process wrote before this turn.
@@ -78,7 +80,7 @@ impl Writer {
         rules: Rules,
         durability: Durability,
         tally: Arc<Mutex<Tally>>,
-        listener: Arc<OnceLock<Listener>>,
+        listeners: Arc<Listeners>,
     ) -> Result<Writer, LedgerError> {
         let turns = Arc::new(Turns::open(path)?);
         let turn = turns.take()?;
@@ -99,7 +101,7 @@ impl Writer {
             known,
             version: None,
             is_torn: false,
-            listener,
+            listeners,
             turn: None,
             is_shared: false,
             kept: Vec::new(),
@@ -134,10 +136,13 @@ impl Writer {
                         self.write(std::mem::take(&mut entries));
                         let _ = answer.send(self.in_turn(|writer| writer.note(&writing)));
                     }
+                    Command::Flush(answer) => {
+                        self.write(std::mem::take(&mut entries));
+                        let _ = answer.send(self.unwritten());
+                    }
                     Command::Close(answer) => {
                         self.write(std::mem::take(&mut entries));
-                        let refused = self.refused.take().filter(|_| !self.kept.is_empty());
-                        let failed = self.failed.take().or(refused);
+                        let failed = self.failed.take().or_else(|| self.unwritten().err());
                         // The file and its locks are let go before the answer: who closes may open again at once.
                         drop(self);
                         let _ = answer.send(failed.map_or(Ok(()), Err));
@@ -147,6 +152,11 @@ impl Writer {
             }
             self.write(entries);
         }
+    }
+
+    /// That endings are kept which the disk has not taken.
+    fn unwritten(&self) -> Result<(), LedgerError> {
+        self.refused.clone().filter(|_| !self.kept.is_empty()).map_or(Ok(()), Err)
     }
 
     /// The next command, once there is one; none after the store was dropped. A turn that nothing follows on ends.
@@ -210,10 +220,9 @@ impl Writer {
         };
         for (answer, result) in answers.into_iter().zip(results) {
             match (answer, result) {
-                // Who asked may have gone away: the entry stands all the same.
-                (Some(answer), result) => drop(answer.send(result)),
+                (Some(answer), result) => answer::give(answer, result, &self.listeners),
                 (None, Err(error)) => drop(self.failed.get_or_insert(error)),
-                (None, Ok(posted)) => self.listener.get().into_iter().for_each(|told| told.tell(posted.alerts.clone())),
+                (None, Ok(posted)) => self.listeners.tell(posted.alerts),
             }
         }
     }

@@ -1,15 +1,14 @@
 //! The promises of `Store`, one case each, on hand-made entries.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::{Make, wait};
+use super::{Make, marks, wait};
 use crate::ledger::{
-    Alert, AlertKind, Basis, Budget, Dimension, End, Ending, Enforce, Facts, Fate, Frame, LedgerError, Limit, Purpose,
-    Rate, Reserve, Rules, Scope, Settle, Thousandths, Void, Window,
+    AlertKind, Basis, Budget, Dimension, End, Ending, Enforce, Facts, Fate, Frame, LedgerError, Limit, Purpose, Rate,
+    Reserve, Rules, Scope, Settle, Thousandths, Void, Window,
 };
 use crate::model::Tier;
 use crate::money::Usd;
-use crate::store::Listener;
 use crate::time::{Span, Timestamp};
 use crate::usage::Usage;
 
@@ -27,7 +26,10 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("a rate makes wait", rate),
     ("an answer from a cache draws on nothing", cached),
     ("an ending from a destructor is written before the end", detached),
-    ("an ending from a destructor tells of the marks it reaches", detached_marks),
+    ("an ending from a destructor tells of the marks it reaches", marks::detached),
+    ("an entry whose future was dropped tells of its marks", marks::abandoned),
+    ("a listener that is gone makes room for the next", marks::next_listener),
+    ("an alert has one id for each window", marks::one_id),
     ("hostile text is inert", hostile),
     ("a new budget counts what was spent", new_budget),
     ("texts beside the account are written once a revision", shelf),
@@ -90,7 +92,7 @@ fn tagged(mut entry: Reserve, name: &str, value: &str) -> Reserve {
     entry
 }
 
-fn money(name: &str, limit: &str) -> Budget {
+pub(super) fn money(name: &str, limit: &str) -> Budget {
     Budget::new(name, Limit::Money(usd(limit)), Window::utc(Frame::Day))
 }
 
@@ -99,7 +101,7 @@ pub(super) fn rules(budgets: Vec<Budget>) -> Rules {
 }
 
 #[track_caller]
-fn ok<T>(result: Result<T, LedgerError>) -> T {
+pub(super) fn ok<T>(result: Result<T, LedgerError>) -> T {
     result.unwrap_or_else(|error| panic!("refused: {error}"))
 }
 
@@ -281,26 +283,6 @@ fn detached(make: Make<'_>) {
     }
     store.end_detached(End::Void(void("nobody")));
     assert!(matches!(wait(store.close()), Err(LedgerError::NoReservation { .. })));
-}
-
-fn detached_marks(make: Make<'_>) {
-    let mut team = money("team", "1");
-    team.alert_at = vec![50, 100];
-    let store = make(rules(vec![team]));
-    let told = Arc::new(Mutex::new(Vec::<Alert>::new()));
-    let heard = told.clone();
-    store.listen(Listener::new(move |alerts| heard.lock().expect("no panic").extend(alerts)));
-    for name in ["a", "b", "c"] {
-        ok(wait(store.reserve(reserve(name, "0.3"))));
-    }
-    store.end_detached(End::Settle(Box::new(settle("a", "0.3"))));
-    store.end_detached(End::Settle(Box::new(settle("b", "0.3"))));
-    // One that is waited for carries its marks itself.
-    let posted = ok(wait(store.settle(settle("c", "0.4"))));
-    assert_eq!(posted.alerts.iter().map(|alert| alert.kind).collect::<Vec<_>>(), [AlertKind::Reached(100)]);
-    ok(wait(store.close()));
-    let kinds: Vec<_> = told.lock().expect("no panic").iter().map(|alert| (alert.budget.clone(), alert.kind)).collect();
-    assert_eq!(kinds, [("team".to_owned(), AlertKind::Reached(50))]);
 }
 
 fn hostile(make: Make<'_>) {

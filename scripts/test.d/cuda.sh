@@ -6,8 +6,8 @@ cuda_suites() {
         return
     fi
     cuda_ready() {
-        [ -x "$venv/bin/python" ] || python3 -m venv "$venv" || return
-        "$venv/bin/pip" install -q nvidia-cuda-nvrtc-cu12==12.8.93 nvidia-cuda-cuobjdump==13.5.37 nvidia-cuda-nvdisasm==13.5.37
+        venv "$venv" || return
+        again "$venv/bin/pip" install -q nvidia-cuda-nvrtc-cu12==12.8.93 nvidia-cuda-cuobjdump==13.5.37 nvidia-cuda-nvdisasm==13.5.37
     }
     suite cuda-build cuda_ready
     suite cuda-kernels "$venv/bin/python" "$root/engine/scripts/kernels.py"

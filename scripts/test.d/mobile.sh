@@ -14,6 +14,8 @@ mobile_suites() {
         missing mobile-sizes "sizes are measured on Linux"
     fi
     if command -v mvn >/dev/null && mvn -v 2>/dev/null | grep -E 'Java version: (1[1-9]|[2-9][0-9])' >/dev/null; then
+        # By itself and perhaps twice, since it fetches.
+        suite mobile-kotlin-build again mvn -B -ntp -q -f "$mobile/kotlin/pom.xml" test-compile
         suite mobile-kotlin mvn -B -ntp -f "$mobile/kotlin/pom.xml" test
         suite mobile-packed "$mobile/kotlin/packed.sh" "$made-packed" "$made-kotlin/native"/libtierway_mobile.*
     else

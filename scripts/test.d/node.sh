@@ -10,7 +10,7 @@ node_suites() {
     suite node-misuse node --test --expose-gc "$node/test/misuse.test.mjs"
     mkdir -p "$tools"
     # Each by itself, so that one that cannot be had takes no other with it.
-    fetch() { [ -d "$tools/node_modules/${1%@*}" ] || npm install --prefix "$tools" --silent --no-audit --no-fund "$1" >/dev/null 2>&1; }
+    fetch() { [ -d "$tools/node_modules/${1%@*}" ] || again npm install --prefix "$tools" --silent --no-audit --no-fund "$1" >/dev/null 2>&1; }
     if fetch typescript@7.0.2; then
         suite node-types "$tools/node_modules/.bin/tsc" -p "$node/test/tsconfig.json"
     else

@@ -7,8 +7,8 @@ python_suites() {
         return
     fi
     python_ready() {
-        [ -x "$venv/bin/python" ] || python3 -m venv "$venv" || return
-        "$venv/bin/pip" install -q -r "$root/bindings/python/requirements-test.txt" || return
+        venv "$venv" || return
+        again "$venv/bin/pip" install -q -r "$root/bindings/python/requirements-test.txt" || return
         cd "$root/bindings/python" && VIRTUAL_ENV=$venv "$venv/bin/maturin" develop -q --features extension-module,testing
     }
     suite python-build python_ready
@@ -17,7 +17,7 @@ python_suites() {
     suite python-stubs "$venv/bin/python" -m mypy.stubtest tierway._native
     # Linked by zig against glibc 2.17, so that it runs on every Linux of the last ten years.
     wheel_ready() {
-        "$venv/bin/pip" install -q ziglang==0.17.1 auditwheel==6.8.2 || return
+        again "$venv/bin/pip" install -q ziglang==0.17.1 auditwheel==6.8.2 || return
         rm -rf "$root/target/python-wheel"
         cd "$root/bindings/python" && PATH=$venv/bin:$PATH VIRTUAL_ENV=$venv "$venv/bin/maturin" build -q --release --zig \
             --compatibility manylinux2014 --out "$root/target/python-wheel" || return

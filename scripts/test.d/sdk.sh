@@ -7,8 +7,8 @@ sdk_suites() {
         return
     fi
     sdk_ready() {
-        [ -x "$venv/bin/python" ] || python3 -m venv "$venv" || return
-        "$venv/bin/pip" install -q -r "$root/tests/sdk/requirements.txt" || return
+        venv "$venv" || return
+        again "$venv/bin/pip" install -q -r "$root/tests/sdk/requirements.txt" || return
         cargo build -q -p tierway-cli
     }
     suite sdk-build sdk_ready

@@ -14,7 +14,8 @@ if [ ! -d "$repository" ]; then
     cp -al "$HOME/.m2/repository" "$repository" 2>/dev/null || cp -a "$HOME/.m2/repository" "$repository"
 fi
 rm -rf "$repository/io/github/tierway"
-maven() { mvn -B -q -ntp -Dmaven.repo.local="$repository" "$@"; }
+# A second time where it failed: it may fetch.
+maven() { mvn -B -q -ntp -Dmaven.repo.local="$repository" "$@" || { sleep 10; mvn -B -q -ntp -Dmaven.repo.local="$repository" "$@"; }; }
 # As JNA names its folders.
 platform=linux-$(uname -m | tr _ - | sed 's/arm64/aarch64/')
 [ "$(uname)" = Darwin ] && platform=darwin-$(uname -m | tr _ - | sed 's/arm64/aarch64/')

@@ -2,11 +2,11 @@
 node_suites() {
     local node=$root/bindings/node tools=$root/target/node-tools runtime
     if ! node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null; then
-        missing node "Node 20 or later is not here (423 tests)"
+        missing node "Node 20 or later is not here (450 tests)"
         return
     fi
     suite node-build node "$node/scripts/build.mjs" --testing
-    suite node-tests node --test --expose-gc "$node/test/client.test.mjs" "$node/test/cases.test.mjs"
+    suite node-tests node --test --expose-gc "$node/test/client.test.mjs" "$node/test/cases.test.mjs" "$node/test/panics.test.mjs"
     suite node-misuse node --test --expose-gc "$node/test/misuse.test.mjs"
     mkdir -p "$tools"
     # Each by itself, so that one that cannot be had takes no other with it.

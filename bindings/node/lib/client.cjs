@@ -30,7 +30,7 @@ class Client {
       if (about === "end") return calls.end(number, error, value);
       if (about === "stop") return host.stop(number);
       if (about === "close") return host.close(value);
-      host.ask(about, number, value, (...said) => weakly?.deref()?.answer(number, ...said));
+      host.ask(about, number, value, (...said) => native(() => weakly?.deref()?.answer(number, ...said)));
     };
     this.#native = native(() => new NativeClient(JSON.stringify(whole), events, Object.keys(providers), checks.length));
     weakly = new WeakRef(this.#native);
@@ -66,7 +66,7 @@ class Client {
 
   // The models on sale.
   models() {
-    return JSON.parse(this.#native.models());
+    return JSON.parse(native(() => this.#native.models()));
   }
 
   // What was spent, in all and by `model`, `vendor`, `endpoint`, `tier`, `day`, `tag:NAME` ...

@@ -45,6 +45,7 @@ const BY_CODE = {
   busy: LedgerError,
   forked: TierwayError,
   runtime: TierwayError,
+  internal: TierwayError,
   cancelled: CancelledError,
   auth: AuthenticationError,
   permission: AuthenticationError,

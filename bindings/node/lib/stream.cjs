@@ -86,12 +86,12 @@ class Stream {
 
   // Who answers.
   get route() {
-    return JSON.parse(this.#stream.route());
+    return JSON.parse(native(() => this.#stream.route()));
   }
 
   // The whole answer, after the last piece.
   get response() {
-    const text = this.#stream.response();
+    const text = native(() => this.#stream.response());
     return text == null ? undefined : JSON.parse(text);
   }
 

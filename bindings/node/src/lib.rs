@@ -5,7 +5,7 @@
 //! brings every event back: the end of a call, or a question to a provider or a check that is written in JavaScript,
 //! which is answered by its number. Weak, so that it holds no process open; the JavaScript half does that while calls
 //! are under way. Where the environment goes away, in the midst of anything, what was asked of it fails and all calls
-//! are cancelled.
+//! are cancelled. A panic is a failure like others, wherever it happens: `border` and `runtime::unbroken` see to that.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -18,8 +18,10 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use tierway_bindings::{Cancel, Failure, ForeignCheck, ForeignProvider, Handle, Host, StreamHandle, runtime};
 
+mod border;
 mod host;
 
+use border::{Contained, contain, guard, raise};
 use host::{JsCheck, JsProvider, Questions};
 
 /// What JavaScript is told: what it is about, its number, an error, a value.
@@ -44,14 +46,10 @@ impl Events {
     }
 }
 
-fn raise(failure: &Failure) -> napi::Error {
-    napi::Error::from_reason(failure.to_json())
-}
-
 /// A client.
 #[napi]
 pub struct NativeClient {
-    handle: Handle,
+    handle: Contained<Handle>,
     events: Events,
     questions: Arc<Questions>,
     /// Used where the client goes away: whatever runs for it stops.
@@ -69,6 +67,81 @@ impl NativeClient {
     pub fn new(
         settings: String,
         events: Function<'_, Told, ()>,
+        providers: Vec<String>,
+        checks: u32,
+    ) -> napi::Result<NativeClient> {
+        guard(|| NativeClient::make(&settings, &events, providers, checks))
+    }
+
+    /// Starts a call; its end is told as `("end", number, error, value)`. `kind` is `send`, `chat`, `stream`,
+    /// `chat_stream`, `report`, `attempts`, `feedback`, `experience`, `set_experience` or `close`.
+    ///
+    /// # Errors
+    /// Where there is no runtime, or no such kind.
+    #[napi]
+    pub fn start(&self, kind: String, number: u32, text: String) -> napi::Result<NativeCancel> {
+        guard(|| self.spawn(number, work(self.handle.clone(), kind, text)))
+    }
+
+    /// A stream's next piece, nothing after the last one. `false` where it is not there: then `("end", number)` is told,
+    /// once, when it is time to look again, or the stream was closed.
+    ///
+    /// # Errors
+    /// The failure as JSON.
+    #[napi]
+    pub fn next(&self, stream: &NativeStream, number: u32) -> napi::Result<Option<Either<String, bool>>> {
+        stream.read(|inner| {
+            let waiter = Arc::new(Waiter { events: self.events.clone(), number, is_told: AtomicBool::new(false) });
+            let looked = inner.poll(&Waker::from(waiter.clone()));
+            if looked.is_pending() {
+                *lock(&stream.waiter) = Some(waiter);
+            }
+            looked
+        })
+    }
+
+    /// Decides without a call.
+    ///
+    /// # Errors
+    /// The failure as JSON.
+    #[napi]
+    pub fn route(&self, request: String) -> napi::Result<String> {
+        guard(|| self.handle.route(&request).map_err(|failure| raise(&failure)))
+    }
+
+    /// Decides without a call, for a body of chat completions.
+    ///
+    /// # Errors
+    /// The failure as JSON.
+    #[napi]
+    pub fn route_chat(&self, body: String) -> napi::Result<String> {
+        guard(|| self.handle.route_chat(&body).map_err(|failure| raise(&failure)))
+    }
+
+    /// The models on sale, as JSON.
+    ///
+    /// # Errors
+    /// `internal` where it broke.
+    #[napi]
+    pub fn models(&self) -> napi::Result<String> {
+        guard(|| Ok(self.handle.models()))
+    }
+
+    /// Answers a question that was told: with an error, a value, or neither where a stream has ended.
+    ///
+    /// # Errors
+    /// `internal` where it broke.
+    #[napi]
+    pub fn answer(&self, number: u32, error: Option<String>, value: Option<String>) -> napi::Result<()> {
+        guard(|| {
+            self.questions.answer(number, error, value);
+            Ok(())
+        })
+    }
+
+    fn make(
+        settings: &str,
+        events: &Function<'_, Told, ()>,
         providers: Vec<String>,
         checks: u32,
     ) -> napi::Result<NativeClient> {
@@ -93,100 +166,16 @@ impl NativeClient {
             transport: None,
             reads_ahead: true,
         };
-        let handle = Handle::new(&settings, host).map_err(|failure| raise(&failure))?;
-        Ok(NativeClient { handle, events, questions, gone: Cancel::new() })
+        let handle = Handle::new(settings, host).map_err(|failure| raise(&failure))?;
+        Ok(NativeClient { handle: Contained::new(handle), events, questions, gone: Cancel::new() })
     }
 
-    /// Starts a call; its end is told as `("end", number, error, value)`. `kind` is `send`, `chat`, `stream`,
-    /// `chat_stream`, `report`, `attempts`, `feedback`, `experience`, `set_experience` or `close`.
-    ///
-    /// # Errors
-    /// Where there is no runtime, or no such kind.
-    #[napi]
-    pub fn start(&self, kind: String, number: u32, text: String) -> napi::Result<NativeCancel> {
-        let handle = self.handle.clone();
-        let work = async move {
-            Ok(match kind.as_str() {
-                "send" => Either::A(handle.send(&text).await?),
-                "chat" => Either::A(handle.chat(&text).await?),
-                "stream" => Either::B(NativeStream::new(handle.stream(&text).await?)),
-                "chat_stream" => Either::B(NativeStream::new(handle.chat_stream(&text).await?)),
-                "report" => Either::A(handle.report(&text).await?),
-                "attempts" => Either::A(handle.attempts(&text).await?),
-                "experience" => Either::A(handle.experience().await),
-                "feedback" => {
-                    handle.feedback(&text).await?;
-                    Either::A("null".to_owned())
-                }
-                "set_experience" => {
-                    handle.set_experience(&text).await?;
-                    Either::A("null".to_owned())
-                }
-                "close" => {
-                    handle.close().await?;
-                    Either::A("null".to_owned())
-                }
-                _ => return Err(Failure::new("unsupported", "no call of this kind")),
-            })
-        };
-        self.spawn(number, async move { work.await.map(Some) })
-    }
-
-    /// A stream's next piece, nothing after the last one. `false` where it is not there: then `("end", number)` is told,
-    /// once, when it is time to look again, or the stream was closed.
-    ///
-    /// # Errors
-    /// The failure as JSON.
-    #[napi]
-    pub fn next(&self, stream: &NativeStream, number: u32) -> napi::Result<Option<Either<String, bool>>> {
-        let waiter = Arc::new(Waiter { events: self.events.clone(), number, is_told: AtomicBool::new(false) });
-        let piece = piece(stream.inner.poll(&Waker::from(waiter.clone())));
-        if matches!(piece, Ok(Some(Either::B(false)))) {
-            *lock(&stream.waiter) = Some(waiter);
-        }
-        piece
-    }
-
-    /// Decides without a call.
-    ///
-    /// # Errors
-    /// The failure as JSON.
-    #[napi]
-    pub fn route(&self, request: String) -> napi::Result<String> {
-        self.handle.route(&request).map_err(|failure| raise(&failure))
-    }
-
-    /// Decides without a call, for a body of chat completions.
-    ///
-    /// # Errors
-    /// The failure as JSON.
-    #[napi]
-    pub fn route_chat(&self, body: String) -> napi::Result<String> {
-        self.handle.route_chat(&body).map_err(|failure| raise(&failure))
-    }
-
-    /// The models on sale, as JSON.
-    #[napi]
-    pub fn models(&self) -> String {
-        self.handle.models()
-    }
-
-    /// Answers a question that was told: with an error, a value, or neither where a stream has ended.
-    #[napi]
-    pub fn answer(&self, number: u32, error: Option<String>, value: Option<String>) {
-        self.questions.answer(number, error, value);
-    }
-
-    fn spawn(
-        &self,
-        number: u32,
-        work: impl Future<Output = Result<Option<Either<String, NativeStream>>, Failure>> + Send + 'static,
-    ) -> napi::Result<NativeCancel> {
+    fn spawn(&self, number: u32, work: impl Future<Output = Ended> + Send + 'static) -> napi::Result<NativeCancel> {
         let runtime = runtime::handle().map_err(|failure| raise(&failure))?;
         let (cancel, gone, events) = (Cancel::new(), self.gone.clone(), self.events.clone());
         let stop = cancel.clone();
         runtime.spawn(async move {
-            let ended = stop.run(gone.run(work)).await;
+            let ended = runtime::unbroken(stop.run(gone.run(work))).await;
             let (error, value) = match ended {
                 Ok(value) => (None, value),
                 Err(failure) => (Some(failure.to_json()), None),
@@ -199,9 +188,39 @@ impl NativeClient {
 
 impl Drop for NativeClient {
     fn drop(&mut self) {
-        self.gone.cancel();
-        self.questions.give_up();
+        contain(|| {
+            self.gone.cancel();
+            self.questions.give_up();
+        });
     }
+}
+
+/// What JavaScript is told at a call's end.
+type Ended = Result<Option<Either<String, NativeStream>>, Failure>;
+
+async fn work(handle: Handle, kind: String, text: String) -> Ended {
+    Ok(Some(match kind.as_str() {
+        "send" => Either::A(handle.send(&text).await?),
+        "chat" => Either::A(handle.chat(&text).await?),
+        "stream" => Either::B(NativeStream::new(handle.stream(&text).await?)),
+        "chat_stream" => Either::B(NativeStream::new(handle.chat_stream(&text).await?)),
+        "report" => Either::A(handle.report(&text).await?),
+        "attempts" => Either::A(handle.attempts(&text).await?),
+        "experience" => Either::A(handle.experience().await),
+        "feedback" => {
+            handle.feedback(&text).await?;
+            Either::A("null".to_owned())
+        }
+        "set_experience" => {
+            handle.set_experience(&text).await?;
+            Either::A("null".to_owned())
+        }
+        "close" => {
+            handle.close().await?;
+            Either::A("null".to_owned())
+        }
+        _ => return Err(Failure::new("unsupported", "no call of this kind")),
+    }))
 }
 
 /// Stops a call.
@@ -215,7 +234,7 @@ impl NativeCancel {
     /// Stops it, now or never: a call that has ended has ended.
     #[napi]
     pub fn cancel(&self) {
-        self.cancel.cancel();
+        contain(|| self.cancel.cancel());
     }
 }
 
@@ -254,14 +273,31 @@ fn piece(looked: Poll<Result<Option<String>, Failure>>) -> napi::Result<Option<E
 /// An answer piece by piece. Collected half-way, it is closed.
 #[napi]
 pub struct NativeStream {
-    inner: StreamHandle,
+    inner: Contained<StreamHandle>,
     /// Who waits for the next piece: a stream that is closed wakes nobody by itself.
     waiter: Mutex<Option<Arc<Waiter>>>,
 }
 
 impl NativeStream {
     fn new(stream: StreamHandle) -> NativeStream {
-        NativeStream { inner: stream, waiter: Mutex::new(None) }
+        NativeStream { inner: Contained::new(stream), waiter: Mutex::new(None) }
+    }
+
+    /// Looks for the next piece. A stream that broke brings no more: what was delivered is settled.
+    fn read(
+        &self,
+        look: impl FnOnce(&StreamHandle) -> Poll<Result<Option<String>, Failure>>,
+    ) -> napi::Result<Option<Either<String, bool>>> {
+        let mut is_broken = true;
+        let piece = guard(|| {
+            let looked = look(&self.inner);
+            is_broken = false;
+            piece(looked)
+        });
+        if is_broken {
+            contain(|| self.inner.close());
+        }
+        piece
     }
 }
 
@@ -273,33 +309,35 @@ impl NativeStream {
     /// The failure as JSON.
     #[napi]
     pub fn look(&self) -> napi::Result<Option<Either<String, bool>>> {
-        piece(self.inner.look())
+        self.read(StreamHandle::look)
     }
 
     /// The whole response, after the last piece.
+    ///
+    /// # Errors
+    /// `internal` where it broke.
     #[napi]
-    pub fn response(&self) -> Option<String> {
-        self.inner.response()
+    pub fn response(&self) -> napi::Result<Option<String>> {
+        guard(|| Ok(self.inner.response()))
     }
 
     /// Who answers.
+    ///
+    /// # Errors
+    /// `internal` where it broke.
     #[napi]
-    pub fn route(&self) -> String {
-        self.inner.route().to_owned()
+    pub fn route(&self) -> napi::Result<String> {
+        guard(|| Ok(self.inner.route().to_owned()))
     }
 
     /// Ends the stream; what was delivered is settled.
     #[napi]
     pub fn close(&self) {
-        self.inner.close();
-        if let Some(waiter) = lock(&self.waiter).take() {
-            waiter.wake();
-        }
-    }
-}
-
-impl Drop for NativeStream {
-    fn drop(&mut self) {
-        self.inner.close();
+        contain(|| self.inner.close());
+        contain(|| {
+            if let Some(waiter) = lock(&self.waiter).take() {
+                waiter.wake();
+            }
+        });
     }
 }

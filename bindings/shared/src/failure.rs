@@ -68,6 +68,11 @@ impl Failure {
         Failure::new("cancelled", "the caller gave up; what was delivered until then is settled")
     }
 
+    /// A call panicked.
+    pub fn broken() -> Failure {
+        Failure::new("internal", "a call broke within the library: please report it")
+    }
+
     /// The JSON of all fields.
     pub fn to_json(&self) -> String {
         crate::json::write(self)

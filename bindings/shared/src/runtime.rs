@@ -5,12 +5,14 @@
 //! destructor would wait for calls in flight.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Instant;
 
+use futures_util::FutureExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
@@ -115,6 +117,15 @@ pub fn wait_until<T>(mut work: Pin<&mut impl Future<Output = T>>, until: Instant
     }
 }
 
+/// Does `work`; where it panics, what it held is dropped, as if it had been given up.
+///
+/// # Errors
+/// Those of the work; `internal` where it panicked.
+pub async fn unbroken<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    // What is shared with others is behind locks that go on after a panic.
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(Failure::broken()))
+}
+
 /// Work that the runtime does. It ends with whoever waits for it.
 #[derive(Debug)]
 pub struct Task<T>(JoinHandle<Result<T, Failure>>);
@@ -130,8 +141,7 @@ impl<T: Send + 'static> Task<T> {
     /// # Errors
     /// Those of the work; `internal` where it broke.
     pub async fn ended(&mut self) -> Result<T, Failure> {
-        let broke = |_| Failure::new("internal", "a call broke within the library: please report it");
-        (&mut self.0).await.map_err(broke)?
+        (&mut self.0).await.map_err(|_| Failure::broken())?
     }
 }
 
@@ -160,6 +170,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn work_that_panics_has_failed() {
+        let ended = wait(unbroken(async { panic!("on purpose") as Result<(), Failure> })).unwrap();
+        assert_eq!(ended.unwrap_err().code, "internal");
+        assert_eq!(wait(unbroken(async { Ok(7) })).unwrap(), Ok(7));
+    }
 
     #[test]
     fn waiting_ends_with_the_work_or_with_the_time() {

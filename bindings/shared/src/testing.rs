@@ -78,23 +78,24 @@ fn start(script: Playbook) -> Result<Server, Failure> {
 }
 
 /// Reads a turn: `{"answer": reply}`, `{"fail": error}`, `{"break": reply, "pieces": n, "error": error}`,
-/// `{"hang": true}`, or any of these with `later_ms`. Replies and errors are written as a foreign provider's.
+/// `{"hang": true}`, `{"panic": reply, "pieces": n}`, or any of these with `later_ms`. Replies and errors are written
+/// as a foreign provider's.
 fn turn(value: &Value) -> Result<Turn, Failure> {
     let unreadable = |_| refuse("a turn's reply cannot be read");
+    let read = |reply: &Value| reply_of(&reply.to_string()).map_err(unreadable);
+    let pieces = || value["pieces"].as_u64().and_then(|pieces| usize::try_from(pieces).ok()).unwrap_or(1);
     let main = if let Some(reply) = value.get("answer") {
-        Turn::Answer(reply_of(&reply.to_string()).map_err(unreadable)?)
+        Turn::Answer(read(reply)?)
     } else if let Some(error) = value.get("fail") {
         Turn::Fail(error_of(&error.to_string()))
     } else if let Some(reply) = value.get("break") {
-        Turn::Break {
-            reply: reply_of(&reply.to_string()).map_err(unreadable)?,
-            pieces: value["pieces"].as_u64().and_then(|pieces| usize::try_from(pieces).ok()).unwrap_or(1),
-            error: error_of(&value["error"].to_string()),
-        }
+        Turn::Break { reply: read(reply)?, pieces: pieces(), error: error_of(&value["error"].to_string()) }
+    } else if let Some(reply) = value.get("panic") {
+        Turn::Panic { reply: read(reply)?, pieces: pieces() }
     } else if value.get("hang").is_some() {
         Turn::Hang
     } else {
-        return Err(refuse("a turn says one of answer, fail, break, hang"));
+        return Err(refuse("a turn says one of answer, fail, break, hang, panic"));
     };
     Ok(match value["later_ms"].as_u64() {
         Some(later) => Turn::Later(Span::from_ms(later), Box::new(main)),

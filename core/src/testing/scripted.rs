@@ -34,6 +34,13 @@ pub enum Turn {
     },
     /// It never answers.
     Hang,
+    /// It panics, on purpose: in a stream after so many pieces of the reply, which may be none.
+    Panic {
+        /// What would have been answered.
+        reply: Reply,
+        /// How many pieces come.
+        pieces: usize,
+    },
     /// It does that after a while.
     Later(Span, Box<Turn>),
 }
@@ -127,6 +134,7 @@ impl Provider for ScriptedProvider {
         match within(call, self.turn(call)).await? {
             Turn::Answer(reply) => Ok(reply),
             Turn::Fail(error) | Turn::Break { error, .. } => Err(error),
+            Turn::Panic { .. } => panic!("on purpose"),
             Turn::Hang | Turn::Later(..) => within(call, std::future::pending()).await,
         }
     }
@@ -138,6 +146,10 @@ impl Provider for ScriptedProvider {
             Turn::Break { reply, pieces: most, error } => {
                 let before = stream::iter(pieces(reply).into_iter().take(most).map(Ok));
                 Ok(Box::pin(before.chain(stream::iter([Err(error)]))))
+            }
+            Turn::Panic { reply, pieces: most } => {
+                let before = stream::iter(pieces(reply).into_iter().take(most).map(Ok));
+                Ok(Box::pin(before.chain(stream::once(async { panic!("on purpose") }))))
             }
             Turn::Hang | Turn::Later(..) => within(call, std::future::pending()).await,
         }

@@ -99,7 +99,7 @@ fn start(
     let cancel = Cancel::new();
     let (stop, mailbox) = (cancel.clone(), mailbox.shared());
     runtime.spawn(async move {
-        let end = stop.run(work).await;
+        let end = runtime::unbroken(stop.run(work)).await;
         mailbox.put(future, end);
     });
     Ok(Cancelling { cancel })

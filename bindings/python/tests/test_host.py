@@ -138,6 +138,26 @@ def test_what_is_no_reply_is_an_error_in_a_stream_too():
         balanced(client, 1)
 
 
+def test_a_call_that_panics_has_failed():
+    turns = [{"panic": {"text": TEXT, "usage": USAGE}, "pieces": 0}]
+    broken = {**settings({}), "testing": {"providers": {"house": turns}}}
+    with tierway.Client(**broken) as client:
+        with pytest.raises(tierway.TierwayError, match="please report it") as blocking:
+            client.chat.completions.create(messages=ASK)
+        assert (type(blocking.value), blocking.value.code) == (tierway.TierwayError, "internal")
+        balanced(client, 1)
+
+    async def run():
+        async with tierway.AsyncClient(**broken) as client:
+            for stream in (False, True):
+                with pytest.raises(tierway.TierwayError) as failed:
+                    await asyncio.wait_for(client.chat.completions.create(messages=ASK, stream=stream), 5)
+                assert failed.value.code == "internal"
+            assert (await client.report()).total.held == 0
+
+    asyncio.run(run())
+
+
 def test_a_stream_that_is_opened_too_late_is_closed():
     closed = threading.Event()
 

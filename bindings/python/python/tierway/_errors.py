@@ -114,6 +114,7 @@ _CLASSES: Dict[str, Type[TierwayError]] = {
     "tls": APIConnectionError,
     "incomplete": IncompleteError,
     "runtime": TierwayError,
+    "internal": TierwayError,
 }
 
 

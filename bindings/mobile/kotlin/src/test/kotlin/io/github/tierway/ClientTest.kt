@@ -17,7 +17,6 @@ import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
-import kotlinx.coroutines.withTimeout
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.double
@@ -91,7 +90,7 @@ class ClientTest {
             delay(random.nextLong(0, 60))
             work.cancelAndJoin()
         }
-        withTimeout(10_000) { while (client.report().total.held != 0L) delay(5) }
+        eventually("nothing is held") { client.report().total.held == 0L }
         assertTrue(client.attempts().isNotEmpty() && client.attempts().all { it.ending != "open" })
     }
 

@@ -1,8 +1,9 @@
 // A house catalogue and scripted vendors inside the client: builds for tests take both from the settings.
 package io.github.tierway
 
+import kotlinx.coroutines.async
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
-import kotlinx.coroutines.withTimeout
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
@@ -39,17 +40,33 @@ fun settings(answer: String? = ANSWER, more: String = "{}"): JsonElement {
     return JsonObject(base + script + parse(more))
 }
 
-/** Every attempt has ended, within two seconds. */
-suspend fun balanced(client: Client, attempts: Long): Sums = withTimeout(2_000) {
-    var total = client.report().total
-    while (total.attempts != attempts || total.held != 0L) {
+/**
+ * How often to look whether something has come to pass: for ten seconds, which are longer on a machine that is busy or stood
+ * still, since looks are counted and not the time. What hangs here does so for a minute.
+ */
+private const val LOOKS = 2_000
+
+/** Waits for something. */
+suspend fun eventually(what: String, holds: suspend () -> Boolean) {
+    repeat(LOOKS) {
+        if (holds()) return
         delay(5)
-        total = client.report().total
     }
-    total
+    throw AssertionError("not in time: $what")
+}
+
+/** Every attempt has ended. */
+suspend fun balanced(client: Client, attempts: Long): Sums {
+    eventually("the account is balanced") { client.report().total.let { it.attempts == attempts && it.held == 0L } }
+    return client.report().total
 }
 
 /** Waits until a call is under way. */
-suspend fun underWay(client: Client) = withTimeout(2_000) {
-    while (client.report().total.held == 0L) delay(1)
+suspend fun underWay(client: Client) = eventually("a call is under way") { client.report().total.held != 0L }
+
+/** What some work brings. It hangs where it takes as long as [eventually] waits. */
+suspend fun <T> quickly(work: suspend () -> T): T = coroutineScope {
+    val made = async { work() }
+    eventually("it hangs") { made.isCompleted }
+    made.await()
 }

@@ -12,9 +12,9 @@ import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.flowOf
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.runBlocking
-import kotlinx.coroutines.withTimeout
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 
@@ -89,10 +89,12 @@ class HostTest {
 
     @Test
     fun `a provider is told when nobody waits any more, and its stream is let go`() {
+        val begun = CompletableDeferred<Unit>()
         val stopped = CompletableDeferred<Unit>()
         val closed = CompletableDeferred<Unit>()
         val provider = object : Provider {
             override suspend fun chat(call: ProviderCall): Reply = try {
+                begun.complete(Unit)
                 awaitCancellation()
             } finally {
                 stopped.complete(Unit)
@@ -112,11 +114,11 @@ class HostTest {
         own(provider).use { client ->
             runBlocking {
                 val asked = async { client.send(QUESTION) }
-                underWay(client)
+                eventually("the provider is asked") { begun.isCompleted }
                 asked.cancel()
-                withTimeout(2_000) { stopped.await() }
+                eventually("the provider is told") { stopped.isCompleted }
                 client.flow(QUESTION).first { it.words.isNotEmpty() }
-                withTimeout(2_000) { closed.await() }
+                eventually("the provider's stream is let go") { closed.isCompleted }
                 balanced(client, 2)
             }
         }
@@ -135,10 +137,11 @@ class HostTest {
         own(provider).use { client ->
             runBlocking {
                 val stream = client.stream(QUESTION)
-                val read = async { buildList { while (true) add(stream.next() ?: break) } }
+                assertEquals("first", stream.next()?.words)
+                val waits = async { stream.next() }
                 delay(50)
                 stream.close()
-                assertTrue(withTimeout(2_000) { read.await() }.isNotEmpty())
+                assertNull(quickly { waits.await() })
                 balanced(client, 1)
             }
         }

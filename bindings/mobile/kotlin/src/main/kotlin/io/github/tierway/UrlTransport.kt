@@ -11,10 +11,11 @@ import java.net.URI
 import java.net.UnknownHostException
 import javax.net.ssl.SSLException
 import kotlin.concurrent.thread
+import kotlinx.coroutines.CancellableContinuation
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.suspendCancellableCoroutine
-import kotlinx.coroutines.withContext
 
 /**
  * The platform's HTTP, with its proxies and certificates. A call takes a thread of [dispatcher] while it waits for bytes;
@@ -30,14 +31,18 @@ class UrlTransport(private val dispatcher: CoroutineDispatcher = Dispatchers.IO)
         connection.readTimeout = bounded(request.firstByteMs)
         connection.setRequestProperty("accept-encoding", "identity")
         for ((name, value) in request.headers) connection.setRequestProperty(name, value)
-        val body = stoppable(connection) { exchange(connection, request) }
+        val body = stoppable(connection) { waits -> exchange(connection, request, waits) }
         val headers = connection.headerFields.flatMap { (name, values) ->
             if (name == null) emptyList() else values.map { name to it }
         }
         return TransportResponse(connection.responseCode, headers, body)
     }
 
-    private fun exchange(connection: HttpURLConnection, request: TransportRequest): TransportBody {
+    /**
+     * Sends the body only while somebody waits. Closing a connection does nothing before it is made, and one that is closed
+     * just after that is made anew: so whoever gave up is asked for after each step that makes one.
+     */
+    private fun exchange(connection: HttpURLConnection, request: TransportRequest, waits: CancellableContinuation<*>): TransportBody {
         var isConnected = false
         try {
             if (request.method == "POST") {
@@ -46,7 +51,14 @@ class UrlTransport(private val dispatcher: CoroutineDispatcher = Dispatchers.IO)
             }
             connection.connect()
             isConnected = true
-            if (request.method == "POST") connection.outputStream.use { it.write(request.body) }
+            waits.ensureActive()
+            if (request.method == "POST") {
+                connection.outputStream.use {
+                    waits.ensureActive()
+                    it.write(request.body)
+                }
+                waits.ensureActive()
+            }
             val isError = connection.responseCode >= 400
             connection.readTimeout = bounded(request.idleMs)
             val bytes = if (isError) connection.errorStream ?: ByteArray(0).inputStream() else connection.inputStream
@@ -73,18 +85,28 @@ class UrlTransport(private val dispatcher: CoroutineDispatcher = Dispatchers.IO)
         override fun close() = closeAside(connection)
     }
 
-    /** Runs what blocks; where the coroutine is cancelled meanwhile, the connection is closed, which ends the block. */
-    private suspend fun <T> stoppable(connection: HttpURLConnection, block: () -> T): T = suspendCancellableCoroutine { waits ->
-        waits.invokeOnCancellation { closeAside(connection) }
-        dispatcher.dispatch(waits.context) {
-            if (waits.isActive) waits.resumeWith(runCatching(block))
+    /**
+     * Runs what blocks; where the coroutine is cancelled meanwhile, the connection is closed, which ends the block. It is
+     * closed once more after the block, which may have made it only then.
+     */
+    private suspend fun <T> stoppable(connection: HttpURLConnection, block: (CancellableContinuation<T>) -> T): T =
+        suspendCancellableCoroutine { waits ->
+            waits.invokeOnCancellation { closeAside(connection) }
+            dispatcher.dispatch(waits.context) {
+                if (!waits.isActive) return@dispatch
+                val made = runCatching { block(waits) }
+                if (waits.isActive) waits.resumeWith(made) else closeAside(connection)
+            }
         }
-    }
 
     private companion object {
         const val BUFFER = 16 * 1024
 
         fun bounded(ms: Long): Int = ms.coerceIn(1, Int.MAX_VALUE.toLong()).toInt()
+
+        fun CancellableContinuation<*>.ensureActive() {
+            if (!isActive) throw CancellationException("nobody waits any more")
+        }
 
         fun closeAside(connection: HttpURLConnection) {
             thread(isDaemon = true, name = "tierway-close") { connection.disconnect() }

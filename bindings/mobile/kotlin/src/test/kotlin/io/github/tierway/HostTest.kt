@@ -1,8 +1,17 @@
 // What an app brings in Kotlin: providers, checks, transports.
 package io.github.tierway
 
+import java.io.IOException
+import java.net.InetAddress
+import java.net.Proxy
+import java.net.ProxySelector
+import java.net.ServerSocket
+import java.net.SocketAddress
+import java.net.URI
 import java.util.concurrent.CopyOnWriteArrayList
+import java.util.concurrent.CountDownLatch
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.delay
@@ -187,6 +196,40 @@ class HostTest {
                 asked.cancel()
                 balanced(client, 1)
             }
+        }
+    }
+
+    @Test
+    fun `the platform's HTTP sends nothing for a call that was given up while it connected`() {
+        // The JDK asks for a proxy before it has a connection that could be closed.
+        val (begun, left) = List(2) { CountDownLatch(1) }
+        val before = ProxySelector.getDefault()
+        ProxySelector.setDefault(object : ProxySelector() {
+            override fun select(uri: URI): List<Proxy> {
+                begun.countDown()
+                left.await()
+                return listOf(Proxy.NO_PROXY)
+            }
+
+            override fun connectFailed(uri: URI, address: SocketAddress, error: IOException) = Unit
+        })
+        try {
+            ServerSocket(0, 1, InetAddress.getLoopbackAddress()).use { server ->
+                server.soTimeout = 30_000
+                val url = "http://127.0.0.1:${server.localPort}/"
+                val request = TransportRequest("POST", url, emptyList(), "the question".toByteArray(), 30_000, 2_000, 2_000)
+                runBlocking {
+                    val asked = async(Dispatchers.Default) { UrlTransport().send(request) }
+                    eventually("it connects") { begun.count == 0L }
+                    asked.cancel()
+                    delay(50)
+                    left.countDown()
+                    val heard = async(Dispatchers.IO) { server.accept().use { it.getInputStream().readBytes() } }
+                    assertEquals("", quickly { heard.await() }.decodeToString())
+                }
+            }
+        } finally {
+            ProxySelector.setDefault(before)
         }
     }
 

@@ -180,7 +180,7 @@ impl Core {
         Ok(self.inner.outbox()?.forget(id)?)
     }
 
-    /// Lets a request be sent again whose fate is not known, or that failed.
+    /// Lets a request be sent again whose fate is not known, or that failed. One that is on its way is refused.
     pub fn retry(&self, id: u64) -> Result<(), CoreError> {
         Ok(self.inner.outbox()?.retry(id)?)
     }
@@ -235,16 +235,16 @@ impl Inner {
         let _alone = self.delivery.lock().await;
         let (mut fresh, mut after) = (Vec::new(), 0);
         while self.is_online()
-            && let Some((id, request)) = outbox.begin(after)?
+            && let Some(sending) = outbox.begin(after)?
         {
-            after = id;
-            let outcome = self.handle.send(&request).await;
+            after = sending.id;
+            let outcome = self.handle.send(&sending.request).await;
             if outcome.as_ref().is_err_and(is_unsent) {
-                outbox.back(id)?;
+                sending.back()?;
                 break;
             }
-            outbox.done(id, &outcome)?;
-            fresh.push(id);
+            sending.done(&outcome)?;
+            fresh.push(after);
         }
         let is_fresh = |letter: &Letter| fresh.contains(&letter.id) && letter.state != LetterState::Waiting;
         Ok(outbox.letters().into_iter().filter(is_fresh).collect())

@@ -76,6 +76,8 @@ struct Kept {
     request: String,
     state: LetterState,
     outcome: Option<String>,
+    /// Whether this process waits for its answer just now; never in the file.
+    is_under_way: bool,
 }
 
 struct State {
@@ -91,6 +93,38 @@ struct State {
 pub(crate) struct Outbox {
     path: PathBuf,
     state: Mutex<State>,
+}
+
+/// A request that is on its way. Dropped without a word of what came of it, it stays `Unknown`.
+pub(crate) struct Sending<'a> {
+    outbox: &'a Outbox,
+    pub(crate) id: u64,
+    pub(crate) request: String,
+}
+
+impl Sending<'_> {
+    /// Records that it was not sent after all.
+    pub(crate) fn back(self) -> Result<(), Failure> {
+        self.outbox.write(&mut self.outbox.lock(), Line::Back { id: self.id })
+    }
+
+    /// Records what came of it.
+    pub(crate) fn done(self, outcome: &Result<String, Failure>) -> Result<(), Failure> {
+        let text = match outcome {
+            Ok(response) => format!("{{\"value\":{response}}}"),
+            Err(failure) => format!("{{\"error\":{}}}", failure.to_json()),
+        };
+        let line = Line::Done { id: self.id, failed: outcome.is_err(), outcome: text };
+        self.outbox.write(&mut self.outbox.lock(), line)
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if let Some(kept) = self.outbox.lock().kept.get_mut(&self.id) {
+            kept.is_under_way = false;
+        }
+    }
 }
 
 impl Outbox {
@@ -133,40 +167,37 @@ impl Outbox {
     }
 
     /// The next request to send after number `after`, marked as sent from now on.
-    pub(crate) fn begin(&self, after: u64) -> Result<Option<(u64, String)>, Failure> {
+    pub(crate) fn begin(&self, after: u64) -> Result<Option<Sending<'_>>, Failure> {
         let mut state = self.lock();
         let waits = state.kept.range(after + 1..).find(|(_, kept)| kept.state == LetterState::Waiting);
         let Some((id, request)) = waits.map(|(id, kept)| (*id, kept.request.clone())) else { return Ok(None) };
         self.write(&mut state, Line::Begin { id })?;
-        Ok(Some((id, request)))
+        state.kept.get_mut(&id).expect("what was found is kept while the lock is held").is_under_way = true;
+        Ok(Some(Sending { outbox: self, id, request }))
     }
 
-    /// Records that a marked request was not sent after all.
-    pub(crate) fn back(&self, id: u64) -> Result<(), Failure> {
-        let mut state = self.lock();
-        self.write(&mut state, Line::Back { id })
-    }
-
-    /// Records what came of a request.
-    pub(crate) fn done(&self, id: u64, outcome: &Result<String, Failure>) -> Result<(), Failure> {
-        let text = match outcome {
-            Ok(response) => format!("{{\"value\":{response}}}"),
-            Err(failure) => format!("{{\"error\":{}}}", failure.to_json()),
-        };
-        let mut state = self.lock();
-        self.write(&mut state, Line::Done { id, failed: outcome.is_err(), outcome: text })
-    }
-
-    /// Sends a request again whose fate is not known, or that failed.
+    /// Sends a request again whose fate is not known, or that failed. One that is on its way is refused: its answer is
+    /// still to come, and would be lost and paid twice.
     pub(crate) fn retry(&self, id: u64) -> Result<(), Failure> {
-        self.known(id, |state| matches!(state, LetterState::Unknown | LetterState::Failed))?;
-        self.back(id)
+        let mut state = self.lock();
+        let reason = match state.kept.get(&id) {
+            None => return Err(none(id)),
+            Some(kept) if kept.state == LetterState::Failed => None,
+            Some(kept) if kept.state != LetterState::Unknown => Some("waits or is answered: nothing to retry"),
+            Some(kept) => kept.is_under_way.then_some("is on its way: wait until it is delivered"),
+        };
+        match reason {
+            Some(reason) => Err(Failure::new("outbox", format!("request {id} {reason}"))),
+            None => self.write(&mut state, Line::Back { id }),
+        }
     }
 
     /// Drops a request, or the answer that was fetched.
     pub(crate) fn forget(&self, id: u64) -> Result<(), Failure> {
-        self.known(id, |_| true)?;
         let mut state = self.lock();
+        if !state.kept.contains_key(&id) {
+            return Err(none(id));
+        }
         self.write(&mut state, Line::Forget { id })
     }
 
@@ -174,14 +205,6 @@ impl Outbox {
     pub(crate) fn letters(&self) -> Vec<Letter> {
         let letter = |(id, kept): (&u64, &Kept)| Letter { id: *id, state: kept.state, outcome: kept.outcome.clone() };
         self.lock().kept.iter().map(letter).collect()
-    }
-
-    fn known(&self, id: u64, fits: impl Fn(LetterState) -> bool) -> Result<(), Failure> {
-        match self.lock().kept.get(&id) {
-            Some(kept) if fits(kept.state) => Ok(()),
-            Some(_) => Err(Failure::new("outbox", format!("request {id} waits or is answered: nothing to retry"))),
-            None => Err(Failure::new("outbox", format!("the outbox holds no request {id}"))),
-        }
     }
 
     /// Writes a line through to the disk, then takes it in.
@@ -229,7 +252,7 @@ impl Line {
         };
         match self {
             Line::Put { id, request } => {
-                kept.insert(id, Kept { request, state: LetterState::Waiting, outcome: None });
+                kept.insert(id, Kept { request, state: LetterState::Waiting, outcome: None, is_under_way: false });
             }
             Line::Begin { id } => set(id, LetterState::Unknown, None),
             Line::Back { id } => set(id, LetterState::Waiting, None),
@@ -286,6 +309,10 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+fn none(id: u64) -> Failure {
+    Failure::new("outbox", format!("the outbox holds no request {id}"))
+}
+
 fn unusable(path: &Path, reason: &str) -> Failure {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Failure::new("outbox", format!("the outbox {name} cannot be used: {reason}"))
@@ -327,9 +354,10 @@ mod tests {
         for text in [r#"{"n":1}"#, "{\n \"n\": 2}", r#"{"n":3}"#, r#"{"n":4}"#] {
             outbox.put(text).unwrap();
         }
-        assert_eq!(outbox.begin(0).unwrap().unwrap(), (1, r#"{"n":1}"#.to_owned()));
-        outbox.done(1, &Ok("{}".to_owned())).unwrap();
-        assert_eq!(outbox.begin(1).unwrap().unwrap().0, 2);
+        let first = outbox.begin(0).unwrap().unwrap();
+        assert_eq!((first.id, first.request.as_str()), (1, r#"{"n":1}"#));
+        first.done(&Ok("{}".to_owned())).unwrap();
+        assert_eq!(outbox.begin(1).unwrap().unwrap().id, 2);
         outbox.forget(4).unwrap();
         drop(outbox);
         let mut file = OpenOptions::new().append(true).open(folder.file()).unwrap();
@@ -349,15 +377,33 @@ mod tests {
         let folder = Folder::new("unknown");
         let outbox = Outbox::open(&folder.file()).unwrap();
         let id = outbox.put("{}").unwrap();
-        outbox.begin(0).unwrap();
+        drop(outbox.begin(0).unwrap());
         assert!(outbox.begin(0).unwrap().is_none());
         outbox.retry(id).unwrap();
         assert!(outbox.retry(id).is_err(), "it waits already");
-        assert_eq!(outbox.begin(0).unwrap().unwrap().0, id);
-        outbox.done(id, &Err(Failure::new("refused", "no model"))).unwrap();
+        let sending = outbox.begin(0).unwrap().unwrap();
+        assert_eq!(sending.id, id);
+        sending.done(&Err(Failure::new("refused", "no model"))).unwrap();
         assert_eq!(states(&outbox), [(id, LetterState::Failed)]);
         outbox.forget(id).unwrap();
         assert!(outbox.forget(id).is_err() && outbox.letters().is_empty());
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_not_retried_and_its_answer_is_kept() {
+        let folder = Folder::new("under-way");
+        let outbox = Outbox::open(&folder.file()).unwrap();
+        let id = outbox.put("{}").unwrap();
+        let sending = outbox.begin(0).unwrap().unwrap();
+        let refused = outbox.retry(id).unwrap_err();
+        assert_eq!(refused.message, "request 1 is on its way: wait until it is delivered");
+        std::fs::copy(folder.file(), folder.0.join("crashed.jsonl")).unwrap();
+        let crashed = Outbox::open(&folder.0.join("crashed.jsonl")).unwrap();
+        assert_eq!(states(&crashed), [(id, LetterState::Unknown)], "the app died: it may have been sent");
+        crashed.retry(id).unwrap();
+        sending.done(&Ok("{}".to_owned())).unwrap();
+        assert!(outbox.retry(id).is_err() && outbox.begin(0).unwrap().is_none(), "it was answered");
+        assert_eq!(outbox.letters()[0].outcome.as_deref(), Some(r#"{"value":{}}"#));
     }
 
     #[test]

@@ -185,6 +185,34 @@ fn what_a_host_began_for_a_call_that_was_given_up_is_ended() {
     until(|| wires.ended.load(Ordering::Relaxed) == 1);
 }
 
+#[test]
+fn a_kept_request_is_retried_when_its_delivery_was_given_up_and_not_before() {
+    let folder = std::env::temp_dir().join(format!("tierway-retry-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let wires = Arc::new(Wires { is_mute: true, ..Wires::default() });
+    let settings = json!({"keys": {"openai": "sk-canary"}, "router": {"endpoints": ["openai"]}}).to_string();
+    let file = folder.join("outbox.jsonl").to_string_lossy().into_owned();
+    let plan = OfflinePlan { mode: OfflineMode::Queue, outbox: Some(file) };
+    let core = Core::new(settings, HashMap::new(), Vec::new(), Some(wires.clone()), plan).map_err(|_| ()).unwrap();
+    core.set_online(false);
+    assert!(matches!(wait(core.submit(REQUEST.to_owned(), None)), Ok(Submitted::Queued { id: 1 })));
+    core.set_online(true);
+
+    let stop = Stopper::new();
+    let delivers = std::thread::spawn({
+        let (core, stop) = (core.clone(), stop.clone());
+        move || code(wait(core.deliver(Some(stop))))
+    });
+    until(|| !wires.heard.lock().unwrap().is_empty());
+    assert_eq!(code(core.retry(1)), "outbox", "it is on its way");
+    stop.stop();
+    assert_eq!(delivers.join().unwrap(), "cancelled");
+    assert_eq!(core.letters().map_err(|_| ()).unwrap()[0].state, LetterState::Unknown);
+    core.retry(1).map_err(|error| code::<()>(Err(error))).unwrap();
+    assert_eq!(core.letters().map_err(|_| ()).unwrap()[0].state, LetterState::Waiting);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 fn until(mut is_so: impl FnMut() -> bool) {
     for _ in 0..1_000 {
         if is_so() {

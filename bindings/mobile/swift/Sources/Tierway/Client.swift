@@ -206,7 +206,7 @@ public final class Client: Sendable {
         try typing { try core.forget(id: id) }
     }
 
-    /// Lets a request be sent again whose fate is not known, or that failed.
+    /// Lets a request be sent again whose fate is not known, or that failed; one that `deliver` is sending is refused.
     public func retry(_ id: UInt64) throws {
         try typing { try core.retry(id: id) }
     }

@@ -168,7 +168,7 @@ class Client private constructor(private val core: Core, private val scope: Coro
     /** Drops a kept request, or an answer that was fetched. */
     fun forget(id: Long) = typed { core.forget(id.toULong()) }
 
-    /** Lets a request be sent again whose fate is not known, or that failed. */
+    /** Lets a request be sent again whose fate is not known, or that failed; one that [deliver] is sending is refused. */
     fun retry(id: Long) = typed { core.retry(id.toULong()) }
 
     /** Writes what is queued to the ledger and closes it, for `use`. Nothing may be asked afterwards. */

@@ -25,11 +25,15 @@ class AnswerStream<out P : Any, out W : Any> internal constructor(
     /** The next piece; nothing after the last one and after [close]. */
     suspend fun next(): P? {
         if (core.uniffiIsDestroyed) return null
-        val text = aside { core.next() }
-        if (text == null && response == null && !core.uniffiIsDestroyed) {
-            response = typed { core.response() }?.let(whole)
+        try {
+            val text = aside { core.next() }
+            if (text == null && response == null) response = typed { core.response() }?.let(whole)
+            return text?.let(piece)
+        } catch (error: TierwayException) {
+            // It was closed since the look above.
+            if (core.uniffiIsDestroyed) return null
+            throw error
         }
-        return text?.let(piece)
     }
 
     /** The pieces. Whoever stops collecting, by `first`, an exception or cancellation, closes the stream. */
@@ -37,6 +41,7 @@ class AnswerStream<out P : Any, out W : Any> internal constructor(
         use { while (true) emit(next() ?: break) }
     }
 
+    @Synchronized
     override fun close() {
         if (core.uniffiIsDestroyed) return
         core.end()

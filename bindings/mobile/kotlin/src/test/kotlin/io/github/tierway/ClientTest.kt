@@ -2,6 +2,7 @@
 package io.github.tierway
 
 import java.util.concurrent.CompletableFuture
+import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
 import kotlin.coroutines.Continuation
 import kotlin.coroutines.EmptyCoroutineContext
@@ -9,12 +10,15 @@ import kotlin.coroutines.startCoroutine
 import kotlin.random.Random
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.serialization.json.JsonElement
@@ -71,6 +75,20 @@ class ClientTest {
         stream.close()
         client.flow(QUESTION).first { it.words.isNotEmpty() }
         balanced(client, 2)
+    }
+
+    @Test
+    fun `a stream that is closed before its next piece is asked for brings nothing`() = with(settings(SLOW)) { client ->
+        val stream = client.stream(QUESTION)
+        // No thread is free for the question until the stream is closed.
+        val closed = CountDownLatch(1)
+        val busy = List(Runtime.getRuntime().availableProcessors() + 8) { launch(Dispatchers.Default) { closed.await() } }
+        val next = async(start = CoroutineStart.UNDISPATCHED) { stream.next() }
+        stream.close()
+        closed.countDown()
+        assertNull(next.await())
+        busy.joinAll()
+        balanced(client, 1)
     }
 
     @Test

@@ -150,6 +150,8 @@ class Client private constructor(private val core: Core, private val scope: Coro
     /** Whether there is a network: the app knows. */
     @Volatile
     var isOnline: Boolean = true
+        // Under one lock, so that of two who set it the same one has the last word here and in the library.
+        @Synchronized
         set(value) {
             typed { core.setOnline(value) }
             field = value

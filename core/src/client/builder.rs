@@ -308,7 +308,11 @@ fn start_alerts(
 
 /// Whom the settings and the caller want told of alerts.
 fn ears(callback: Option<Callback>, config: &Config) -> Result<Ears, Error> {
-    let ears = Ears { callback, ..Ears::default() };
+    let ears = Ears {
+        callback,
+        #[cfg(feature = "http")]
+        webhook: None,
+    };
     let Some(url) = &config.alerts.webhook else { return Ok(ears) };
     let key = config.alerts.webhook_key_env.as_ref().map(|name| {
         let text = std::env::var(name).unwrap_or_default();

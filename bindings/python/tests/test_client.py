@@ -8,28 +8,16 @@ import json
 import os
 import pickle
 import threading
-import time
 
 import pytest
 import tierway
-from conftest import ASK, COST, answer, settings
+from conftest import ASK, COST, PATIENCE, answer, balanced, eventually, forked, settings
 from tierway.answers import DeltaStop, DeltaText, Explanation, PartText
 from tierway.chat import ChatCompletion
 
 STALL = {"fault": {"kind": "no_head"}}
 SLOW = {"pace": {"between_ms": 200, "piece_chars": 4}}
 QUOTA = {"fault": {"kind": "status", "status": 401}}
-
-
-def balanced(client, attempts):
-    """Every attempt has ended, within two seconds."""
-    until = time.monotonic() + 2
-    while True:
-        total = client.report().total
-        if (total.attempts, total.held) == (attempts, 0):
-            return total
-        assert time.monotonic() < until, total
-        time.sleep(0.01)
 
 
 def test_a_reply_is_a_frozen_dataclass_and_costs_what_the_prices_say():
@@ -174,10 +162,11 @@ def test_a_cancelled_task_settles():
 
     asynchronous = tierway.AsyncClient(**settings(answer(**STALL)))
     asyncio.run(run(asynchronous))
-    until = time.monotonic() + 2
-    while json.loads(asynchronous._handle.report("{}"))["total"]["held"]:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+
+    def held():
+        return json.loads(asynchronous._handle.report("{}"))["total"]["held"]
+
+    eventually(held, lambda: not held())
 
 
 @pytest.mark.parametrize("pieces", range(4))
@@ -197,7 +186,7 @@ def test_a_stream_left_half_way_settles(pieces, how):
             reader = threading.Thread(target=lambda: list(stream))
             reader.start()
             stream.close()
-            reader.join(2)
+            reader.join(PATIENCE)
             assert not reader.is_alive()
         balanced(client, 1)
 
@@ -207,20 +196,14 @@ def test_a_stream_left_half_way_settles(pieces, how):
 def test_a_fork_is_refused_and_may_make_its_own():
     client = tierway.Client(**settings(answer()))
     client.chat.completions.create(messages=ASK)
-    child = os.fork()
-    if child == 0:
+
+    def in_the_child():
         try:
             client.chat.completions.create(messages=ASK)
         except tierway.ForkedError:
             with tierway.Client(**settings(answer())) as own:
-                os._exit(0 if own.chat.completions.create(messages=ASK).tierway.cost == COST else 2)
-        os._exit(1)
-    until = time.monotonic() + 10
-    while True:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            assert os.waitstatus_to_exitcode(status) == 0
-            break
-        assert time.monotonic() < until, "the child hangs"
-        time.sleep(0.01)
+                return 0 if own.chat.completions.create(messages=ASK).tierway.cost == COST else 2
+        return 3
+
+    assert forked(in_the_child) == 0
     balanced(client, 1)

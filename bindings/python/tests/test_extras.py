@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import signal
 import subprocess
 import sys
-import time
 from decimal import Decimal
 
 import pytest
@@ -53,18 +51,30 @@ def test_uvloop_runs_it():
         loop.close()
 
 
+# It presses Ctrl-C itself once the call is under way, and counts looks of 5 ms until the call has ended: a machine that stands
+# still in between stands still for the looks too.
 HANGING = """
-import json, sys, tierway
+import json, os, signal, sys, threading, time, tierway
 client = tierway.Client(**json.loads(sys.argv[1]))
-print("asking", flush=True)
+ended = threading.Event()
+looks = 0
+def interrupt():
+    global looks
+    while not client.report().total.held:
+        time.sleep(0.005)
+    os.kill(os.getpid(), signal.SIGINT)
+    while not ended.wait(0.005):
+        looks += 1
+threading.Thread(target=interrupt, daemon=True).start()
 try:
     client.chat.completions.create(messages=[{"role": "user", "content": "x"}])
 except KeyboardInterrupt:
-    until = 200
+    ended.set()
+    until = 2000
     while client.report().total.held and until:
         until -= 1
-        import time; time.sleep(0.01)
-    print("held", client.report().total.held, flush=True)
+        time.sleep(0.005)
+    print(client.report().total.held, looks, flush=True)
     sys.exit(5)
 """
 
@@ -72,14 +82,11 @@ except KeyboardInterrupt:
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to a child here")
 def test_ctrl_c_ends_a_blocking_call_and_settles_it():
     stall = settings(answer(fault={"kind": "no_head"}))
-    child = subprocess.Popen([sys.executable, "-c", HANGING, json.dumps(stall)], stdout=subprocess.PIPE, text=True)
-    assert child.stdout.readline() == "asking\n"
-    time.sleep(0.1)
-    begun = time.monotonic()
-    child.send_signal(signal.SIGINT)
-    said, _ = child.communicate(timeout=5)
-    assert (child.returncode, said) == (5, "held 0\n")
-    assert time.monotonic() - begun < 2
+    child = subprocess.run([sys.executable, "-c", HANGING, json.dumps(stall)], capture_output=True, text=True, timeout=60)
+    assert child.returncode == 5, child.stderr
+    held, looks = map(int, child.stdout.split())
+    # Two seconds.
+    assert (held, looks < 400) == (0, True), looks
 
 
 def command(tmp_path, capsys, *arguments, rows=True):
@@ -104,7 +111,13 @@ def test_the_command_decides_lists_and_reports(tmp_path, capsys, monkeypatch):
 
 
 def test_an_import_reads_nothing_and_is_quick():
-    code = "import time; begun = time.process_time(); import tierway; print(time.process_time() - begun)"
-    runs = [float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(3)]
-    # The target is 0.15 s of CPU; this machine may be busy, so the best of three counts.
-    assert min(runs) < 0.15, runs
+    def cost(module):
+        code = f"import time; begun = time.process_time(); import {module}; print(time.process_time() - begun)"
+        return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+    # The target is 0.15 s of CPU, five times what asyncio takes. A second of CPU holds less on a busy machine, so asyncio is
+    # measured in the same turn, and the best of ten turns counts.
+    turns = []
+    while not turns or (turns[-1][0] >= 5 * turns[-1][1] and len(turns) < 10):
+        turns.append((cost("tierway"), cost("asyncio")))
+    assert turns[-1][0] < 5 * turns[-1][1], turns

@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import threading
-import time
 
 import pytest
 import tierway
-from conftest import ASK, COST, ROWS, settings
-from test_client import balanced
+from conftest import ASK, COST, LOOKS, PATIENCE, ROWS, balanced, settings
 
 USAGE = {"input": 100, "output": 10}
 TEXT = "Rayleigh scattering does it."
@@ -73,17 +71,18 @@ def test_a_provider_answers_asynchronous_clients(provider):
 
 
 def test_a_slow_blocking_provider_holds_up_nobody_else():
+    # Each waits for all the others: they meet only where none has to end before another begins.
+    meeting = threading.Barrier(8, timeout=PATIENCE)
+
     def slow(call):
-        time.sleep(0.3)
+        meeting.wait()
         return TEXT
 
     async def run():
-        async with tierway.AsyncClient(**own(slow)) as client:
-            begun = time.monotonic()
+        async with tierway.AsyncClient(**own(slow, retry={"attempts_max": 1})) as client:
             await asyncio.gather(*(client.chat.completions.create(messages=ASK) for _ in range(8)))
-            return time.monotonic() - begun
 
-    assert asyncio.run(run()) < 1.5
+    asyncio.run(run())
 
 
 def test_what_a_provider_raises_is_typed_and_quotes_nothing(caplog):
@@ -125,16 +124,16 @@ def test_a_providers_stream_is_closed_where_its_reader_leaves():
         with client.chat.completions.create(messages=ASK, stream=True) as stream:
             next(stream)
             next(stream)
-        assert closed.wait(2)
+        assert closed.wait(PATIENCE)
         balanced(client, 1)
 
 
 def test_what_is_no_reply_is_an_error_in_a_stream_too():
     with tierway.Client(**own(lambda call: None, retry={"attempts_max": 1})) as client:
-        begun = time.monotonic()
-        with pytest.raises(tierway.TierwayError):
+        # It is not waited for until the limit of two minutes, whose error is another.
+        with pytest.raises(tierway.ProviderError) as caught:
             list(client.chat.completions.create(messages=ASK, stream=True))
-        assert time.monotonic() - begun < 5
+        assert "AttributeError" in str(caught.value)
         balanced(client, 1)
 
 
@@ -159,7 +158,7 @@ def test_a_call_that_panics_has_failed():
 
 
 def test_a_stream_that_is_opened_too_late_is_closed():
-    closed = threading.Event()
+    begun, given_up, closed = threading.Event(), threading.Event(), threading.Event()
 
     class Pieces:
         def __iter__(self):
@@ -176,34 +175,45 @@ def test_a_stream_that_is_opened_too_late_is_closed():
             return TEXT
 
         def stream(self, call):
-            time.sleep(0.3)
+            begun.set()
+            assert given_up.wait(PATIENCE)
             return Pieces()
 
     limits = {"timeouts": {"first_byte_ms": 50}, "retry": {"attempts_max": 1}}
     with tierway.Client(**own(Slow(), **limits)) as client:
-        with pytest.raises(tierway.TierwayError):
-            next(client.chat.completions.create(messages=ASK, stream=True))
-        assert closed.wait(2)
-        balanced(client, 1)
+        asked = 0
+        # On a busy machine one is given up before its thread has begun: it is never opened.
+        while not begun.is_set() and asked < LOOKS:
+            asked += 1
+            with pytest.raises(tierway.TierwayError):
+                next(client.chat.completions.create(messages=ASK, stream=True))
+        given_up.set()
+        assert closed.wait(PATIENCE)
+        balanced(client, asked)
 
 
-def test_a_task_that_is_cancelled_cancels_the_providers():
-    cancelled = threading.Event()
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_task_that_is_cancelled_cancels_the_providers(stream):
+    begun, cancelled = threading.Event(), threading.Event()
 
     async def forever(call):
+        begun.set()
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(10 * PATIENCE)
         except asyncio.CancelledError:
             cancelled.set()
             raise
 
     async def run():
         async with tierway.AsyncClient(**own(forever)) as client:
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(client.chat.completions.create(messages=ASK), 0.05)
+            task = asyncio.ensure_future(client.chat.completions.create(messages=ASK, stream=stream))
+            assert await asyncio.to_thread(begun.wait, PATIENCE)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
 
     asyncio.run(run())
-    assert cancelled.wait(2)
+    assert cancelled.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("is_async", [False, True])

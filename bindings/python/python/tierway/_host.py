@@ -216,7 +216,14 @@ class Provider:
                 except Exception as fault:  # noqa: BLE001 - what is no reply is told as such, and not waited for.
                     opened.set_exception(fault)
 
-        _begin(self._chat, call).add_done_callback(done)
+        work = _begin(self._chat, call)
+        work.add_done_callback(done)
+
+        def given_up(opened: "Future[Any]") -> None:
+            if opened.cancelled():
+                work.cancel()
+
+        opened.add_done_callback(given_up)
         return opened
 
 

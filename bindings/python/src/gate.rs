@@ -4,15 +4,18 @@
 //! the way is shut when the interpreter begins to end: whoever is inside is waited for, and nobody enters any more.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pyo3::prelude::*;
 
 static IS_SHUT: AtomicBool = AtomicBool::new(false);
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 
-/// How long is waited for those inside: what runs there hands work on and returns.
-const LEAVING_MAX: Duration = Duration::from_secs(1);
+/// How often is looked whether those inside have left: what runs there hands work on and returns. It takes a second, and longer
+/// on a machine that is busy or stood still: looks are counted and not the time, since those inside stood still as well.
+const LOOKS_MAX: u32 = 5_000;
+/// How long there is between two looks.
+const LOOKS_EVERY: Duration = Duration::from_micros(200);
 
 struct Inside;
 
@@ -38,9 +41,11 @@ pub(crate) fn attach<T>(work: impl FnOnce(Python<'_>) -> T) -> Option<T> {
 pub(crate) fn shut(py: Python<'_>) {
     IS_SHUT.store(true, Ordering::SeqCst);
     py.detach(|| {
-        let until = Instant::now() + LEAVING_MAX;
-        while INSIDE.load(Ordering::SeqCst) > 0 && Instant::now() < until {
-            std::thread::sleep(Duration::from_micros(200));
+        for _ in 0..LOOKS_MAX {
+            if INSIDE.load(Ordering::SeqCst) == 0 {
+                break;
+            }
+            std::thread::sleep(LOOKS_EVERY);
         }
     });
 }

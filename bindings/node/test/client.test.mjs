@@ -55,7 +55,8 @@ test("readers that ask at once have a piece each, and the rest are told that it 
 });
 
 test("a stream that is waited for is closed, and given up with the signal's reason", async () => {
-  const quiet = answer({ pace: { before_ms: 0, between_ms: 500, piece_chars: 3 } });
+  // Two of its events, of some 190 bytes each, and no more until the idle limit of a minute.
+  const quiet = answer({ pace: { piece_chars: 3 }, fault: { kind: "stall", after_bytes: 480 } });
   for (const giveUp of ["close", "abort"]) {
     const client = new Client(settings(quiet));
     const stop = new AbortController();
@@ -221,17 +222,19 @@ test("a provider is told when nobody waits any more, and its stream is closed", 
 });
 
 test("a stream that is opened too late is closed", async () => {
-  let closed;
+  let closed, open;
   const ended = new Promise((resolve) => (closed = resolve));
+  const givenUp = new Promise((resolve) => (open = resolve));
   const provider = {
     chat: () => TEXT,
     async stream() {
-      await sleep(200);
+      await givenUp;
       return { [Symbol.iterator]: () => ({ next: () => ({ done: true }), return: closed }) };
     },
   };
   const client = new Client(own({ house: provider }, { timeouts: { first_byte_ms: 50 }, retry: { attempts_max: 1 } }));
   await assert.rejects(client.chat.completions.create({ messages: ASK, stream: true }));
+  open();
   await ended;
   await balanced(client, 1);
 });

@@ -1,5 +1,5 @@
-// Two hundred ways to leave in the midst of it: each ends in an error or cleanly within two seconds, and the account is
-// balanced. Where one leaves is drawn from a seed, which is in the test's name.
+// Two hundred ways to leave in the midst of it: each ends in an error or cleanly, and the account is balanced. Where one
+// leaves is drawn from a seed, which is in the test's name.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -11,23 +11,25 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 
 import { Client, TierwayError } from "../index.mjs";
-import { ASK, answer, balanced, draws, settings } from "./fixture.mjs";
+import { ASK, accounts, answer, balanced, draws, settings } from "./fixture.mjs";
 
 const index = createRequire(import.meta.url).resolve("../index.cjs");
 const folder = mkdtempSync(join(tmpdir(), "tierway-misuse-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 const SLOW = answer({ pace: { before_ms: 4, between_ms: 6, piece_chars: 3 } });
-const limit = { timeout: 20_000 };
+const limit = { timeout: 120_000 };
+// How long is given to what takes a few milliseconds; what hangs here does so for a minute at least.
+const PATIENCE_MS = 30_000;
 
 // An error that a caller may see here: one of ours, or that of the signal.
 function isTyped(error) {
   assert.ok(error instanceof TierwayError || error.name === "AbortError", String(error?.stack));
 }
 
-async function within(ms, work) {
+async function quick(work) {
   const start = performance.now();
   const value = await work;
-  assert.ok(performance.now() - start < ms, `it took ${performance.now() - start} ms`);
+  assert.ok(performance.now() - start < PATIENCE_MS, `it took ${performance.now() - start} ms`);
   return value;
 }
 
@@ -44,7 +46,7 @@ for (let seed = 0; seed < 60; seed += 1) {
     const ended = work.catch(isTyped);
     await sleep(draw(80));
     stop.abort();
-    await within(2000, ended);
+    await quick(ended);
     // It may have been over before it began.
     const { total } = await client.report();
     await balanced(client, total.attempts);
@@ -60,14 +62,11 @@ for (let seed = 0; seed < 40; seed += 1) {
       const stream = await client.chat.completions.create({ messages: ASK, stream: true });
       for (let pieces = draw(5); pieces > 0; pieces -= 1) await stream.next();
     })();
-    const until = performance.now() + 2000;
-    for (;;) {
+    const collect = async () => {
       globalThis.gc();
       await sleep(1);
-      const { total } = await client.report();
-      if (total.held === 0 && total.attempts === 1) break;
-      assert.ok(performance.now() < until, JSON.stringify(total));
-    }
+    };
+    await accounts(client, (total) => total.held === 0 && total.attempts === 1, collect);
   });
 }
 
@@ -85,7 +84,7 @@ for (let seed = 0; seed < 40; seed += 1) {
       })();
       await sleep(draw(60));
       stream.close();
-      await within(2000, read.catch(isTyped));
+      await quick(read.catch(isTyped));
     }
     assert.deepEqual(await stream.next(), { done: true, value: undefined });
     await balanced(client, 1);
@@ -110,16 +109,9 @@ const onFile = (name) => settings(SLOW, { ledger: { path: join(folder, `${name}.
 // What the file says once nobody writes to it: every attempt is there, and is settled or held, never lost.
 async function accounted(name, attempts) {
   const client = new Client({ ...onFile(name) });
-  const until = performance.now() + 2000;
-  for (;;) {
-    const { total } = await client.report();
-    if (total.attempts >= attempts) {
-      await client.close();
-      return total;
-    }
-    assert.ok(performance.now() < until, JSON.stringify(total));
-    await sleep(10);
-  }
+  const total = await accounts(client, (total) => total.attempts >= attempts);
+  await client.close();
+  return total;
 }
 
 for (let seed = 0; seed < 30; seed += 1) {
@@ -133,7 +125,7 @@ for (let seed = 0; seed < 30; seed += 1) {
       worker.once("error", reject);
     });
     await sleep(draws(seed + 3000)(40));
-    await within(2000, worker.terminate());
+    await quick(worker.terminate());
     await accounted(name, 1);
   });
 }
@@ -148,7 +140,7 @@ for (let seed = 0; seed < 30; seed += 1) {
     const child = spawn(process.execPath, ["-e", source], { stdio: ["ignore", "pipe", "ignore"] });
     const ended = new Promise((resolve) => child.once("exit", (code, signal) => resolve([code, signal])));
     await new Promise((resolve) => child.stdout.once("data", resolve));
-    const [code, signal] = await within(2000, ended);
+    const [code, signal] = await quick(ended);
     // By the way it chose, and not by a crash of ours.
     assert.ok(code === 7 || code === 1 || signal === "SIGTERM", `${code} ${signal}`);
     await accounted(name, 1);

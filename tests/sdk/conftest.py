@@ -104,4 +104,4 @@ def vendors(tmp_path_factory):
     yield Vendors(relay)
     relay.shutdown()
     server.stdin.close()
-    server.wait(timeout=10)
+    server.wait(timeout=60)

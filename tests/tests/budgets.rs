@@ -242,7 +242,7 @@ impl Hook {
 
     fn wait_for(&self, count: usize) -> Vec<Post> {
         let began = Instant::now();
-        while self.posts.lock().unwrap().len() < count && began.elapsed() < Duration::from_secs(20) {
+        while self.posts.lock().unwrap().len() < count && began.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(20));
         }
         self.posts.lock().unwrap().clone()

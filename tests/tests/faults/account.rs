@@ -132,7 +132,7 @@ async fn a_stream_cut_or_given_up_at_any_byte_has_a_row_within_its_reservation()
             let mut last = Usd::ZERO;
             for at in 0..=length {
                 player.at.store(at, Ordering::Relaxed);
-                let shown = tokio::time::timeout(Duration::from_secs(5), read(&client)).await.expect("it never hangs");
+                let shown = tokio::time::timeout(Duration::from_secs(60), read(&client)).await.expect("it never hangs");
                 let page = Page { after: at as u64, ..Page::default() };
                 let rows = store.rows(page).await.expect("it reads");
                 let context = format!("{} at byte {at} of {length}, silent: {falls_silent}", format.api);

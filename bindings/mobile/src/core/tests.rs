@@ -310,7 +310,8 @@ impl HostProvider for Broken {
 fn a_panic_in_a_callback_is_an_error_and_the_client_lives_on() {
     let providers: HashMap<String, Arc<dyn HostProvider>> =
         HashMap::from([("ollama".to_owned(), Arc::new(Broken) as _)]);
-    let settings = json!({"keys": {}, "router": {"endpoints": ["ollama"]}, "retry": {"deadline_ms": 60_000}}).to_string();
+    let settings =
+        json!({"keys": {}, "router": {"endpoints": ["ollama"]}, "retry": {"deadline_ms": 60_000}}).to_string();
     let plan = OfflinePlan { mode: OfflineMode::Try, outbox: None };
     let core = Core::new(settings, providers, Vec::new(), None, plan).map_err(|error| code::<()>(Err(error))).unwrap();
     for _ in 0..2 {

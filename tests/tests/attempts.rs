@@ -156,7 +156,7 @@ fn hedging() -> Rules {
 async fn a_slow_call_is_hedged_and_both_attempts_are_in_the_account() {
     for is_stream in [false, true] {
         let (world, mood) = taught(hedging(), is_stream).await;
-        mood.lock().unwrap().push_back(later(4_000, text("late")));
+        mood.lock().unwrap().push_back(Turn::Hang);
         let before = world.rows().await.len();
         let response = match is_stream {
             true => world.client.stream(&easy()).await.unwrap().finish().await.unwrap(),
@@ -199,7 +199,7 @@ async fn no_hedge_without_being_asked_for() {
 #[tokio::test]
 async fn when_the_first_of_two_fails_the_other_still_answers() {
     let (world, mood) = taught(hedging(), false).await;
-    mood.lock().unwrap().extend([later(60, busy()), later(120, text("second"))]);
+    mood.lock().unwrap().extend([later(2_000, busy()), later(3_000, text("second"))]);
     let response = world.client.send(&easy()).await.unwrap();
     assert_eq!(response.text(), "second");
     let lines: Vec<(&str, &str)> =
@@ -211,7 +211,7 @@ async fn when_the_first_of_two_fails_the_other_still_answers() {
 #[tokio::test]
 async fn a_budget_refuses_a_hedge_and_the_first_call_goes_on() {
     let (mut world, mood) = taught(hedging(), false).await;
-    mood.lock().unwrap().push_back(later(150, text("late")));
+    mood.lock().unwrap().push_back(later(2_000, text("late")));
     // Room for one more reservation, and not for two.
     let rows = world.rows().await;
     let one = rows[0].reserve.amount;
@@ -319,8 +319,8 @@ async fn a_continuation_stays_inside_policy_and_needs_to_be_asked_for() {
 
 #[tokio::test]
 async fn a_burst_is_shared_by_the_endpoints_of_a_model_and_the_faster_one_gets_more() {
-    let fast = vec![later(20, text("east"))];
-    let slow = vec![later(60, text("west"))];
+    let fast = vec![later(100, text("east"))];
+    let slow = vec![later(300, text("west"))];
     let world = world([fast, slow, vec![]], stock(), |builder| builder);
     for _ in 0..10 {
         let calls: Vec<_> = (0..20)
@@ -373,7 +373,7 @@ async fn a_dead_vendor_gets_at_most_a_fifth_more_than_the_calls() {
 
 #[tokio::test]
 async fn a_breaker_leaves_a_dead_vendor_alone_and_probes_it_with_one_call_at_a_time() {
-    let health = HealthRules { open_ms: Span::from_ms(300), ..HealthRules::default() };
+    let health = HealthRules { open_ms: Span::from_ms(2_000), ..HealthRules::default() };
     let world = dead_vendor(health, Rules { deadline: Span::from_ms(40), ..stock() });
     for _ in 0..20 {
         fail(&world, 50).await;

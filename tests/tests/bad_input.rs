@@ -33,8 +33,11 @@ prices = [{ rates = { input = "1", output = "2" } }]
 
 /// A client of one model at this address.
 fn client_at(url: &str) -> Client {
+    hurried(url, Timeouts::default())
+}
+
+fn hurried(url: &str, timeouts: Timeouts) -> Client {
     let acme = EndpointId::new("acme").unwrap();
-    let timeouts = Timeouts { first_byte: Span::from_ms(300), ..Timeouts::default() };
     let rules = Rules { attempts_here_max: 1, timeouts, ..Rules::default() };
     Client::builder()
         .catalog(Catalog::parse(ROWS, "rows.toml").unwrap())
@@ -120,7 +123,8 @@ async fn a_server_that_answers_html_is_named_as_no_api() {
 #[tokio::test]
 async fn a_server_that_is_silent_is_given_up_in_time() {
     let server = Server::start(Answer::failing(Fault::NoHead)).await.unwrap();
-    let client = client_at(&server.in_place_of("acme", "https://acme.example/v1"));
+    let soon = Timeouts { first_byte: Span::from_ms(300), ..Timeouts::default() };
+    let client = hurried(&server.in_place_of("acme", "https://acme.example/v1"), soon);
     let error = client.send(&Request::user("hi").unwrap()).await.unwrap_err();
     assert_eq!(error.provider_error().unwrap().kind, Kind::Timeout, "{error}");
 }

@@ -5,8 +5,9 @@
 //! that share a ledger. Decisions of a client that has not sent anything yet go by the score alone.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
 
 use crate::attempt::{Attempt, Attempts};
 use crate::id::{ModelId, RequestId};
@@ -52,7 +53,7 @@ pub enum FeedbackError {
 pub(super) struct Lessons {
     answered: Mutex<Answered>,
     experience: Mutex<Arc<Experience>>,
-    is_read: AtomicBool,
+    is_read: OnceCell<()>,
 }
 
 /// The last answers without a mark, the oldest first. They are looked for only when a mark comes.
@@ -110,14 +111,18 @@ impl Lessons {
 
     /// Reads what was learnt before, once. Where the store fails the score decides alone, and calls go on.
     pub(super) async fn read_once(&self, store: &dyn Store) {
-        if self.is_read.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let Some(shelf) = store.shelf() else { return };
-        match read(shelf).await {
-            Ok((_, experience)) => self.set(experience),
-            Err(error) => tracing::warn!(%error, "what was learnt from marks could not be read"),
-        }
+        // Where the first to come gives up in the midst of it, the next one reads.
+        let reading = self.is_read.get_or_init(|| async {
+            let Some(shelf) = store.shelf() else { return };
+            let before = self.experience();
+            match read(shelf).await {
+                // What was changed meanwhile is newer.
+                Ok((_, experience)) if Arc::ptr_eq(&before, &self.experience()) => self.set(experience),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "what was learnt from marks could not be read"),
+            }
+        });
+        reading.await;
     }
 
     /// An answer was given: a mark may come.
@@ -171,7 +176,8 @@ impl Lessons {
         store: &dyn Store,
         change: impl Fn(Experience) -> Result<Experience, BadMark>,
     ) -> Result<(), FeedbackError> {
-        self.is_read.store(true, Ordering::Relaxed);
+        // Fails where it was read, or is read just now.
+        let _ = self.is_read.set(());
         let Some(shelf) = store.shelf() else {
             self.set(change((*self.experience()).clone())?);
             return Ok(());

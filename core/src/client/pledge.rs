@@ -1,7 +1,8 @@
 //! The promise that live traffic is held to: its monitor is kept beside the account and shared by all on that ledger.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
 
 use crate::learn::{Monitor, Pledge, STEPS_MAX, Source};
 use crate::ledger::LedgerError;
@@ -20,13 +21,13 @@ const TRIES_MAX: usize = 16;
 pub(super) struct Watch {
     pledge: Option<Pledge>,
     monitor: Mutex<Option<Arc<Monitor>>>,
-    is_read: AtomicBool,
+    is_read: OnceCell<()>,
 }
 
 impl Watch {
     pub(super) fn new(pledge: Option<Pledge>) -> Watch {
         let monitor = pledge.map(|pledge| Arc::new(Monitor::new(pledge)));
-        Watch { pledge, monitor: Mutex::new(monitor), is_read: AtomicBool::new(false) }
+        Watch { pledge, monitor: Mutex::new(monitor), is_read: OnceCell::new() }
     }
 
     pub(super) fn monitor(&self) -> Option<Arc<Monitor>> {
@@ -41,14 +42,17 @@ impl Watch {
     /// Reads what was seen before, once.
     pub(super) async fn read_once(&self, store: &dyn Store) {
         let Some(pledge) = self.pledge else { return };
-        if self.is_read.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let Some(shelf) = store.shelf() else { return };
-        match read(shelf, pledge).await {
-            Ok((_, monitor)) => self.set(monitor),
-            Err(error) => tracing::warn!(%error, "what was seen of the promise could not be read"),
-        }
+        // Where the first to come gives up in the midst of it, the next one reads.
+        let reading = self.is_read.get_or_init(|| async {
+            let (Some(shelf), Some(before)) = (store.shelf(), self.monitor()) else { return };
+            match read(shelf, pledge).await {
+                // What was changed meanwhile is newer.
+                Ok((_, monitor)) if self.monitor().is_some_and(|now| Arc::ptr_eq(&before, &now)) => self.set(monitor),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "what was seen of the promise could not be read"),
+            }
+        });
+        reading.await;
     }
 
     /// Changes the monitor, over whatever other processes wrote.
@@ -58,7 +62,8 @@ impl Watch {
         change: impl Fn(&mut Monitor) -> bool,
     ) -> Result<bool, LedgerError> {
         let Some(pledge) = self.pledge else { return Ok(false) };
-        self.is_read.store(true, Ordering::Relaxed);
+        // Fails where it was read, or is read just now.
+        let _ = self.is_read.set(());
         let Some(shelf) = store.shelf() else {
             let mut monitor = self.monitor().map_or_else(|| Monitor::new(pledge), |known| (*known).clone());
             let failed = change(&mut monitor);

@@ -92,6 +92,10 @@ struct Telling {
     empty: bool,
 }
 
+fn too_long() -> ProviderError {
+    ProviderError::new(Kind::Timeout, Retry::Elsewhere, "the model took too long")
+}
+
 impl Telling {
     async fn next(&mut self) -> Option<Result<Delta, ProviderError>> {
         loop {
@@ -101,10 +105,14 @@ impl Telling {
             if self.is_over {
                 return None;
             }
+            if Instant::now() >= self.end {
+                self.is_over = true;
+                return Some(Err(too_long()));
+            }
             let patience = if self.is_begun { self.timeouts.idle } else { self.timeouts.first_byte };
             let until = self.end.min(Instant::now() + patience.to_duration());
             let failed = match timeout_at(until, self.events.recv()).await {
-                Err(_) => ProviderError::new(Kind::Timeout, Retry::Elsewhere, "the model took too long"),
+                Err(_) => too_long(),
                 Ok(None) => error(&EngineError::Stopped),
                 Ok(Some(Event::Failed(failed))) => error(&failed),
                 Ok(Some(event)) => {

@@ -1,7 +1,6 @@
 //! The stock transport: reqwest with its risky defaults off. No redirects, no referer, no silent decompression.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -212,18 +211,23 @@ fn header_name(name: &str) -> Option<HeaderName> {
 /// A body that notes when the connection begins to take it. Until then no byte of the request has left.
 struct Watched {
     bytes: Option<Bytes>,
-    went_out: Arc<OnceLock<Instant>>,
+    went_out: WentOut,
 }
+
+/// When the request went out; `None` once it was given up before, and so never will.
+type WentOut = Arc<OnceLock<Option<Instant>>>;
 
 impl http_body::Body for Watched {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
-        self.went_out.get_or_init(Instant::now);
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, io::Error>>> {
+        if self.went_out.get_or_init(|| Some(Instant::now())).is_none() {
+            return Poll::Ready(Some(Err(io::Error::other("the call was given up before it was sent"))));
+        }
         Poll::Ready(self.bytes.take().map(|bytes| Ok(http_body::Frame::data(bytes))))
     }
 
@@ -252,7 +256,7 @@ async fn bodiless(
 /// within its own. One timer at a time: the call is not woken to be told that the request went out.
 async fn head(
     sending: impl Future<Output = Result<reqwest::Response, reqwest::Error>>,
-    went_out: Arc<OnceLock<Instant>>,
+    went_out: WentOut,
     limits: Timeouts,
 ) -> Result<reqwest::Response, ProviderError> {
     let mut sending = pin!(sending);
@@ -262,14 +266,17 @@ async fn head(
     let mut until = connected_by.min(began + first_byte.to_duration());
     loop {
         if let Ok(sent) = tokio::time::timeout_at(until, &mut sending).await {
-            let unsent = |error: ProviderError| if went_out.get().is_some() { error } else { error.unsent() };
+            // Given up here for good, or not unsent: a connection on another thread may be about to send it.
+            let unsent = |error: ProviderError| if went_out.set(None).is_ok() { error.unsent() } else { error };
             return sent.map_err(|error| unsent(classify(&error)));
         }
         let now = Instant::now();
-        until = match went_out.get() {
-            Some(at) if *at + first_byte.to_duration() <= now => return Err(late("no answer began", first_byte)),
-            Some(at) => *at + first_byte.to_duration(),
-            None if connected_by <= now => return Err(late("no connection", connect).unsent()),
+        if connected_by <= now && went_out.set(None).is_ok() {
+            return Err(late("no connection", connect).unsent());
+        }
+        until = match went_out.get().copied().flatten() {
+            Some(at) if at + first_byte.to_duration() <= now => return Err(late("no answer began", first_byte)),
+            Some(at) => at + first_byte.to_duration(),
             None => connected_by.min(now + first_byte.to_duration()),
         };
     }
@@ -365,7 +372,22 @@ fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http_body::Body;
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_said_to_be_unsent_never_leaves() {
+        let went_out = WentOut::default();
+        let mut body = Watched { bytes: Some(Bytes::from_static(b"{}")), went_out: went_out.clone() };
+        let limits = Timeouts { connect: Span::from_ms(5), ..Timeouts::default() };
+        let error = head(std::future::pending(), went_out, limits).await.unwrap_err();
+        assert!((error.kind, error.sent) == (Kind::Timeout, false), "{error}");
+        // A connection that is made too late, on another thread, asks for the body now.
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let frame = Pin::new(&mut body).poll_frame(&mut context);
+        assert!(matches!(frame, Poll::Ready(Some(Err(_)))), "it would be sent and paid, and sent again elsewhere");
+    }
 
     #[test]
     fn a_header_that_cannot_be_is_refused_and_no_panic() {

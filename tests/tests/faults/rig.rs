@@ -24,7 +24,7 @@ pub(crate) const PROMPT: &str = "promptcanary: where does the fox rest?";
 pub(crate) const MAX_TOKENS: u64 = 321;
 /// The time limits, where a case may run into them.
 pub(crate) const LIMITS: Timeouts = Timeouts {
-    connect: Span::from_ms(3_000),
+    connect: Span::from_ms(5_000),
     first_byte: Span::from_ms(2_500),
     idle: Span::from_ms(2_500),
     total: Span::from_ms(6_000),
@@ -144,7 +144,7 @@ pub(crate) fn call(format: &Format, base: &str) -> Call {
     let request = world::ask(PROMPT).expect("it is short");
     let card = world::card("acme/fox-1").expect("it is a model id");
     let call = world::call(&request, card, endpoint, MAX_TOKENS).expect("an open policy admits it");
-    call.with_timeouts(LIMITS)
+    call.with_timeouts(ROOMY)
 }
 
 /// A stream's pieces as one reply; nothing may follow an error.

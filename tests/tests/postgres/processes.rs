@@ -41,7 +41,8 @@ fn rates() -> Rules {
 fn child() {
     let Ok(url) = std::env::var("TIERWAY_RACER") else { return };
     let name = format!("{}p{}", std::env::var("TIERWAY_RACER_NAME").unwrap(), std::process::id());
-    let lives = Duration::from_secs(2);
+    // By clocks that are hours off nobody would live as long as this either.
+    let lives = Duration::from_secs(if std::env::var("SKEW_FILE").is_ok() { 30 } else { 2 });
     let (rules, options) = match std::env::var("TIERWAY_RACER_FOLDER") {
         Ok(folder) => (budgets(), leased(Path::new(&folder))),
         Err(_) => (rates(), PostgresOptions::default()),

@@ -181,7 +181,17 @@ fn the_hosts_transport_carries_a_call_with_its_key_and_is_let_go() {
 fn what_a_host_began_for_a_call_that_was_given_up_is_ended() {
     let wires = Arc::new(Wires { is_mute: true, ..Wires::default() });
     let core = carried_by(&wires);
-    let _ = wait(async { tokio::time::timeout(Duration::from_millis(50), core.send(REQUEST.to_owned(), None)).await });
+    let begun = async {
+        while wires.heard.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    wait(async {
+        tokio::select! {
+            _ = core.send(REQUEST.to_owned(), None) => panic!("nobody answers"),
+            () = begun => {}
+        }
+    });
     until(|| wires.ended.load(Ordering::Relaxed) == 1);
 }
 
@@ -214,7 +224,7 @@ fn a_kept_request_is_retried_when_its_delivery_was_given_up_and_not_before() {
 }
 
 fn until(mut is_so: impl FnMut() -> bool) {
-    for _ in 0..1_000 {
+    for _ in 0..30_000 {
         if is_so() {
             return;
         }

@@ -260,10 +260,11 @@ async fn alive(link: &Link, known: &Known, batch: &Batch, last_seq: Option<i64>)
     sign(link, known, oldest).await
 }
 
-/// Writes the sign of life, again where others took this store for dead.
+/// Writes the sign of life, again where others took this store for dead. It counts from when it is written: `now()` is when the
+/// transaction began, which may have waited for others since.
 pub(super) async fn sign(link: &Link, known: &Known, oldest: i64) -> Result<(), Trouble> {
     let sql = "INSERT INTO owners (id, name, oldest_open, alive_until)
-         VALUES ($1, $2, $3, now() + $4 * interval '1 second')
+         VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 second')
          ON CONFLICT (id) DO UPDATE SET oldest_open = excluded.oldest_open, alive_until = excluded.alive_until";
     let params: [Param<'_>; 4] = [
         (&known.owner, Type::INT8),

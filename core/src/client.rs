@@ -78,7 +78,9 @@ use providers::Providers;
 use sessions::Sessions;
 use shadow::Shadows;
 
-/// How long a client that closes waits for shadows under way.
+/// How long the first calls wait for what was learnt before to be read.
+const READING_MAX: Duration = Duration::from_secs(3);
+/// How long a client that closes waits for shadows under way, and for what streams left to the store.
 const CLOSING_MAX: Duration = Duration::from_secs(6);
 
 /// Sends each request to the cheapest model that is good enough. Cheap to clone; all clones share one state.
@@ -248,7 +250,7 @@ impl Client {
     pub async fn close(&self) -> Result<(), Error> {
         let _ = tokio::time::timeout(CLOSING_MAX, self.inner.shadows.wait()).await;
         // What streams left to the store may reach marks. Whether it could be written is said by `close`.
-        let _ = self.inner.store.flush().await;
+        let _ = tokio::time::timeout(CLOSING_MAX, self.inner.store.flush()).await;
         self.inner.alerts.flush().await;
         self.inner.store.close().await.map_err(Error::Ledger)
     }

@@ -186,12 +186,14 @@ struct Teller {
     /// Ids of all that wait or waited: a mark reached while this thread started is found in the account, and heard too.
     posted: HashSet<String>,
     flush: Option<Flush>,
+    /// Whether the client is gone.
+    is_closing: bool,
 }
 
 impl Teller {
     fn new(ears: Ears, store: Arc<dyn Store>, clock: Arc<dyn Clock>, runtime: tokio::runtime::Runtime) -> Teller {
         let (waiting, posted) = (VecDeque::new(), HashSet::new());
-        Teller { ears, store, clock, runtime, waiting, posted, flush: None }
+        Teller { ears, store, clock, runtime, waiting, posted, flush: None, is_closing: false }
     }
 
     /// Hears all that was left here before each post: an address that hangs holds up no function, and no queue.
@@ -228,7 +230,12 @@ impl Teller {
                 Ok(word) => self.take(word),
                 Err(TryRecvError::Empty) => return false,
                 Err(TryRecvError::Disconnected) => {
-                    self.flush.get_or_insert_with(|| Flush { asked: Vec::new(), since: Instant::now() });
+                    let since = Instant::now();
+                    let flush = self.flush.get_or_insert_with(|| Flush { asked: Vec::new(), since });
+                    // What came after somebody asked is tried as well.
+                    if !std::mem::replace(&mut self.is_closing, true) {
+                        flush.since = since;
+                    }
                     return true;
                 }
             }
@@ -316,9 +323,10 @@ impl Teller {
         };
         match self.runtime.block_on(read) {
             Ok((balances, taken)) => {
-                self.posted.extend(read_note(taken.as_deref()).into_keys());
+                let taken = read_note(taken.as_deref());
                 let reached = marked.iter().flat_map(|budget| budget.reached(&balances, now));
-                reached.for_each(|alert| self.wait_to_post(alert));
+                reached.filter(|alert| !taken.contains_key(&alert.id)).for_each(|alert| self.wait_to_post(alert));
+                self.posted.extend(taken.into_keys());
             }
             Err(error) => tracing::warn!(%error, "alerts of before could not be looked up"),
         }

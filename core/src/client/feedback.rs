@@ -19,6 +19,8 @@ use crate::score::{Complexity, Gist};
 use crate::store::{Shelf, Store};
 use crate::tree;
 
+use super::READING_MAX;
+
 /// Under this name the experience is kept beside the account.
 const NOTE: &str = "experience";
 /// How often a write is tried again where another process was faster.
@@ -109,17 +111,18 @@ impl Lessons {
         *self.experience.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(experience);
     }
 
-    /// Reads what was learnt before, once. Where the store fails the score decides alone, and calls go on.
+    /// Reads what was learnt before, once. Where the store fails or hangs the score decides alone, and calls go on.
     pub(super) async fn read_once(&self, store: &dyn Store) {
         // Where the first to come gives up in the midst of it, the next one reads.
         let reading = self.is_read.get_or_init(|| async {
             let Some(shelf) = store.shelf() else { return };
             let before = self.experience();
-            match read(shelf).await {
+            match tokio::time::timeout(READING_MAX, read(shelf)).await {
                 // What was changed meanwhile is newer.
-                Ok((_, experience)) if Arc::ptr_eq(&before, &self.experience()) => self.set(experience),
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "what was learnt from marks could not be read"),
+                Ok(Ok((_, experience))) if Arc::ptr_eq(&before, &self.experience()) => self.set(experience),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "what was learnt from marks could not be read"),
+                Err(_) => tracing::warn!("what was learnt from marks could not be read in time"),
             }
         });
         reading.await;

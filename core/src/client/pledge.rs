@@ -11,7 +11,7 @@ use crate::plan::Settings;
 use crate::store::{Shelf, Store};
 use crate::tree;
 
-use super::Inner;
+use super::{Inner, READING_MAX};
 
 /// How often a write is tried again where another process was faster.
 const TRIES_MAX: usize = 16;
@@ -45,11 +45,14 @@ impl Watch {
         // Where the first to come gives up in the midst of it, the next one reads.
         let reading = self.is_read.get_or_init(|| async {
             let (Some(shelf), Some(before)) = (store.shelf(), self.monitor()) else { return };
-            match read(shelf, pledge).await {
+            match tokio::time::timeout(READING_MAX, read(shelf, pledge)).await {
                 // What was changed meanwhile is newer.
-                Ok((_, monitor)) if self.monitor().is_some_and(|now| Arc::ptr_eq(&before, &now)) => self.set(monitor),
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "what was seen of the promise could not be read"),
+                Ok(Ok((_, monitor))) if self.monitor().is_some_and(|now| Arc::ptr_eq(&before, &now)) => {
+                    self.set(monitor);
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "what was seen of the promise could not be read"),
+                Err(_) => tracing::warn!("what was seen of the promise could not be read in time"),
             }
         });
         reading.await;

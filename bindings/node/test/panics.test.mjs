@@ -13,7 +13,7 @@ const native = createRequire(import.meta.url)("../lib/native.cjs");
 const WORDS = Array.from({ length: 50 }, (_, at) => `word${at} `);
 const reply = { text: WORDS.join(""), usage: { input: 100, output: 50 } };
 const broken = { name: "TierwayError", code: "internal", message: /please report it/ };
-const limit = { timeout: 20_000 };
+const limit = { timeout: 120_000 };
 const own = JSON.stringify({ messages: [{ role: "user", parts: [{ type: "text", text: "Why?" }] }] });
 const body = JSON.stringify({ messages: ASK });
 const breaking = (pieces) => settings(undefined, { testing: { providers: { house: [{ panic: reply, pieces }, { answer: { text: TEXT } }] } } });
@@ -25,7 +25,7 @@ const held = () => process.getActiveResourcesInfo().filter((what) => what === "T
 let hangs = false;
 async function inTime(work) {
   const stop = new AbortController();
-  const late = sleep(5000, undefined, { ref: false, signal: stop.signal });
+  const late = sleep(30_000, undefined, { ref: false, signal: stop.signal });
   try {
     return await Promise.race([work, late.then(() => assert.fail((hangs = "it hangs")))]);
   } finally {

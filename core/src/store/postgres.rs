@@ -167,17 +167,23 @@ impl PostgresStore {
         &self.server.address.place
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, LedgerError> {
+    /// Leaves a command to the writer.
+    fn order<T>(
+        &self,
+        command: impl FnOnce(Answer<T>) -> Command,
+    ) -> Result<oneshot::Receiver<Result<T, LedgerError>>, LedgerError> {
         same_process(self.opened_by)?;
         let (answer, answered) = oneshot::channel();
         self.queue.send(command(answer))?;
-        answered.await.map_err(|_| LedgerError::Closed)?
+        Ok(answered)
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, LedgerError> {
+        self.order(command)?.await.map_err(|_| LedgerError::Closed)?
     }
 
     async fn write(&self, work: Work) -> Result<Posted, LedgerError> {
-        same_process(self.opened_by)?;
-        let (answer, answered) = oneshot::channel();
-        self.queue.send(Command::Write(Item { work, answer: Some(answer) }))?;
+        let answered = self.order(|answer| Command::Write(Item { work, answer: Some(answer) }))?;
         answer::wait(answered, &self.listeners).await
     }
 

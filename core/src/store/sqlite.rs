@@ -99,24 +99,29 @@ impl SqliteStore {
         &self.path
     }
 
+    /// Leaves a command to the writer.
+    fn order<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, LedgerError>>) -> Command,
+    ) -> Result<oneshot::Receiver<Result<T, LedgerError>>, LedgerError> {
+        same_process(self.opened_by)?;
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(command(answer)).map_err(|_| LedgerError::Closed)?;
+        Ok(answered)
+    }
+
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, LedgerError>>) -> Command,
     ) -> Result<T, LedgerError> {
-        same_process(self.opened_by)?;
-        let (answer, answered) = oneshot::channel();
-        self.commands.send(command(answer)).map_err(|_| LedgerError::Closed)?;
-        answered.await.map_err(|_| LedgerError::Closed)?
+        self.order(command)?.await.map_err(|_| LedgerError::Closed)?
     }
 
     async fn write(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<Posted, LedgerError>>) -> Command,
     ) -> Result<Posted, LedgerError> {
-        same_process(self.opened_by)?;
-        let (answer, answered) = oneshot::channel();
-        self.commands.send(command(answer)).map_err(|_| LedgerError::Closed)?;
-        answer::wait(answered, &self.listeners).await
+        answer::wait(self.order(command)?, &self.listeners).await
     }
 
     /// Reads on a thread and a connection of its own, so that a long report holds up nobody.
